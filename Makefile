@@ -1,0 +1,126 @@
+# Rollcall: two programs, one library. `make help` lists the targets.
+#
+#   DEBUG=1   ASan + UBSan into build/debug instead of build/
+#   CC=clang  another compiler (its own objects: run `make clean` between)
+#   V=1       show the commands
+
+CC      ?= gcc
+PYTHON  ?= /usr/bin/python3
+Q       := $(if $(V),,@)
+BUILD   := $(if $(DEBUG),build/debug,build)
+GEN     := build/generated
+VERSION := 0.1.0
+
+PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wformat=2 -Wconversion -Wno-missing-field-initializers -Werror
+HARDENING := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+SANITIZERS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+CFLAGS  ?= -g
+CPPFLAGS += -D_GNU_SOURCE -DROLLCALL_VERSION='"$(VERSION)"' \
+            $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES)))
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARNINGS) $(if $(DEBUG),$(SANITIZERS),$(HARDENING)) -MMD -MP
+LDFLAGS += $(if $(DEBUG),$(SANITIZERS),-pie -Wl,-z,relro -Wl,-z,now)
+LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -largon2 -lcrypt -lpthread
+WORKER_LDFLAGS = -Wl,--export-dynamic-symbol=connect
+WORKER_LDLIBS  = -lesmtp
+
+# Each part sees common/ and itself, nothing else (DESIGN.md §1).
+INCLUDES_common := -Icommon -I$(GEN)
+INCLUDES_server := -Iserver -Icommon -I$(GEN)
+INCLUDES_worker := -Iworker -Icommon -I$(GEN)
+
+COMMON_SOURCES := $(wildcard common/*.c)
+SERVER_SOURCES := $(wildcard server/*.c)
+WORKER_SOURCES := $(wildcard worker/*.c)
+GENERATED_COMMON := $(GEN)/queries.c $(GEN)/migrations.c
+GENERATED_SERVER := $(GEN)/page.c
+GENERATED_WORKER := $(GEN)/template.c
+
+objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
+COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
+SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
+WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
+
+.PHONY: all help clean lint format unit test bench bench-quick fuzz check-libevent
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/rollcall-server $(BUILD)/rollcall-worker ## build both programs
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BUILD)/rollcall-server: $(SERVER_OBJECTS) $(BUILD)/libcommon.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/rollcall-worker: $(WORKER_OBJECTS) $(BUILD)/libcommon.a
+	$(Q)$(CC) $(LDFLAGS) $(WORKER_LDFLAGS) -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
+
+$(BUILD)/libcommon.a: $(COMMON_OBJECTS)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/objects/common/%.o: common/%.c $(GEN)/queries.h
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) $(INCLUDES_common) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/objects/server/%.o: server/%.c $(GEN)/queries.h
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) $(INCLUDES_server) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/objects/worker/%.o: worker/%.c $(GEN)/queries.h
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) $(INCLUDES_worker) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/objects/$(GEN)/%.o: $(GEN)/%.c
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) -Iserver -Iworker $(INCLUDES_common) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# SQL, pages and mail texts travel inside the binaries.
+$(GEN)/queries.c $(GEN)/queries.h &: sql/embed.py $(wildcard sql/queries/*.sql)
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) sql/embed.py queries $(GEN) sql/queries/*.sql
+$(GEN)/migrations.c: sql/embed.py $(wildcard sql/migrations/*.sql)
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) sql/embed.py migrations $(GEN) sql/migrations/*.sql
+$(GEN)/page.c: sql/embed.py $(wildcard server/pages/*)
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) sql/embed.py pages $(GEN) server/pages
+$(GEN)/template.c: sql/embed.py $(wildcard worker/templates/*/* worker/templates/*.*)
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) sql/embed.py templates $(GEN) worker/templates
+
+# Unit tests: one binary per module, tests/unit/test_NAME.c, under the sanitizers.
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
+$(BUILD)/objects/tests/%.o: tests/%.c $(GEN)/queries.h
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) -Iserver -Iworker $(INCLUDES_common) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+# Every object but the two mains: a unit test may reach into server/ or worker/.
+TESTABLE := $(filter-out %/server/main.o %/worker/main.o %/worker/connect.o,$(SERVER_OBJECTS) $(WORKER_OBJECTS))
+$(BUILD)/libtestable.a: $(TESTABLE)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+$(BUILD)/unit/%: $(BUILD)/objects/tests/unit/%.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D) && echo '  CC    $<'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(WORKER_LDLIBS) $(LDLIBS)
+unit-programs: $(UNIT_TESTS)
+unit: ## build and run the unit tests under ASan + UBSan
+	$(MAKE) DEBUG=1 unit-programs
+	@failed=0; for t in $(patsubst tests/unit/%.c,build/debug/unit/%,$(UNIT_SOURCES)); do $$t || failed=1; done; exit $$failed
+
+test: ## everything that `tests/run` runs
+	tests/run
+
+bench-quick: all ## ratios against pgbench and the raw hash, under two minutes
+	$(PYTHON) tests/bench/quick.py
+
+lint: ## formatting, clang-tidy, cppcheck, ruff-clean Python, shellcheck
+	tests/lint
+
+format: ## clang-format everything
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove what was built
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,37 @@
+/*
+ * config_values: from the text of a variable to its value.
+ *
+ * Every parser returns NULL, or a static sentence that says what is wrong with the
+ * text. The sentence never quotes the text, which may hold a secret. Texts are
+ * valid UTF-8 without control characters. What a parser allocates is the caller's.
+ */
+#ifndef ROLLCALL_CONFIG_VALUES_H
+#define ROLLCALL_CONFIG_VALUES_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+const char *value_parse_number(const char *text, int least, int most, int *number);
+const char *value_parse_yes_no(const char *text, bool *is_yes);
+/* host:port or [IPv6 address]:port */
+const char *value_parse_endpoint(const char *text, struct endpoint *endpoint);
+/* What libpq takes: a URI or key=value pairs. */
+const char *value_check_database_url(const char *text);
+/* http:// or https://, a host, perhaps a path; slashes at the end are dropped. */
+const char *value_parse_public_url(const char *text, char **url, bool *is_https);
+/* Addresses and networks (10.0.0.0/8), separated by commas or blanks. */
+const char *value_parse_networks(const char *text, struct network **networks, int *count);
+/* smtp://[user:password@]host[:port][?tls=starttls|none]; the port is 587 with
+ * starttls and 25 without, if not given. A password is refused without TLS. */
+const char *value_parse_smtp_url(const char *text, struct smtp_config *smtp);
+/* a@b, Name <a@b> or "Name" <a@b>; *name is NULL when there is none. */
+const char *value_parse_mail_from(const char *text, char **name, char **address);
+
+bool value_host_is_loopback(const char *host);
+/* Whether the address (text; IPv4 also as ::ffff:a.b.c.d) lies in the network. */
+bool value_network_holds(const struct network *network, const char *address);
+/* Cores that this process may use. */
+int value_count_cores(void);
+
+#endif

@@ -1,0 +1,467 @@
+/*
+ * database: one blocking connection, for loops that may wait.
+ *
+ * Owns connecting (with the settings that every connection of Rollcall has),
+ * preparing each query at its first use, and telling apart what a failure means.
+ * A prepared query belongs to the connection: a new one forgets them all.
+ * Nothing is ever sent twice, and PostgreSQL's DETAIL is never logged: it quotes
+ * the values of rows.
+ */
+#include "database.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "clock.h"
+#include "log.h"
+#include "memory.h"
+#include "supervisor.h"
+
+#define CONNECT_TIMEOUT_S "5"
+#define TCP_USER_TIMEOUT_MS "15000"
+#define KEEPALIVES_IDLE_S "30"
+/* How long database_wait stays away from a database that cannot be reached. */
+#define RECONNECT_PAUSE_MS 1000
+
+struct database {
+	char *url;
+	char *application_name;
+	int statement_timeout_ms;
+	PGconn *connection;	/* NULL while there is none */
+	bool *prepared;		/* by query->index, on this connection */
+	char *listening;	/* channel, on this connection; NULL: none */
+	bool is_down;		/* the last attempt failed, and that was logged */
+};
+
+struct database *
+database_create(const char *url, const char *application_name, int statement_timeout_ms)
+{
+	struct database *database = xcalloc(1, sizeof(*database));
+	PQconninfoOption *parts = PQconninfoParse(url, NULL);
+
+	/* libpq's own message would quote the text, password and all. */
+	if (parts == NULL)
+		die("could not read the database's connection string: it is malformed");
+	PQconninfoFree(parts);
+	database->url = xstrdup(url);
+	database->application_name = xstrdup(application_name);
+	database->statement_timeout_ms = statement_timeout_ms;
+	database->prepared = xcalloc((size_t)query_count + 1, sizeof(*database->prepared));
+	return database;
+}
+
+static void
+disconnect(struct database *database)
+{
+	PQfinish(database->connection);
+	database->connection = NULL;
+	memset(database->prepared, 0, (size_t)query_count * sizeof(*database->prepared));
+	free(database->listening);
+	database->listening = NULL;
+}
+
+void
+database_free(struct database **database)
+{
+	if (*database == NULL)
+		return;
+	disconnect(*database);
+	free((*database)->url);
+	free((*database)->application_name);
+	free((*database)->prepared);
+	free(*database);
+	*database = NULL;
+}
+
+/* libpq's messages are several lines; a log line is one. */
+static char *
+one_line(const char *text)
+{
+	char *line = xstrdup(text);
+
+	for (char *at = line; *at != '\0'; at++)
+		if (*at == '\n' || *at == '\t')
+			*at = ' ';
+	for (size_t length = strlen(line); length > 0 && line[length - 1] == ' '; length--)
+		line[length - 1] = '\0';
+	return line;
+}
+
+char *
+database_options(const char *url, int statement_timeout_ms)
+{
+	struct buffer options = BUFFER_INIT;
+	PQconninfoOption *given = PQconninfoParse(url, NULL);
+
+	/* pg_catalog comes first without being named; public holds the extensions. */
+	buffer_printf(&options, "-c search_path=rollcall,public -c lock_timeout=%d -c statement_timeout=%d"
+		" -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601",
+		DATABASE_LOCK_TIMEOUT_MS, statement_timeout_ms);
+	/* What the operator says in the connection string comes last, and wins. */
+	for (const PQconninfoOption *option = given; option != NULL && option->keyword != NULL; option++)
+		if (strcmp(option->keyword, "options") == 0 && option->val != NULL)
+			buffer_printf(&options, " %s", option->val);
+	PQconninfoFree(given);
+	return buffer_take(&options);
+}
+
+/* The connection string may set what stands before it, and not what stands after. */
+static PGconn *
+open_connection(const struct database *database)
+{
+	char *options = database_options(database->url, database->statement_timeout_ms);
+	const char *const keywords[] = {
+		"connect_timeout", "tcp_user_timeout", "keepalives_idle", "target_session_attrs",
+		"dbname", "application_name", "client_encoding", "options", NULL,
+	};
+	const char *const values[] = {
+		CONNECT_TIMEOUT_S, TCP_USER_TIMEOUT_MS, KEEPALIVES_IDLE_S, "read-write",
+		database->url, database->application_name, "UTF8", options, NULL,
+	};
+	PGconn *connection = PQconnectdbParams(keywords, values, 1);
+
+	free(options);
+	return connection;
+}
+
+/* Notices tell of what a migration skipped; DETAIL and HINT stay out. */
+static void
+log_notice(void *context, const PGresult *notice)
+{
+	const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+	(void)context;
+	log_debug("notice from the database", "notice", message, NULL);
+}
+
+bool
+database_connect(struct database *database)
+{
+	char *reason;
+
+	if (database->connection != NULL && PQstatus(database->connection) == CONNECTION_OK)
+		return true;
+	disconnect(database);
+	database->connection = open_connection(database);
+	if (PQstatus(database->connection) == CONNECTION_OK) {
+		PQsetNoticeReceiver(database->connection, log_notice, NULL);
+		if (database->is_down)
+			log_info("connected to the database again", NULL);
+		database->is_down = false;
+		return true;
+	}
+	/* Once for each outage; those who wait for its end would fill the log. */
+	reason = one_line(PQerrorMessage(database->connection));
+	log_event(database->is_down ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		"could not connect to the database", "reason", reason, NULL);
+	free(reason);
+	database->is_down = true;
+	disconnect(database);
+	return false;
+}
+
+PGconn *
+database_connection(struct database *database)
+{
+	return database_connect(database) ? database->connection : NULL;
+}
+
+static bool
+is_one_of(const char *sqlstate, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strncmp(sqlstate, *list, strlen(*list)) == 0)
+			return true;
+	return false;
+}
+
+static enum database_status
+classify(const char *sqlstate, bool is_connected)
+{
+	/* Serialization failure, deadlock, lock timeout. */
+	static const char *const conflicts[] = { "40001", "40P01", "55P03", NULL };
+	/* Connection exceptions, shutdowns, and a server that failed over and is
+	 * now only a standby: the next connection finds its successor. */
+	static const char *const losses[] = { "08", "57P01", "57P02", "57P03", "25006", NULL };
+
+	if (!is_connected || is_one_of(sqlstate, losses))
+		return DATABASE_LOST;
+	return is_one_of(sqlstate, conflicts) ? DATABASE_CONFLICT : DATABASE_ERROR;
+}
+
+/* What PostgreSQL says is left out where it may quote values: data exceptions and
+ * violated constraints. There the SQLSTATE and the constraint's name say enough. */
+static const char *
+safe_message(const PGresult *result, const char *sqlstate)
+{
+	static const char *const quoting[] = { "22", "23", "P0", NULL };
+
+	return is_one_of(sqlstate, quoting) ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+}
+
+/* Takes a failed result (NULL: there was none), logs it, and leaves a connection
+ * that the next call can use, or none. */
+static struct database_result
+fail(struct database *database, const struct query *query, PGresult *failed)
+{
+	struct database_result result = { .rows = NULL };
+	const char *sqlstate = PQresultErrorField(failed, PG_DIAG_SQLSTATE);
+	const char *constraint = PQresultErrorField(failed, PG_DIAG_CONSTRAINT_NAME);
+
+	strncpy(result.sqlstate, sqlstate != NULL ? sqlstate : "", sizeof(result.sqlstate) - 1);
+	strncpy(result.constraint, constraint != NULL ? constraint : "", sizeof(result.constraint) - 1);
+	result.status = classify(result.sqlstate, PQstatus(database->connection) == CONNECTION_OK);
+	log_event(result.status == DATABASE_CONFLICT ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		result.status == DATABASE_LOST ? "lost the connection to the database" : "could not run query",
+		"query", query->name, "sqlstate", sqlstate, "constraint", constraint,
+		"reason", safe_message(failed, result.sqlstate), NULL);
+	PQclear(failed);
+	/* 0A000: a migration changed what a prepared query returns; a new connection
+	 * prepares it anew. */
+	if (result.status == DATABASE_LOST || strcmp(result.sqlstate, "0A000") == 0)
+		disconnect(database);
+	return result;
+}
+
+static bool
+succeeded(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+/* False: *failure says why. */
+static bool
+prepare(struct database *database, const struct query *query, struct database_result *failure)
+{
+	PGresult *result;
+
+	if (!database_connect(database)) {
+		*failure = (struct database_result){ .status = DATABASE_LOST };
+		return false;
+	}
+	if (database->prepared[query->index])
+		return true;
+	result = PQprepare(database->connection, query->name, query->sql, 0, NULL);
+	if (!succeeded(result)) {
+		*failure = fail(database, query, result);
+		return false;
+	}
+	PQclear(result);
+	database->prepared[query->index] = true;
+	return true;
+}
+
+struct database_result
+database_run(struct database *database, const struct query *query, const char *const *params)
+{
+	struct database_result result;
+	PGresult *rows;
+
+	if (!prepare(database, query, &result))
+		return result;
+	rows = PQexecPrepared(database->connection, query->name, query->param_count, params, NULL, NULL, 0);
+	if (!succeeded(rows))
+		return fail(database, query, rows);
+	return (struct database_result){ .status = DATABASE_OK, .rows = rows };
+}
+
+/* The next result that is not the NULL between two statements; NULL: lost. */
+static PGresult *
+next_result(PGconn *connection)
+{
+	PGresult *result = PQgetResult(connection);
+
+	return result != NULL ? result : PQgetResult(connection);
+}
+
+/* Reads up to the sync. Statement `count` stands for the commit, which can fail
+ * as well. Only the first failure says why; what follows it was skipped. */
+static enum database_status
+collect(struct database *database, const struct database_statement *statements, int count, PGresult **results)
+{
+	PGresult *result, *failed = NULL;
+	int at = 0, culprit = 0;
+
+	while ((result = next_result(database->connection)) != NULL
+		&& PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
+		if (at < count && succeeded(result)) {
+			results[at++] = result;
+		} else if (failed == NULL) {
+			failed = result;
+			culprit = at < count ? at : count - 1;
+		} else {
+			PQclear(result);
+		}
+	}
+	if (result != NULL && failed == NULL && PQexitPipelineMode(database->connection) == 1) {
+		PQclear(result);
+		return DATABASE_OK;
+	}
+	for (int i = 0; i < at; i++) {
+		PQclear(results[i]);
+		results[i] = NULL;
+	}
+	PQclear(result);
+	if (result != NULL && PQexitPipelineMode(database->connection) == 1)
+		return fail(database, statements[culprit].query, failed).status;
+	/* Without a sync nobody knows what became of it. */
+	(void)fail(database, statements[culprit].query, failed);
+	disconnect(database);
+	return DATABASE_LOST;
+}
+
+static bool
+send_together(PGconn *connection, const struct database_statement *statements, int count)
+{
+	if (PQenterPipelineMode(connection) == 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (PQsendQueryPrepared(connection, statements[i].query->name,
+			statements[i].query->param_count, statements[i].params, NULL, NULL, 0) == 0)
+			return false;
+	return PQpipelineSync(connection) == 1;
+}
+
+enum database_status
+database_run_together(struct database *database, const struct database_statement *statements,
+	int count, PGresult **results)
+{
+	struct database_result failure;
+
+	memset(results, 0, (size_t)count * sizeof(*results));
+	/* Before the pipeline: a failure to prepare must not poison it. */
+	for (int i = 0; i < count; i++)
+		if (!prepare(database, statements[i].query, &failure))
+			return failure.status;
+	if (!send_together(database->connection, statements, count)) {
+		log_error("lost the connection to the database", "query", statements[0].query->name, NULL);
+		disconnect(database);
+		return DATABASE_LOST;
+	}
+	return collect(database, statements, count, results);
+}
+
+/* LISTEN and NOTIFY: utility commands, which take no parameters. */
+static bool
+run_command(struct database *database, const char *command, const char *channel)
+{
+	struct buffer sql = BUFFER_INIT;
+	char *name = PQescapeIdentifier(database->connection, channel, strlen(channel));
+	PGresult *result;
+	bool ok;
+
+	assert(name != NULL);
+	buffer_printf(&sql, "%s %s", command, name);
+	result = PQexec(database->connection, buffer_text(&sql));
+	ok = succeeded(result);
+	if (!ok) {
+		log_error("lost the connection to the database", "command", command, "sqlstate",
+			PQresultErrorField(result, PG_DIAG_SQLSTATE), NULL);
+		disconnect(database);
+	}
+	PQclear(result);
+	PQfreemem(name);
+	buffer_free(&sql);
+	return ok;
+}
+
+void
+database_notify(struct database *database, const char *channel)
+{
+	/* Only a nudge: when it is lost, the poll comes a little later. */
+	if (database_connect(database))
+		(void)run_command(database, "NOTIFY", channel);
+}
+
+static bool
+listen_on(struct database *database, const char *channel)
+{
+	if (!database_connect(database) || !run_command(database, "LISTEN", channel))
+		return false;
+	free(database->listening);
+	database->listening = xstrdup(channel);
+	return true;
+}
+
+/* Takes what has arrived, all at once: a hundred notifications are one. */
+static bool
+take_notifications(PGconn *connection, const char *channel)
+{
+	PGnotify *notification;
+	bool is_notified = false;
+
+	while ((notification = PQnotifies(connection)) != NULL) {
+		if (strcmp(notification->relname, channel) == 0)
+			is_notified = true;
+		PQfreemem(notification);
+	}
+	return is_notified;
+}
+
+enum wake { WAKE_READABLE, WAKE_TIME_UP, WAKE_SIGNAL };
+
+/* Waits for the socket (-1: only for the time). A signal that comes between the
+ * question whether to stop and the wait would be slept through; so signals are
+ * held back until poll lets them in. */
+static enum wake
+wait_readable(int socket, int64_t timeout_ms)
+{
+	struct pollfd poll = { .fd = socket, .events = POLLIN };
+	struct timespec timeout = {
+		.tv_sec = (time_t)(timeout_ms / 1000), .tv_nsec = (long)(timeout_ms % 1000) * 1000000,
+	};
+	sigset_t held, before;
+	enum wake wake = WAKE_SIGNAL;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &held, &before);
+	if (!supervisor_stopping()) {
+		int ready = ppoll(&poll, 1, &timeout, &before);
+
+		wake = ready > 0 ? WAKE_READABLE : ready == 0 ? WAKE_TIME_UP : WAKE_SIGNAL;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return wake;
+}
+
+static bool
+is_listening_on(const struct database *database, const char *channel)
+{
+	return database->connection != NULL && database->listening != NULL
+		&& strcmp(database->listening, channel) == 0;
+}
+
+bool
+database_wait(struct database *database, const char *channel, int64_t timeout_ms)
+{
+	int64_t deadline = clock_monotonic_ms() + timeout_ms;
+	int64_t left;
+
+	if (!is_listening_on(database, channel)) {
+		if (listen_on(database, channel))
+			return true;	/* what was sent before we listened, nobody heard */
+		wait_readable(-1, timeout_ms < RECONNECT_PAUSE_MS ? timeout_ms : RECONNECT_PAUSE_MS);
+		return false;
+	}
+	for (;;) {
+		/* Before the wait as well: with TLS, what has come may be in a buffer. */
+		if (PQconsumeInput(database->connection) == 0) {
+			log_warn("lost the connection to the database while listening", "channel", channel, NULL);
+			disconnect(database);
+			return listen_on(database, channel);
+		}
+		if (take_notifications(database->connection, channel))
+			return true;
+		left = deadline - clock_monotonic_ms();
+		if (left <= 0 || wait_readable(PQsocket(database->connection), left) != WAKE_READABLE)
+			return false;
+	}
+}

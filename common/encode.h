@@ -1,0 +1,31 @@
+/*
+ * encode: bytes as text and back: base64url without padding (RFC 4648 §5), hex.
+ *
+ * Decoders are strict: no padding, no white space, no set bits past the end, so
+ * that one value has exactly one spelling.
+ */
+#ifndef ROLLCALL_ENCODE_H
+#define ROLLCALL_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Characters that `bytes` bytes become, with the closing NUL. */
+#define BASE64URL_SIZE(bytes) (((bytes) * 4 + 2) / 3 + 1)
+#define HEX_SIZE(bytes) ((bytes) * 2 + 1)
+
+void base64url_encode(const uint8_t *bytes, size_t length, char *text);
+/* False unless `text` is the encoding of exactly `length` bytes. */
+bool base64url_decode(const char *text, uint8_t *bytes, size_t length)
+	__attribute__((warn_unused_result));
+void hex_encode(const uint8_t *bytes, size_t length, char *text);
+bool hex_decode(const char *text, uint8_t *bytes, size_t length)
+	__attribute__((warn_unused_result));
+/* Standard base64 with padding, as MIME wants it (RFC 4648 §4); text holds
+ * ((length + 2) / 3) * 4 + 1 characters. Decoding accepts missing padding and
+ * returns the number of bytes, or -1; `bytes` holds length(text) * 3 / 4. */
+void base64_encode(const uint8_t *bytes, size_t length, char *text);
+long base64_decode(const char *text, uint8_t *bytes, size_t capacity);
+
+#endif

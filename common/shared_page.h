@@ -1,0 +1,73 @@
+/*
+ * shared_page: what the processes under one supervisor share: a page of atomics.
+ *
+ * Made before the first fork, mapped in every child, no locks. Counters only go
+ * up, also over a child's death; gauges are set; each hashing place knows its
+ * child, and the supervisor frees a dead child's.
+ */
+#ifndef ROLLCALL_SHARED_PAGE_H
+#define ROLLCALL_SHARED_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buffer;
+struct shared_page;
+
+#define CHILDREN_MAX 64
+#define HASH_PLACES_MAX 4096	/* ROLLCALL_HASH_QUEUE may be no more */
+#define METRIC_ROUTES_MAX 128	/* labels of routes: index into the route table */
+
+/* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
+enum metric {
+	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
+	METRIC_PASSWORD_REFUSALS,	/* rollcall_password_queue_full_total */
+	METRIC_RATE_LIMITED,		/* rollcall_rate_limited_total */
+	METRIC_LANE_FULL,		/* rollcall_lane_full_total */
+	METRIC_DATABASE_RECONNECTS,	/* rollcall_database_reconnects_total */
+	METRIC_CHILD_RESTARTS,		/* rollcall_child_restarts_total */
+	METRIC_NOTIFICATIONS,		/* rollcall_notifications_total */
+	METRIC_OUTBOX_QUEUED,		/* gauge rollcall_outbox_queued */
+	METRIC_OUTBOX_OLDEST_S,		/* gauge rollcall_outbox_oldest_seconds */
+	METRIC_MAILS_SENT,		/* rollcall_mails_total{outcome="sent"} */
+	METRIC_MAILS_RETRIED,		/* …{outcome="retried"} */
+	METRIC_MAILS_FAILED,		/* …{outcome="failed"} */
+	METRIC_MAILS_CANCELLED,		/* …{outcome="cancelled"} */
+	METRIC_MAIL_LANE_HELD,		/* gauge rollcall_mail_lane_held: 1 while our own
+					 * configuration (auth, sender) is refused */
+	METRIC_LINKS_EXPIRED,		/* rollcall_links_expired_total */
+	METRIC_USERS_IDLED,		/* rollcall_users_idled_total */
+	METRIC_LOCKS_RELEASED,		/* rollcall_locks_released_total */
+	METRIC_COUNT
+};
+
+/* Dies when the memory cannot be mapped. `route_names` label requests; the array
+ * and its texts must outlive the page. May be NULL with 0 (worker). */
+struct shared_page *shared_page_create(const char *const *route_names, int route_count);
+
+void metric_add(struct shared_page *page, enum metric metric, int64_t amount);
+void metric_set(struct shared_page *page, enum metric metric, int64_t value);
+int64_t metric_get(const struct shared_page *page, enum metric metric);
+/* One request: by route, status class and latency histogram. */
+void metric_request(struct shared_page *page, int route, int status, int64_t duration_us);
+/* Prometheus text format 0.0.4. */
+void metrics_write(const struct shared_page *page, struct buffer *out);
+
+/* A place in the hashing queue of the machine; false when `limit` are taken. */
+bool hash_place_take(struct shared_page *page, int child, int limit)
+	__attribute__((warn_unused_result));
+void hash_place_return(struct shared_page *page, int child);
+/* For the supervisor, when a child has died. */
+void shared_page_forget_child(struct shared_page *page, int child);
+
+/* When a child began what it is busy with (monotonic ms, 0 = idle): the
+ * supervisor kills one that is busy past its deadline. */
+void child_busy_set(struct shared_page *page, int child, int64_t since_ms);
+int64_t child_busy_get(const struct shared_page *page, int child);
+
+/* Token bucket (GCRA) of one key, e.g. an address: `per_minute` on average, as
+ * many at once. True when the request may pass; otherwise *retry_after_s. */
+bool rate_limit_pass(struct shared_page *page, const void *key, int key_length,
+	int per_minute, int *retry_after_s) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * transition: what lifecycle decided, as parameters of the one statement that
+ * changes state (sql/queries/transition.sql).
+ *
+ * A batch holds any number of users of one organization. Server and worker both
+ * build their batches here, so a status never changes without its effects.
+ */
+#ifndef ROLLCALL_TRANSITION_H
+#define ROLLCALL_TRANSITION_H
+
+#include <stdbool.h>
+
+#include "lifecycle.h"
+#include "subject.h"
+
+struct arena;
+struct transition_batch;
+
+/* What lifecycle does not know: the particulars of one user's transition. NULL and
+ * false for what does not apply. */
+struct transition_details {
+	const char *action;		/* audit: "user.inactivated" */
+	const char *guard;		/* "idle", "lock" */
+	int guard_count;
+	const char *password_hash;	/* where the transition sets one */
+	const char *keep_session;	/* id of the session that outlives ends_sessions */
+	const char *invited_by;		/* user id; NULL keeps the one before */
+	const char *accepted_through;	/* "user", "administrator" */
+	bool logged_in;
+	bool uses_reset;		/* a reset link was completed */
+	bool ignores_version;		/* a fresh row, or the guard says it all */
+	const char *note;		/* audit: a word or two of why */
+};
+
+struct transition_batch *transition_batch_create(struct arena *arena, const char *org_id);
+/* Adds one user. A mail to administrators gets one row, whose recipient is chosen
+ * when it is sent (DESIGN.md §4, links that go to administrators). */
+void transition_batch_add(struct transition_batch *batch, const struct subject *subject,
+	const struct transition *transition, const struct transition_details *details);
+/* Another audit row with the user's transition, e.g. what was edited; jsonb texts. */
+void transition_batch_audit(struct transition_batch *batch, const char *user_id, const char *action,
+	const char *changes, const char *personal);
+int transition_batch_count(const struct transition_batch *batch);
+/* The parameters of query_user_transition; `actor` as jsonb text. They live in the
+ * arena. */
+const char *const *transition_batch_params(struct transition_batch *batch, const char *actor);
+/* The actor of what the worker does by itself. */
+extern const char *const transition_actor_system;
+
+#endif

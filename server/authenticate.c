@@ -1,0 +1,131 @@
+/*
+ * Who asks. One query compares token, epoch, status and expiry at once and brings the
+ * permissions; nothing is remembered between requests, so "out" means out at the
+ * next one (DESIGN.md §4).
+ *
+ * A session token or an API key comes as Authorization: Bearer; the console's session
+ * comes as a cookie, and then unsafe methods need an Origin of this site.
+ */
+#include "authenticate.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "config.h"
+#include "route.h"
+
+/* The value of our cookie; NULL without one. */
+static const char *
+cookie_token(struct request *rq)
+{
+	const char *header = http_header(rq->exchange, "Cookie");
+	const size_t name_length = strlen(SESSION_COOKIE);
+
+	while (header != NULL && *header != '\0') {
+		header += strspn(header, " ;");
+		size_t length = strcspn(header, ";");
+		if (length > name_length && strncmp(header, SESSION_COOKIE, name_length) == 0
+			&& header[name_length] == '=')
+			return arena_copy_n(rq->scratch, header + name_length + 1, length - name_length - 1);
+		header += length;
+	}
+	return NULL;
+}
+
+static const char *
+bearer_token(struct request *rq)
+{
+	const char *header = http_header(rq->exchange, "Authorization");
+
+	if (header == NULL || strncasecmp(header, "Bearer ", 7) != 0)
+		return NULL;
+	return header + 7 + strspn(header + 7, " ");
+}
+
+bool
+authenticate_is_same_origin(struct request *rq)
+{
+	const char *origin = http_header(rq->exchange, "Origin");
+	const char *site = rq->server->config->public_url;
+	/* An origin is scheme, host and port: the public URL without its path. */
+	const char *host = strstr(site, "://") + 3;
+	size_t length = (size_t)(host - site) + strcspn(host, "/");
+
+	return origin != NULL && strlen(origin) == length && strncasecmp(origin, site, length) == 0;
+}
+
+static enum step
+refuse(struct request *rq)
+{
+	request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
+	return request_problem(rq, PROBLEM_UNAUTHENTICATED);
+}
+
+static bool
+is_safe(const struct request *rq)
+{
+	return (http_method_of(rq->exchange) & (HTTP_GET | HTTP_HEAD)) != 0;
+}
+
+enum step
+authenticate_ask(struct request *rq)
+{
+	enum bearer_kind kind;
+	struct uuid org_id;
+	const char *token;
+
+	if (rq->route->access == ACCESS_PUBLIC || rq->route->access == ACCESS_ANONYMOUS)
+		return STEP_NEXT;
+	token = bearer_token(rq);
+	if (token == NULL) {
+		token = cookie_token(rq);
+		rq->caller.by_cookie = token != NULL;
+	}
+	if (token == NULL || !bearer_token_parse(token, &kind, &org_id)
+		|| (rq->caller.by_cookie && kind != BEARER_SESSION))
+		return refuse(rq);
+	if (rq->caller.by_cookie && !is_safe(rq) && !authenticate_is_same_origin(rq))
+		return request_problem(rq, PROBLEM_ORIGIN_REFUSED);
+
+	char *org = arena_take(rq->scratch, UUID_TEXT_SIZE);
+	char *hash = arena_take(rq->scratch, TOKEN_HASH_SIZE);
+	uuid_format(&org_id, org);
+	token_hash(token, hash);
+	rq->org_id = org;
+	rq->caller.token_hash = hash;
+	rq->caller.kind = kind == BEARER_SESSION ? CALLER_USER : CALLER_API_KEY;
+	return request_query(rq, LANE_READ,
+		kind == BEARER_SESSION ? &query_session_authenticate : &query_api_key_authenticate,
+		(const char *const[]){ org, hash });
+}
+
+/* Moves "last seen", at most once a minute, without anybody waiting for it. */
+static void
+touch(struct request *rq)
+{
+	if (request_column_is_true(rq, "stale"))
+		request_query_aside(rq,
+			rq->caller.kind == CALLER_USER ? &query_session_touch : &query_api_key_touch,
+			(const char *const[]){ rq->org_id, rq->caller.token_hash });
+}
+
+enum step
+authenticate_take(struct request *rq)
+{
+	struct caller *caller = &rq->caller;
+
+	if (caller->kind == CALLER_NOBODY)
+		return STEP_NEXT;
+	if (request_rows(rq, 0) == 0)
+		return refuse(rq);
+	const char *id = request_column(rq, caller->kind == CALLER_USER ? "user_id" : "api_key_id");
+	caller->id = arena_copy(rq->scratch, id);
+	caller->permissions = permission_set_parse(rq->scratch, request_column(rq, "permissions"));
+	if (caller->kind == CALLER_USER) {
+		const char *role_id = request_column(rq, "role_id");
+		caller->session_id = arena_copy(rq->scratch, request_column(rq, "session_id"));
+		caller->role_id = role_id != NULL ? arena_copy(rq->scratch, role_id) : NULL;
+	}
+	touch(rq);
+	return STEP_NEXT;
+}

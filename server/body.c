@@ -1,0 +1,221 @@
+/*
+ * Checks a body against the fields of its route, and collects every fault.
+ *
+ * What a type means is said once, in the table of checks; what a route takes is said
+ * in the route's list. Values are read later through request_text and json_member.
+ */
+#include "body.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "json.h"
+#include "password.h"
+#include "permission.h"
+#include "request.h"
+#include "route.h"
+#include "text.h"
+
+#define TEXT_MAX 200
+#define PERMISSIONS_MAX 100
+
+const struct body_field body_any[] = { { 0 } };
+
+static const char *
+pointer_to(struct request *rq, const char *name)
+{
+	struct buffer out = BUFFER_INIT;
+
+	buffer_putc(&out, '/');
+	for (; *name != '\0'; name++) {
+		if (*name == '~')
+			buffer_puts(&out, "~0");
+		else if (*name == '/')
+			buffer_puts(&out, "~1");
+		else
+			buffer_putc(&out, *name);
+	}
+	const char *text = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return text;
+}
+
+static const struct body_field *
+find_field(const struct body_field *fields, const char *name)
+{
+	for (; fields->name != NULL; fields++) {
+		if (strcmp(fields->name, name) == 0)
+			return fields;
+	}
+	return NULL;
+}
+
+/* What is wrong with a text of this type; NULL when nothing is. */
+static const char *
+text_fault(const struct body_field *field, const char *text, const char **code)
+{
+	char phone[17];
+	struct uuid id;
+
+	*code = "invalid";
+	switch (field->type) {
+	case BODY_NAME:
+		return name_is_valid(text) ? NULL : "A name has letters and no control characters.";
+	case BODY_EMAIL:
+		return email_is_valid(text) ? NULL : "This is not an e-mail address that mail can be sent to.";
+	case BODY_USERNAME:
+		return username_is_valid(text) ? NULL : "A username has letters, digits, dots, hyphens and underscores; no @.";
+	case BODY_PHONE:
+		return phone_normalize(text, phone) ? NULL : "A phone number starts with + and the country code.";
+	case BODY_LOCALE:
+		return locale_is_known(text) ? NULL : "Known languages are en, uk and ru.";
+	case BODY_ID:
+		*code = "unknown_id";
+		return uuid_parse(text, &id) ? NULL : "There is nothing with this id.";
+	case BODY_CHOICE:
+		for (const char *const *choice = field->choices; *choice != NULL; choice++) {
+			if (strcmp(*choice, text) == 0)
+				return NULL;
+		}
+		return "This is not one of the possible values.";
+	default:
+		return NULL;
+	}
+}
+
+static void
+check_text(struct request *rq, const struct body_field *field, struct json_object *value)
+{
+	const char *text = json_object_get_string(value);
+	const size_t max = field->max != 0 ? (size_t)field->max : TEXT_MAX;
+	const char *pointer = pointer_to(rq, field->name);
+	const char *code, *detail;
+
+	if (field->type == BODY_PASSWORD) {
+		if (strlen(text) > PASSWORD_MAX_BYTES)
+			request_fault(rq, pointer, "too_long", "A password has at most 1024 bytes.");
+		else if (*text == '\0')
+			request_fault(rq, pointer, "required", "A password is needed.");
+		return;
+	}
+	if (*text == '\0') {
+		request_fault(rq, pointer, field->is_required ? "required" : "invalid", "The text is empty.");
+		return;
+	}
+	if (utf8_length(text) > max) {
+		request_fault(rq, pointer, "too_long", arena_printf(rq->scratch, "At most %zu characters.", max));
+		return;
+	}
+	detail = text_fault(field, text, &code);
+	if (detail != NULL)
+		request_fault(rq, pointer, code, detail);
+}
+
+static void
+check_permissions(struct request *rq, const struct body_field *field, struct json_object *value)
+{
+	size_t count = json_object_array_length(value);
+
+	if (count > PERMISSIONS_MAX) {
+		request_fault(rq, pointer_to(rq, field->name), "too_long", "At most 100 permissions.");
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *word = json_object_array_get_idx(value, i);
+		const char *pointer = arena_printf(rq->scratch, "/%s/%zu", field->name, i);
+		if (!json_object_is_type(word, json_type_string))
+			request_fault(rq, pointer, "wrong_type", "A permission is a text.");
+		else if (!permission_is_valid(json_object_get_string(word)))
+			request_fault(rq, pointer, "invalid", "A permission is a word like users:read.");
+	}
+}
+
+static void
+check_member(struct request *rq, const struct body_field *field, struct json_object *value)
+{
+	const char *pointer = pointer_to(rq, field->name);
+	enum json_type wanted = field->type == BODY_BOOL ? json_type_boolean
+		: field->type == BODY_PERMISSIONS ? json_type_array : json_type_string;
+
+	if (field->type == BODY_READ_ONLY) {
+		request_fault(rq, pointer, "read_only", "This is set by Rollcall.");
+	} else if (value == NULL) {
+		if (field->is_required)
+			request_fault(rq, pointer, "required", "This must not be null.");
+		else if (!field->is_nullable)
+			request_fault(rq, pointer, "wrong_type", "This must not be null.");
+	} else if (!json_object_is_type(value, wanted)) {
+		request_fault(rq, pointer, "wrong_type", wanted == json_type_boolean ? "This is true or false."
+			: wanted == json_type_array ? "This is an array of texts." : "This is a text.");
+	} else if (wanted == json_type_array) {
+		check_permissions(rq, field, value);
+	} else if (wanted == json_type_string) {
+		check_text(rq, field, value);
+	}
+}
+
+static void
+check_fields(struct request *rq, const struct body_field *fields)
+{
+	json_object_object_foreach(rq->body, name, value) {
+		const struct body_field *field = find_field(fields, name);
+		if (field == NULL)
+			request_fault(rq, pointer_to(rq, name), "unknown_field", "There is no such member here.");
+		else
+			check_member(rq, field, value);
+	}
+	for (const struct body_field *field = fields; field->name != NULL; field++) {
+		if (field->is_required && !json_object_object_get_ex(rq->body, field->name, NULL))
+			request_fault(rq, pointer_to(rq, field->name), "required", "This is needed.");
+	}
+}
+
+static bool
+is_json(struct request *rq)
+{
+	const char *type = http_header(rq->exchange, "Content-Type");
+	size_t length = type != NULL ? strcspn(type, "; \t") : 0;
+
+	return (length == 16 && strncasecmp(type, "application/json", 16) == 0)
+		|| (length == 28 && strncasecmp(type, "application/merge-patch+json", 28) == 0);
+}
+
+bool
+body_check(struct request *rq)
+{
+	const struct body_field *fields = rq->route->fields;
+	const char *reason = NULL;
+	size_t length;
+	const char *bytes = http_body(rq->exchange, &length);
+
+	if (fields == NULL) {
+		if (length == 0 || (length == 2 && memcmp(bytes, "{}", 2) == 0))
+			return true;
+		request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL, "This request takes no body.");
+		return false;
+	}
+	if (length > 0 && !is_json(rq)) {
+		request_problem(rq, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
+		return false;
+	}
+	/* Nothing at all is an empty object: actions need no body. */
+	rq->body = length > 0 ? json_parse(bytes, length, &reason) : json_object_new_object();
+	if (rq->body == NULL || !json_object_is_type(rq->body, json_type_object)) {
+		request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL,
+			reason != NULL ? arena_printf(rq->scratch, "Not acceptable as JSON: %s.", reason)
+				       : "The body must be one JSON object.");
+		return false;
+	}
+	if (fields != body_any)
+		check_fields(rq, fields);
+	return true;
+}
+
+const char *
+body_phone(struct request *rq, const char *member)
+{
+	const char *text = request_text(rq, member);
+	char *phone = arena_take(rq->scratch, 17);
+
+	return text != NULL && phone_normalize(text, phone) ? phone : NULL;
+}

@@ -1,0 +1,48 @@
+/*
+ * body: what may stand in a JSON body, as data.
+ *
+ * A route lists its fields; body_check finds every fault at once: members that are
+ * missing, of the wrong type, malformed, read-only or unknown.
+ */
+#ifndef ROLLCALL_BODY_H
+#define ROLLCALL_BODY_H
+
+#include <stdbool.h>
+
+struct request;
+
+enum body_type {
+	BODY_TEXT,		/* any text of 1..max characters */
+	BODY_NAME,		/* a person's name */
+	BODY_EMAIL,
+	BODY_USERNAME,
+	BODY_PHONE,		/* normalised to E.164 where it is read: body_phone */
+	BODY_LOCALE,
+	BODY_ID,
+	BODY_PASSWORD,		/* length in bytes only; password_check does the rest */
+	BODY_BOOL,
+	BODY_PERMISSIONS,	/* an array of permission words */
+	BODY_CHOICE,
+	BODY_TOKEN,
+	BODY_READ_ONLY,		/* known, but never to be written */
+};
+
+struct body_field {
+	const char *name;		/* NULL ends the list */
+	enum body_type type;
+	bool is_required;
+	bool is_nullable;
+	int max;			/* characters; 0: 200 */
+	const char *const *choices;	/* BODY_CHOICE, NULL-ended */
+};
+
+/* For a route whose body is checked by its own step (policy). */
+extern const struct body_field body_any[];
+
+/* Parses and checks the body. False: answered (malformed JSON, wrong media type);
+ * faults of members are collected in the request. */
+bool body_check(struct request *rq);
+/* A phone number of the body in E.164. */
+const char *body_phone(struct request *rq, const char *member);
+
+#endif

@@ -1,0 +1,438 @@
+/*
+ * Commands: a small table of words, and what each does.
+ *
+ * They talk to the database with the blocking connection of common/database.h and
+ * decide with the same lifecycle as the API; an organization and its first
+ * administrator come into being in one transaction.
+ */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "command_options.h"
+#include "config.h"
+#include "database.h"
+#include "json.h"
+#include "log.h"
+#include "memory.h"
+#include "policy.h"
+#include "queries.h"
+#include "schema.h"
+#include "text.h"
+#include "token.h"
+#include "transition.h"
+#include "uuid.h"
+
+#define COMMAND_TIMEOUT_MS 30000
+
+static const char *const actor_operator = "{\"kind\":\"operator\"}";
+
+static struct config *
+load_config(void)
+{
+	struct config *config = config_load(CONFIG_SERVER);
+
+	if (config != NULL)
+		log_open(LOG_LEVEL_WARN, config->log_json, "server");
+	return config;
+}
+
+static struct database *
+open_database(const struct config *config)
+{
+	struct database *database = database_create(config->database_url, "rollcall-command", COMMAND_TIMEOUT_MS);
+	char detail[512];
+
+	if (schema_check(database, detail, sizeof(detail)) != SCHEMA_FITS)
+		die("%s", detail);
+	return database;
+}
+
+static int
+run_migrate(int argc, char **argv)
+{
+	struct command_option options[] = { { "--dry-run", .is_flag = true }, { 0 } };
+	struct config *config;
+
+	if (!command_options_read(options, argc, argv))
+		return 2;
+	config = load_config();
+	if (config == NULL)
+		return 1;
+	bool done = schema_migrate(config->migrate_database_url, config->database_url, options[0].value != NULL);
+	config_free(&config);
+	return done ? 0 : 1;
+}
+
+/* A new organization in the making. */
+struct founding {
+	const char *slug, *name, *email, *username, *preset, *locale, *timezone;
+	char org_id[UUID_TEXT_SIZE], role_id[UUID_TEXT_SIZE], user_id[UUID_TEXT_SIZE];
+};
+
+static bool
+founding_is_valid(const struct founding *founding)
+{
+	bool good = true;
+
+	struct { bool is_good; const char *what; } checks[] = {
+		{ slug_is_valid(founding->slug), "--slug: 2 to 63 of a-z, 0-9 and -, beginning with a letter" },
+		{ name_is_valid(founding->name), "--name: a name without control characters" },
+		{ email_is_valid(founding->email), "--admin-email: an address that mail can be sent to" },
+		{ founding->username == NULL || username_is_valid(founding->username),
+			"--admin-username: letters, digits, dots, hyphens, underscores" },
+		{ policy_preset(founding->preset) != NULL, "--preset: default, hesh, urbantz, keycrm or wetrack" },
+		{ locale_is_known(founding->locale), "--locale: en, uk or ru" },
+	};
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (!checks[i].is_good) {
+			fprintf(stderr, "%s\n", checks[i].what);
+			good = false;
+		}
+	}
+	return good;
+}
+
+/* The preset's policy as a row for policy_create: PostgreSQL reads the texts. */
+static const char *
+policy_row(struct arena *arena, const struct policy_preset_value *preset)
+{
+	struct buffer out = BUFFER_INIT;
+
+	buffer_putc(&out, '{');
+	for (int i = 0; i < policy_column_count; i++) {
+		const struct policy_column *column = &policy_columns[i];
+		const char *value = column->initial;
+		for (const struct policy_preset_value *own = preset; own->column != NULL; own++) {
+			if (strcmp(own->column, column->name) == 0)
+				value = own->value;
+		}
+		/* jsonb_populate_record takes the text form of any scalar; lists are arrays. */
+		if (value != NULL && column->type == POLICY_INT_LIST) {
+			json_write_name(&out, column->name);
+			buffer_printf(&out, "[%.*s]", (int)strlen(value) - 2, value + 1);
+		} else {
+			json_write_string_member(&out, column->name, value);
+		}
+	}
+	buffer_putc(&out, '}');
+	const char *row = arena_copy(arena, buffer_text(&out));
+	buffer_free(&out);
+	return row;
+}
+
+static const char *
+founder_row(struct arena *arena, const struct founding *founding)
+{
+	struct buffer out = BUFFER_INIT;
+
+	buffer_puts(&out, "[{");
+	json_write_string_member(&out, "id", founding->user_id);
+	json_write_string_member(&out, "email", founding->email);
+	if (founding->username != NULL)
+		json_write_string_member(&out, "username", founding->username);
+	json_write_string_member(&out, "first_name", founding->username != NULL ? founding->username : "Administrator");
+	json_write_string_member(&out, "last_name", founding->name);
+	json_write_string_member(&out, "role_id", founding->role_id);
+	buffer_puts(&out, "}]");
+	const char *row = arena_copy(arena, buffer_text(&out));
+	buffer_free(&out);
+	return row;
+}
+
+/* The first administrator is invited like anybody; the link is printed, too. */
+static const char *const *
+founder_transition(struct arena *arena, const struct founding *founding)
+{
+	struct subject subject = { .id = founding->user_id, .version = "0",
+		.state = { .status = STATUS_NONE, .has_email = true, .is_founder = true, .wants_invitation = -1 } };
+	struct transition_details details = { .action = "user.created" };
+	struct transition transition;
+
+	policy_set_defaults(&subject.policy);
+	if (!lifecycle_decide(&subject.policy, &subject.state, EVENT_CREATE, &transition))
+		die("could not make the first administrator: %s", transition.detail);
+	struct transition_batch *batch = transition_batch_create(arena, founding->org_id);
+	transition_batch_add(batch, &subject, &transition, &details);
+	return transition_batch_params(batch, actor_operator);
+}
+
+static void
+print_invitation(const struct config *config, const char *org_id, const char *user_id, uint32_t generation)
+{
+	struct link link = { .purpose = LINK_INVITATION, .channel = CHANNEL_USER, .generation = generation };
+	struct buffer out = BUFFER_INIT;
+	char token[LINK_TOKEN_SIZE], url[1024];
+
+	if (!uuid_parse(org_id, &link.org_id) || !uuid_parse(user_id, &link.subject_id))
+		die("could not read an id of our own");
+	link_token_make(config->keyring, &link, token);
+	snprintf(url, sizeof(url), "%s/accept#%s", config->public_url, token);
+	buffer_putc(&out, '{');
+	json_write_string_member(&out, "organization_id", org_id);
+	json_write_string_member(&out, "user_id", user_id);
+	json_write_string_member(&out, "invitation_url", url);
+	buffer_putc(&out, '}');
+	puts(buffer_text(&out));
+	buffer_free_secret(&out);
+}
+
+static bool
+found(struct database *database, struct arena *arena, const struct founding *founding)
+{
+	const char *policy = policy_row(arena, policy_preset(founding->preset));
+	PGresult *results[4] = { NULL };
+	const struct database_statement statements[] = {
+		{ &query_organization_create, (const char *const[]){ founding->org_id, founding->slug, founding->name,
+			founding->email, founding->locale, founding->timezone, founding->role_id } },
+		{ &query_policy_create, (const char *const[]){ founding->org_id, policy } },
+		{ &query_user_insert, (const char *const[]){ founding->org_id, founder_row(arena, founding) } },
+		{ &query_user_transition, founder_transition(arena, founding) },
+	};
+	enum database_status status = database_run_together(database, statements, 4, results);
+
+	for (int i = 0; i < 4; i++)
+		PQclear(results[i]);
+	return status == DATABASE_OK;
+}
+
+static int
+run_org_create(int argc, char **argv)
+{
+	struct command_option options[] = {
+		{ "--slug", true }, { "--name", true }, { "--admin-email", true }, { "--admin-username" },
+		{ "--preset" }, { "--locale" }, { "--timezone" }, { 0 },
+	};
+	struct founding founding;
+	struct config *config;
+
+	if (!command_options_read(options, argc, argv))
+		return 2;
+	founding = (struct founding){ .slug = options[0].value, .name = options[1].value, .email = options[2].value,
+		.username = options[3].value, .preset = options[4].value != NULL ? options[4].value : "default",
+		.locale = options[5].value != NULL ? options[5].value : "en",
+		.timezone = options[6].value != NULL ? options[6].value : "UTC" };
+	if (!founding_is_valid(&founding))
+		return 2;
+	config = load_config();
+	if (config == NULL)
+		return 1;
+	uuid_make_text(founding.org_id);
+	uuid_make_text(founding.role_id);
+	uuid_make_text(founding.user_id);
+	struct database *database = open_database(config);
+	struct arena *arena = arena_create();
+	const bool done = found(database, arena, &founding);
+	if (done) {
+		database_notify(database, OUTBOX_CHANNEL);
+		print_invitation(config, founding.org_id, founding.user_id, 1);
+	} else {
+		fprintf(stderr, "could not create the organization: is the slug taken, or the time zone unknown?\n");
+	}
+	arena_free(&arena);
+	database_free(&database);
+	config_free(&config);
+	return done ? 0 : 1;
+}
+
+/* A founder whose link has lapsed or was lost: the link before dies. */
+static bool
+reinvite(const struct config *config, struct database *database, struct arena *arena, const char *organization)
+{
+	struct database_result founder = database_run(database, &query_organization_founder,
+		(const char *const[]){ organization });
+	struct transition_details details = { .action = "user.invited" };
+	struct transition transition;
+	struct subject subject;
+
+	if (founder.status != DATABASE_OK || PQntuples(founder.rows) == 0) {
+		fprintf(stderr, "there is no pending administrator in an organization of this name\n");
+		PQclear(founder.rows);
+		return false;
+	}
+	const char *org_id = arena_copy(arena, row_text(founder.rows, 0, "org_id"));
+	const char *user_id = arena_copy(arena, row_text(founder.rows, 0, "founder_id"));
+	PQclear(founder.rows);
+	struct database_result user = database_run(database, &query_user_load, (const char *const[]){ org_id, user_id });
+	if (user.status != DATABASE_OK || PQntuples(user.rows) == 0)
+		die("could not read the administrator");
+	subject_from_row(&subject, arena, user.rows, 0);
+	PQclear(user.rows);
+	if (!lifecycle_decide(&subject.policy, &subject.state, EVENT_INVITE, &transition)) {
+		fprintf(stderr, "could not invite: %s\n", transition.detail);
+		return false;
+	}
+	struct transition_batch *batch = transition_batch_create(arena, org_id);
+	transition_batch_add(batch, &subject, &transition, &details);
+	struct database_result moved = database_run(database, &query_user_transition,
+		transition_batch_params(batch, actor_operator));
+	const bool done = moved.status == DATABASE_OK && PQntuples(moved.rows) == 1;
+	if (done) {
+		database_notify(database, OUTBOX_CHANNEL);
+		print_invitation(config, org_id, user_id, (uint32_t)row_int(moved.rows, 0, "invitation_generation"));
+	}
+	PQclear(moved.rows);
+	return done;
+}
+
+static int
+run_org_reinvite(int argc, char **argv)
+{
+	struct command_option options[] = { { "--slug", true }, { 0 } };
+	struct config *config;
+
+	if (!command_options_read(options, argc, argv))
+		return 2;
+	config = load_config();
+	if (config == NULL)
+		return 1;
+	struct database *database = open_database(config);
+	struct arena *arena = arena_create();
+	const bool done = reinvite(config, database, arena, options[0].value);
+	arena_free(&arena);
+	database_free(&database);
+	config_free(&config);
+	return done ? 0 : 1;
+}
+
+/* "a,b" as a PostgreSQL array; NULL, said on standard error, when a word is none. */
+static const char *
+permission_array(struct arena *arena, const char *list)
+{
+	char *rest = arena_copy(arena, list);
+
+	for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+		if (!permission_is_valid(word)) {
+			fprintf(stderr, "--permissions: not a permission: %s\n", word);
+			return NULL;
+		}
+	}
+	return arena_printf(arena, "{%s}", list);
+}
+
+struct new_key {
+	const char *organization, *name, *permissions, *expires_at;
+};
+
+static bool
+make_key(struct database *database, const struct new_key *wanted)
+{
+	struct database_result org = database_run(database, &query_organization_find,
+		(const char *const[]){ wanted->organization });
+	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE], token[BEARER_TOKEN_SIZE], hash[TOKEN_HASH_SIZE];
+	struct uuid org_id;
+
+	if (org.status != DATABASE_OK || PQntuples(org.rows) == 0 || !uuid_parse(row_text(org.rows, 0, "id"), &org_id)) {
+		fprintf(stderr, "there is no organization of this name\n");
+		PQclear(org.rows);
+		return false;
+	}
+	bearer_token_make(BEARER_API_KEY, &org_id, token);
+	token_hash(token, hash);
+	uuid_make_text(id);
+	uuid_make_text(audit_id);
+	struct database_result made = database_run(database, &query_api_key_create, (const char *const[]){
+		row_text(org.rows, 0, "id"), id, hash, wanted->name, wanted->permissions, wanted->expires_at, audit_id,
+		actor_operator });
+	PQclear(org.rows);
+	PQclear(made.rows);
+	if (made.status != DATABASE_OK)
+		return false;
+	printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", id, token);
+	return true;
+}
+
+static int
+run_key_create(int argc, char **argv)
+{
+	struct command_option options[] = {
+		{ "--org", true }, { "--name", true }, { "--permissions", true }, { "--expires-at" }, { 0 },
+	};
+	struct arena *arena = arena_create();
+	struct config *config = NULL;
+	int code = 2;
+
+	if (!command_options_read(options, argc, argv))
+		goto out;
+	struct new_key wanted = { options[0].value, options[1].value, permission_array(arena, options[2].value),
+		options[3].value };
+	if (!name_is_valid(wanted.name)) {
+		fprintf(stderr, "--name: a name without control characters\n");
+		goto out;
+	}
+	if (wanted.expires_at != NULL && !timestamp_is_valid(wanted.expires_at)) {
+		fprintf(stderr, "--expires-at: a moment like 2027-01-31T00:00:00Z\n");
+		goto out;
+	}
+	if (wanted.permissions == NULL)
+		goto out;
+	code = 1;
+	config = load_config();
+	if (config == NULL)
+		goto out;
+	struct database *database = open_database(config);
+	code = make_key(database, &wanted) ? 0 : 1;
+	database_free(&database);
+out:
+	config_free(&config);
+	arena_free(&arena);
+	return code;
+}
+
+static int
+run_print_config(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return config_print(CONFIG_SERVER, stdout) ? 0 : 1;
+}
+
+static int
+run_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("rollcall-server %s, schema %d\n", ROLLCALL_VERSION, migrations[migration_count - 1].version);
+	return 0;
+}
+
+static const struct command {
+	const char *word, *second;	/* second NULL: one word */
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "migrate", NULL, run_migrate, "[--dry-run]" },
+	{ "org", "create", run_org_create,
+		"--slug S --name N --admin-email E [--admin-username U] [--preset P] [--locale L] [--timezone T]" },
+	{ "org", "reinvite-admin", run_org_reinvite, "--slug S" },
+	{ "key", "create", run_key_create, "--org S --name N --permissions a,b [--expires-at T]" },
+	{ "--print-config", NULL, run_print_config, "" },
+	{ "--version", NULL, run_version, "" },
+};
+
+static int
+print_help(FILE *out)
+{
+	fprintf(out, "rollcall-server serves; its other faces:\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(out, "  rollcall-server %s%s%s %s\n", commands[i].word, commands[i].second != NULL ? " " : "",
+			commands[i].second != NULL ? commands[i].second : "", commands[i].help);
+	return out == stdout ? 0 : 2;
+}
+
+int
+command_run(int argc, char **argv)
+{
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0)
+		return print_help(stdout);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		const struct command *command = &commands[i];
+		const int words = command->second != NULL ? 2 : 1;
+		if (argc >= words && strcmp(argv[0], command->word) == 0
+			&& (words == 1 || strcmp(argv[1], command->second) == 0))
+			return command->run(argc - words, argv + words);
+	}
+	return print_help(stderr);
+}

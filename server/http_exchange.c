@@ -1,0 +1,298 @@
+/*
+ * http_exchange: one request and its reply.
+ *
+ * Owns what a handler sees. The request's texts lie in evhttp's memory, the path
+ * decoded in place, and go with the reply. Never evhttp_request_own: the request
+ * would leak when its client goes.
+ *
+ * Leaves to the layer above every header but Content-Length, Connection and Date,
+ * except in the answers that the guard gives.
+ */
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "buffer.h"
+#include "http_priv.h"
+#include "log.h"
+
+/* A reply is read within this much, and at this speed: a modem's. */
+#define REPLY_LIMIT_MS 30000
+#define REPLY_SLOWEST_BYTES_PER_MS 4
+
+/* The handler has its own deadlines (statement_timeout, the hashing queue). */
+#define PENDING_LIMIT_MS INT64_MAX
+
+static const struct {
+	enum evhttp_cmd_type command;
+	enum http_method method;
+	const char *name;
+} methods[] = {
+	{ EVHTTP_REQ_GET, HTTP_GET, "GET" },
+	{ EVHTTP_REQ_HEAD, HTTP_HEAD, "HEAD" },
+	{ EVHTTP_REQ_POST, HTTP_POST, "POST" },
+	{ EVHTTP_REQ_PUT, HTTP_PUT, "PUT" },
+	{ EVHTTP_REQ_PATCH, HTTP_PATCH, "PATCH" },
+	{ EVHTTP_REQ_DELETE, HTTP_DELETE, "DELETE" },
+	{ EVHTTP_REQ_OPTIONS, HTTP_OPTIONS, "OPTIONS" },
+};
+#define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
+
+/* Those that evhttp does not know or knows by an older name. NULL: it knows. */
+static const char *
+reason_phrase(int status)
+{
+	switch (status) {
+	case 413: return "Content Too Large";
+	case 422: return "Unprocessable Content";
+	case 424: return "Failed Dependency";
+	case 428: return "Precondition Required";
+	case 429: return "Too Many Requests";
+	default: return NULL;
+	}
+}
+
+/* Where in the table; METHOD_COUNT when it is not there. */
+static size_t
+method_index(const struct evhttp_request *request)
+{
+	size_t i = 0;
+
+	while (i < METHOD_COUNT && methods[i].command != evhttp_request_get_command(request))
+		i++;
+	return i;
+}
+
+static const char *
+find_fault(struct http_exchange *exchange)
+{
+	struct evhttp_request *request = exchange->request;
+	const struct http_head_scan *head = &exchange->connection->head;
+	struct http_guard guard = HTTP_GUARD_INIT;
+	const struct evkeyval *header;
+	const char *fault;
+
+	if (head->fault != NULL)
+		return head->fault;
+	if (method_index(request) == METHOD_COUNT)
+		return "the method is not one of HTTP's for resources";
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
+		http_guard_add_header(&guard, header->key, header->value);
+	fault = http_guard_verdict(&guard, request->major, request->minor,
+		evhttp_request_get_command(request) == EVHTTP_REQ_HEAD);
+	return fault != NULL ? fault
+		: http_guard_split_target(request->uri, &exchange->path, &exchange->query);
+}
+
+/* The connection ends with it: nobody knows where the next request would begin. */
+static void
+refuse(struct http_exchange *exchange, const char *fault)
+{
+	struct evhttp_request *request = exchange->request;
+	struct buffer problem = BUFFER_INIT;
+
+	log_debug("refused a malformed request", "reason", fault, NULL);
+	/* evhttp repeats a version that it does not know, never closes after CONNECT
+	 * whatever the reply says, and says nothing of closing to a proxy's client. */
+	if (request->major != 1 || (request->minor != 0 && request->minor != 1))
+		request->major = request->minor = 1;
+	if (request->type == EVHTTP_REQ_CONNECT)
+		request->type = EVHTTP_REQ_GET;
+	request->flags &= ~EVHTTP_PROXY_REQUEST;
+	exchange->closes = true;
+
+	/* Faults hold no character that JSON escapes. */
+	buffer_printf(&problem, "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+		"\"code\":\"malformed_request\",\"detail\":\"%s\"}", fault);
+	http_reply_header(exchange, "Content-Type", "application/problem+json");
+	http_reply_header(exchange, "X-Content-Type-Options", "nosniff");
+	http_reply_header(exchange, "Cache-Control", "no-store");
+	http_reply(exchange, 400, buffer_text(&problem), problem.length);
+	buffer_free(&problem);
+}
+
+static void
+on_replied(struct evhttp_request *request, void *context)
+{
+	(void)request;
+	http_connection_next(context);
+}
+
+void
+http_exchange_begin(struct evhttp_request *request, void *context)
+{
+	struct http_server *server = http_server_from(context);
+	struct bufferevent *stream =
+		evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+	struct http_connection *connection = server->by_fd[bufferevent_getfd(stream)];
+	struct http_exchange *exchange;
+	const char *fault;
+
+	assert(connection != NULL && connection->stream == stream);
+	exchange = &connection->exchange;
+	*exchange = (struct http_exchange){ .connection = connection, .request = request };
+	http_connection_enter(connection, PHASE_PENDING, PENDING_LIMIT_MS);
+	evhttp_request_set_on_complete_cb(request, on_replied, connection);
+
+	fault = find_fault(exchange);
+	if (fault != NULL)
+		refuse(exchange, fault);
+	else
+		server->handler(server->context, exchange);
+}
+
+void
+http_exchange_abandon(struct http_exchange *exchange)
+{
+	struct http_server *server = exchange->connection->server;
+
+	/* evhttp frees the request with the connection, unless it has detached it
+	 * because a write failed. */
+	if (evhttp_request_get_connection(exchange->request) == NULL)
+		evhttp_request_free(exchange->request);
+	exchange->request = NULL;
+	if (exchange->handler_data != NULL)
+		server->gone(exchange->handler_data);
+}
+
+enum http_method
+http_method_of(const struct http_exchange *exchange)
+{
+	return methods[method_index(exchange->request)].method;
+}
+
+const char *
+http_method_name(const struct http_exchange *exchange)
+{
+	return methods[method_index(exchange->request)].name;
+}
+
+const char *
+http_path(const struct http_exchange *exchange)
+{
+	return exchange->path;
+}
+
+const char *
+http_query(const struct http_exchange *exchange)
+{
+	return exchange->query;
+}
+
+/* Makes one line of several; all of them stay in their order. */
+static const char *
+join_lines(struct evkeyvalq *headers, const char *name)
+{
+	struct buffer joined = BUFFER_INIT;
+	const char *value;
+
+	while ((value = evhttp_find_header(headers, name)) != NULL) {
+		buffer_puts(&joined, joined.length > 0 ? ", " : "");
+		buffer_puts(&joined, value);
+		evhttp_remove_header(headers, name);
+	}
+	evhttp_add_header(headers, name, buffer_text(&joined));
+	buffer_free(&joined);
+	return evhttp_find_header(headers, name);
+}
+
+const char *
+http_header(const struct http_exchange *exchange, const char *name)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
+	const struct evkeyval *header;
+	const char *value = NULL;
+
+	TAILQ_FOREACH(header, headers, next) {
+		if (strcasecmp(header->key, name) != 0)
+			continue;
+		if (value != NULL)
+			return join_lines(headers, name);
+		value = header->value;
+	}
+	return value;
+}
+
+const char *
+http_body(struct http_exchange *exchange, size_t *length)
+{
+	if (exchange->body == NULL) {
+		struct evbuffer *input = evhttp_request_get_input_buffer(exchange->request);
+
+		exchange->body_length = evbuffer_get_length(input);
+		evbuffer_add(input, "", 1);
+		exchange->body = (const char *)evbuffer_pullup(input, -1);
+	}
+	*length = exchange->body_length;
+	return exchange->body;
+}
+
+const char *
+http_peer(const struct http_exchange *exchange)
+{
+	static const char mapped[] = "::ffff:";
+	const char *host = exchange->request->remote_host;
+
+	/* An IPv4 client of a socket that listens on [::]. */
+	if (strncmp(host, mapped, sizeof(mapped) - 1) == 0 && strchr(host, '.') != NULL)
+		return host + sizeof(mapped) - 1;
+	return host;
+}
+
+void
+http_set_data(struct http_exchange *exchange, void *handler_data)
+{
+	exchange->handler_data = handler_data;
+}
+
+void
+http_reply_header(struct http_exchange *exchange, const char *name, const char *value)
+{
+	assert(http_guard_is_token(name));
+	if (!http_guard_value_is_clean(value)) {
+		log_error("could not send a header: its value holds control characters",
+			"header", name, NULL);
+		return;
+	}
+	evhttp_add_header(evhttp_request_get_output_headers(exchange->request), name, value);
+}
+
+static void
+announce_close(struct evhttp_request *request)
+{
+	/* Else evhttp would promise an HTTP/1.0 client the contrary. */
+	evhttp_remove_header(evhttp_request_get_input_headers(request), "Connection");
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+}
+
+void
+http_reply(struct http_exchange *exchange, int status, const char *body, size_t length)
+{
+	struct http_connection *connection = exchange->connection;
+	struct evhttp_request *request = exchange->request;
+
+	assert(request != NULL);
+	/* 204 and 304 have neither body nor length (RFC 9110 §8.6). */
+	if (status != 204 && status != 304) {
+		char digits[24];
+
+		snprintf(digits, sizeof(digits), "%zu", length);
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length",
+			digits);
+		if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
+			evbuffer_add(evhttp_request_get_output_buffer(request), body, length);
+	}
+	if (exchange->closes || connection->server->is_draining)
+		announce_close(request);
+	exchange->request = NULL;
+	http_connection_enter(connection, PHASE_REPLYING,
+		REPLY_LIMIT_MS + (int64_t)(length / REPLY_SLOWEST_BYTES_PER_MS));
+	evhttp_send_reply(request, status, reason_phrase(status), NULL);
+}

@@ -1,0 +1,68 @@
+/*
+ * The outbox: list and retry. Newest first; ids are UUIDv7, so they are the order.
+ */
+#include "mails.h"
+
+#include "list.h"
+#include "reply.h"
+
+const char *const outbox_list_parameters[] = { "limit", "cursor", "count", "state", "kind", "user_id", NULL };
+
+static enum step
+outbox_list(struct request *rq)
+{
+	static const char *const states[] = { "queued", "sent", "failed", "cancelled", "bounced", NULL };
+	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+
+	rq->data = page;
+	reply_read_page(rq, 'o', false, page);
+	page->wants_count = list_read_flag(rq, "count");
+	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), request_parameter(rq, "kind"),
+		list_read_id(rq, "user_id"), page->after_id, page->limit_text };
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ &query_outbox_list, params },
+		{ &query_outbox_count, params },
+	}, page->wants_count ? 2 : 1);
+}
+
+static enum step
+outbox_list_reply(struct request *rq)
+{
+	return reply_page(rq, ((struct page_wish *)rq->data)->limit, 'o', "id");
+}
+
+request_step *const outbox_list_steps[] = { outbox_list, outbox_list_reply, NULL };
+
+static enum step
+outbox_retry_load(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_outbox_get,
+		(const char *const[]){ rq->org_id, rq->path_values[0] });
+}
+
+static enum step
+outbox_retry(struct request *rq)
+{
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	if (request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	uuid_make_text(audit_id);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_outbox_retry, (const char *const[]){ rq->org_id, rq->path_values[0], audit_id, request_actor(rq) } },
+		{ &query_outbox_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
+	}, 2);
+}
+
+static enum step
+outbox_retry_reply(struct request *rq)
+{
+	if (request_rows(rq, 0) == 0)
+		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
+			"Only a mail that failed or waits can be tried again; this one is sent, cancelled or on its way.");
+	return reply_accepted(rq);
+}
+
+request_step *const outbox_retry_steps[] = { outbox_retry_load, outbox_retry, outbox_retry_reply, NULL };

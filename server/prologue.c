@@ -1,0 +1,264 @@
+/*
+ * What every request goes through, in this order: a name, a route, the rate limit of
+ * those without credentials, who asks, whether he may, and what he sent.
+ *
+ * Authentication comes before the body is looked at: a stranger learns nothing about
+ * what an object should look like, and 401 comes before 422.
+ */
+#include "prologue.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authenticate.h"
+#include "config.h"
+#include "pages.h"
+#include "route.h"
+#include "shared_page.h"
+#include "text.h"
+
+/* A request id that may go into logs and headers as it is. */
+static bool
+is_request_id(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length >= 8 && length <= 64
+		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == length;
+}
+
+/* The last address in X-Forwarded-For that is not one of our proxies. */
+static const char *
+forwarded_address(struct request *rq, const char *peer)
+{
+	const char *header = http_header(rq->exchange, "X-Forwarded-For");
+	const char *found = peer;
+
+	if (header == NULL || !config_trusts(rq->server->config, peer))
+		return peer;
+	char *list = arena_copy(rq->scratch, header);
+	for (;;) {
+		char *comma = strrchr(list, ',');
+		char *address = comma != NULL ? comma + 1 : list;
+		uint8_t binary[16];
+
+		address += strspn(address, " \t");
+		address[strcspn(address, " \t")] = '\0';
+		if (inet_pton(AF_INET, address, binary) != 1 && inet_pton(AF_INET6, address, binary) != 1)
+			return found;
+		found = address;
+		if (comma == NULL || !config_trusts(rq->server->config, address))
+			return found;
+		*comma = '\0';
+	}
+}
+
+static enum step
+identify(struct request *rq)
+{
+	const char *peer = http_peer(rq->exchange);
+	const char *given = http_header(rq->exchange, "X-Request-Id");
+
+	rq->ip = arena_copy(rq->scratch, forwarded_address(rq, peer));
+	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given)) {
+		rq->id = arena_copy(rq->scratch, given);
+	} else {
+		char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+		uuid_make_text(id);
+		rq->id = id;
+	}
+	return STEP_NEXT;
+}
+
+static enum step
+refuse_method(struct request *rq, unsigned allowed)
+{
+	static const struct { unsigned bit; const char *name; } names[] = {
+		{ HTTP_GET, "GET" }, { HTTP_GET, "HEAD" }, { HTTP_POST, "POST" }, { HTTP_PUT, "PUT" },
+		{ HTTP_PATCH, "PATCH" }, { HTTP_DELETE, "DELETE" },
+	};
+	struct buffer allow = BUFFER_INIT;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((allowed & names[i].bit) != 0)
+			buffer_printf(&allow, "%s%s", allow.length > 0 ? ", " : "", names[i].name);
+	}
+	request_header(rq, "Allow", buffer_text(&allow));
+	buffer_free(&allow);
+	return request_problem(rq, PROBLEM_METHOD_NOT_ALLOWED);
+}
+
+/* Outside of the API somebody has mistyped an address: he gets a page. */
+static bool
+is_for_people(const struct request *rq)
+{
+	return (http_method_of(rq->exchange) & (HTTP_GET | HTTP_HEAD)) != 0
+		&& strncmp(http_path(rq->exchange), "/v1/", 4) != 0;
+}
+
+static enum step
+find_route(struct request *rq)
+{
+	struct route_match *match = arena_take(rq->scratch, sizeof(*match));
+
+	router_find(http_method_of(rq->exchange), http_path(rq->exchange), match);
+	rq->route = match->route;
+	for (int i = 0; i < ROUTE_PARAMS_MAX; i++)
+		rq->path_values[i] = match->values[i];
+	if (match->route != NULL)
+		return STEP_NEXT;
+	if (match->allowed == 0 && is_for_people(rq))
+		return page_not_found(rq);
+	return match->allowed != 0 ? refuse_method(rq, match->allowed) : request_problem(rq, PROBLEM_NOT_FOUND);
+}
+
+/* One bucket for an IPv4 address, one for an IPv6 network of 64 bits: that is what a
+ * household or a server is given. */
+static enum step
+limit_anonymous(struct request *rq)
+{
+	int per_minute = rq->server->config->rate_limit;
+	uint8_t address[16] = { 0 };
+	int length = 4, retry_after_s = 1;
+
+	if (rq->route->access != ACCESS_ANONYMOUS || per_minute == 0)
+		return STEP_NEXT;
+	if (inet_pton(AF_INET, rq->ip, address) != 1) {
+		if (inet_pton(AF_INET6, rq->ip, address) != 1)
+			return STEP_NEXT;
+		length = 8;
+	}
+	if (rate_limit_pass(rq->server->page, address, length, per_minute, &retry_after_s))
+		return STEP_NEXT;
+	metric_add(rq->server->page, METRIC_RATE_LIMITED, 1);
+	return request_problem_later(rq, PROBLEM_RATE_LIMITED, retry_after_s);
+}
+
+static enum step
+authorize(struct request *rq)
+{
+	const struct route *route = rq->route;
+
+	if (route->access == ACCESS_USER && rq->caller.kind != CALLER_USER)
+		return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+			"This is for users who are signed in; an API key has no account of its own.");
+	if (route->permission == NULL || request_permits(rq, route->permission))
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+		arena_printf(rq->scratch, "This needs the permission %s.", route->permission));
+}
+
+static int
+parameter_index(const struct route *route, const char *name)
+{
+	for (int i = 0; route->query != NULL && route->query[i] != NULL; i++) {
+		if (strcmp(route->query[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* Decodes in place: + is a space, %XX a byte. False for a bad escape or a NUL. */
+static bool
+decode_parameter(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in != '\0'; in++) {
+		if (*in == '+') {
+			*out++ = ' ';
+		} else if (*in == '%') {
+			char digits[3] = { in[1], in[1] != '\0' ? in[2] : '\0', '\0' };
+			if (strspn(digits, "0123456789abcdefABCDEF") != 2)
+				return false;
+			long byte = strtol(digits, NULL, 16);
+			if (byte == 0)
+				return false;
+			*out++ = (char)byte;
+			in += 2;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*out = '\0';
+	return utf8_is_valid(text, (size_t)(out - text));
+}
+
+static void
+read_parameter(struct request *rq, const char **values, char *name, char *value)
+{
+	if (!decode_parameter(name) || !decode_parameter(value)) {
+		request_fault(rq, "", "invalid", "A name or value is not valid URL-encoded UTF-8.");
+		return;
+	}
+	int index = parameter_index(rq->route, name);
+	if (index < 0)
+		request_fault(rq, name, "unknown_field", "There is no such parameter here.");
+	else if (values[index] != NULL)
+		request_fault(rq, name, "invalid", "The parameter was given twice.");
+	else
+		values[index] = value;
+}
+
+static enum step
+check_query(struct request *rq)
+{
+	const char *query = http_query(rq->exchange);
+	int count = 0;
+
+	while (rq->route->query != NULL && rq->route->query[count] != NULL)
+		count++;
+	const char **values = arena_take(rq->scratch, sizeof(*values) * (size_t)(count + 1));
+	rq->query_values = values;
+	/* Pages take parameters of their own, which their scripts read. */
+	if (query == NULL || *query == '\0' || rq->route->access == ACCESS_PUBLIC)
+		return STEP_NEXT;
+	rq->faults_in_query = true;
+	char *rest = arena_copy(rq->scratch, query);
+	for (char *pair; (pair = strsep(&rest, "&")) != NULL;) {
+		if (*pair == '\0')
+			continue;
+		char *equals = strchr(pair, '=');
+		char *value = equals != NULL ? equals + 1 : pair + strlen(pair);
+		if (equals != NULL)
+			*equals = '\0';
+		read_parameter(rq, values, pair, value);
+	}
+	enum step step = request_answer_faults(rq);
+	if (step == STEP_NEXT)
+		rq->faults_in_query = false;
+	return step;
+}
+
+/* If-Match: one entity tag of ours; * matches whatever is there. */
+static enum step
+check_if_match(struct request *rq)
+{
+	const char *header = http_header(rq->exchange, "If-Match");
+
+	if (header == NULL || strcmp(header, "*") == 0)
+		return STEP_NEXT;
+	size_t length = strlen(header);
+	if (length < 3 || length > 21 || header[0] != '"' || header[length - 1] != '"'
+		|| strspn(header + 1, "0123456789") != length - 2)
+		return request_problem_detail(rq, PROBLEM_VERSION_MISMATCH, NULL,
+			"If-Match must be the ETag that came with the object.");
+	rq->if_match = arena_copy_n(rq->scratch, header + 1, length - 2);
+	return STEP_NEXT;
+}
+
+static enum step
+check_body(struct request *rq)
+{
+	if (!body_check(rq))
+		return STEP_DONE;
+	return rq->route->defers_faults ? STEP_NEXT : request_answer_faults(rq);
+}
+
+request_step *const prologue_steps[] = {
+	identify, find_route, limit_anonymous,
+	authenticate_ask, authenticate_take, authorize,
+	check_query, check_if_match, check_body,
+};
+const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

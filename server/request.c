@@ -1,0 +1,429 @@
+/*
+ * The driver: runs the steps of requests, and turns what can go wrong between two
+ * steps into one answer, in one place.
+ *
+ * Owns struct request from the http layer's call to the reply. Every job and hash
+ * that a request waits for completes exactly once and comes back here; a request is
+ * freed only when nothing is on its way to it. Resource files never see a failure.
+ */
+#include "request.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "prologue.h"
+#include "route.h"
+#include "shared_page.h"
+
+#define REQUEST_MAGIC 0x52435251u	/* "RCRQ" */
+
+static void request_run(struct request *rq);
+
+static struct request *
+request_from(void *context)
+{
+	struct request *rq = context;
+
+	assert(rq != NULL && rq->magic == REQUEST_MAGIC);
+	return rq;
+}
+
+static int64_t
+now_us(void)
+{
+	return clock_monotonic_ns() / 1000;
+}
+
+static void
+clear_results(struct request *rq)
+{
+	for (int i = 0; i < rq->result_count; i++) {
+		PQclear(rq->results[i]);
+		rq->results[i] = NULL;
+	}
+	rq->result_count = 0;
+	rq->result = NULL;
+}
+
+static void
+request_free(struct request *rq)
+{
+	if (rq->has_hash_place)
+		hasher_release(rq->server->hasher);
+	clear_results(rq);
+	if (rq->body != NULL)
+		json_object_put(rq->body);
+	buffer_free_secret(&rq->reply);
+	rq->magic = 0;
+	struct arena *scratch = rq->scratch;
+	arena_free(&scratch);
+}
+
+void
+request_start(void *context, struct http_exchange *exchange)
+{
+	struct arena *scratch = arena_create();
+	struct request *rq = arena_take(scratch, sizeof(*rq));
+
+	rq->magic = REQUEST_MAGIC;
+	rq->server = context;
+	rq->exchange = exchange;
+	rq->scratch = scratch;
+	rq->started_us = now_us();
+	http_set_data(exchange, rq);
+	request_run(rq);
+}
+
+void
+request_client_gone(void *request)
+{
+	request_from(request)->exchange = NULL;
+}
+
+/* The prologue's steps, then the route's. */
+static request_step *
+step_at(const struct request *rq, int position)
+{
+	if (position < prologue_step_count)
+		return prologue_steps[position];
+	return rq->route->steps[position - prologue_step_count];
+}
+
+static void
+request_run(struct request *rq)
+{
+	for (;;) {
+		request_step *step = step_at(rq, rq->position);
+
+		assert(step != NULL && "the last step of a route answers");
+		rq->position++;
+		switch (step(rq)) {
+		case STEP_NEXT:
+			continue;
+		case STEP_WAIT:
+			return;
+		case STEP_DONE:
+			assert(rq->answered);
+			request_free(rq);
+			return;
+		}
+	}
+}
+
+/* A step that the driver itself took: an answer in place of the next step. */
+static void
+finish(struct request *rq, enum step step)
+{
+	assert(step == STEP_DONE);
+	request_free(rq);
+}
+
+/* A version, a guard or admin_epoch moved: read again, decide again. */
+static void
+decide_again(struct request *rq)
+{
+	if (++rq->attempts >= ATTEMPTS_MAX) {
+		finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
+			"Others keep changing this at the same moment. Try again."));
+		return;
+	}
+	clear_results(rq);
+	rq->fault_count = 0;
+	rq->data = NULL;
+	rq->position = prologue_step_count;
+	request_run(rq);
+}
+
+static void
+take_results(struct request *rq, struct job_result *job)
+{
+	clear_results(rq);
+	for (int i = 0; i < job->count; i++)
+		rq->results[i] = job_result_take(job, i);
+	rq->result_count = job->count;
+	rq->result = rq->results[0];
+}
+
+static void
+job_done(void *context, struct job_result *job)
+{
+	struct request *rq = request_from(context);
+	enum problem problem;
+
+	switch (job->status) {
+	case JOB_OK:
+		take_results(rq, job);
+		/* The first versioned statement must have moved something. */
+		if (rq->versioned && request_rows(rq, rq->versioned_statement) == 0)
+			decide_again(rq);
+		else
+			request_run(rq);
+		return;
+	case JOB_CONFLICT:
+		decide_again(rq);
+		return;
+	case JOB_CONSTRAINT:
+		problem = problem_of_constraint(job->constraint);
+		if (problem != PROBLEM_NONE) {
+			finish(rq, request_problem(rq, problem));
+			return;
+		}
+		log_error("could not keep a constraint", "constraint", job->constraint,
+			"route", rq->route->path, "request_id", rq->id, NULL);
+		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
+		return;
+	case JOB_BUSY:
+	case JOB_LOST:
+		finish(rq, request_problem_later(rq, PROBLEM_UNAVAILABLE, 1));
+		return;
+	case JOB_ERROR:
+		log_error("could not run a query", "sqlstate", job->sqlstate, "route", rq->route->path,
+			"request_id", rq->id, NULL);
+		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
+		return;
+	}
+}
+
+enum step
+request_queries(struct request *rq, enum lane lane, const struct statement *statements, int count)
+{
+	rq->versioned = false;
+	for (int i = count - 1; i >= 0; i--) {
+		if ((statements[i].query->flags & QUERY_VERSIONED) != 0) {
+			rq->versioned = true;
+			rq->versioned_statement = i;
+		}
+	}
+	if (!lane_submit(rq->server->lanes, lane, statements, count, job_done, rq)) {
+		metric_add(rq->server->page, METRIC_LANE_FULL, 1);
+		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+	}
+	return STEP_WAIT;
+}
+
+enum step
+request_query(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
+{
+	return request_queries(rq, lane, &(struct statement){ query, params }, 1);
+}
+
+enum step
+request_try(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
+{
+	enum step step = request_query(rq, lane, query, params);
+
+	if (step == STEP_WAIT)
+		rq->versioned = false;
+	return step;
+}
+
+static void
+aside_done(void *context, struct job_result *job)
+{
+	const struct query *query = context;
+
+	if (job->status != JOB_OK)
+		log_warn("could not run a query aside", "query", query->name, "sqlstate", job->sqlstate, NULL);
+}
+
+void
+request_query_aside(struct request *rq, const struct query *query, const char *const *params)
+{
+	/* What is aside may be left out: under load the lane is for those who wait. */
+	if (!lane_submit(rq->server->lanes, LANE_WRITE, &(struct statement){ query, params }, 1,
+		    aside_done, (void *)(uintptr_t)query))
+		metric_add(rq->server->page, METRIC_LANE_FULL, 1);
+}
+
+static void
+hash_done(void *context, const struct hash_result *hash)
+{
+	struct request *rq = request_from(context);
+	struct hash_result *copy = arena_take(rq->scratch, sizeof(*copy));
+
+	*copy = *hash;
+	rq->hash = copy;
+	request_run(rq);
+}
+
+enum step
+request_reserve_hash(struct request *rq)
+{
+	if (rq->has_hash_place)
+		return STEP_NEXT;
+	if (!hasher_reserve(rq->server->hasher)) {
+		metric_add(rq->server->page, METRIC_PASSWORD_REFUSALS, 1);
+		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+	}
+	rq->has_hash_place = true;
+	return STEP_NEXT;
+}
+
+enum step
+request_verify_password(struct request *rq, const char *stored, const char *password)
+{
+	assert(rq->has_hash_place);
+	rq->has_hash_place = false;
+	hasher_verify(rq->server->hasher, stored, password, hash_done, rq);
+	return STEP_WAIT;
+}
+
+enum step
+request_hash_password(struct request *rq, const char *password)
+{
+	assert(rq->has_hash_place);
+	rq->has_hash_place = false;
+	hasher_make(rq->server->hasher, password, hash_done, rq);
+	return STEP_WAIT;
+}
+
+/* Headers that every answer has. */
+static void
+common_headers(struct request *rq, const char *content_type)
+{
+	http_reply_header(rq->exchange, "X-Request-Id", rq->id);
+	http_reply_header(rq->exchange, "X-Content-Type-Options", "nosniff");
+	http_reply_header(rq->exchange, "Referrer-Policy", "no-referrer");
+	if (!rq->is_cacheable)
+		http_reply_header(rq->exchange, "Cache-Control", "no-store");
+	if (content_type != NULL)
+		http_reply_header(rq->exchange, "Content-Type", content_type);
+}
+
+static void
+record(struct request *rq, int status)
+{
+	int64_t took_us = now_us() - rq->started_us;
+
+	metric_request(rq->server->page, router_index(rq->route), status, took_us);
+	if (status >= 500 || log_wants(LOG_LEVEL_DEBUG)) {
+		char code[16], took[32];
+
+		snprintf(code, sizeof(code), "%d", status);
+		snprintf(took, sizeof(took), "%lld", (long long)took_us);
+		log_event(status >= 500 && status != 503 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "answered", "status", code,
+			"route", rq->route != NULL ? rq->route->path : "none", "took_us", took, "request_id", rq->id, NULL);
+	}
+}
+
+enum step
+request_reply(struct request *rq, int status, const char *content_type)
+{
+	assert(!rq->answered);
+	rq->answered = true;
+	record(rq, status);
+	if (rq->exchange != NULL) {
+		common_headers(rq, content_type);
+		http_reply(rq->exchange, status, buffer_text(&rq->reply), rq->reply.length);
+		rq->exchange = NULL;
+	}
+	return STEP_DONE;
+}
+
+enum step
+request_reply_empty(struct request *rq, int status)
+{
+	buffer_clear(&rq->reply);
+	return request_reply(rq, status, NULL);
+}
+
+void
+request_header(struct request *rq, const char *name, const char *value)
+{
+	if (rq->exchange != NULL)
+		http_reply_header(rq->exchange, name, value);
+}
+
+const char *
+request_text(struct request *rq, const char *member)
+{
+	return rq->body != NULL ? json_member_string(rq->body, member) : NULL;
+}
+
+bool
+request_has(struct request *rq, const char *member)
+{
+	return rq->body != NULL && json_object_object_get_ex(rq->body, member, NULL);
+}
+
+const char *
+request_parameter(struct request *rq, const char *name)
+{
+	if (rq->route->query == NULL)
+		return NULL;
+	for (int i = 0; rq->route->query[i] != NULL; i++) {
+		if (strcmp(rq->route->query[i], name) == 0)
+			return rq->query_values[i];
+	}
+	assert(!"a parameter that the route does not list");
+	return NULL;
+}
+
+int
+request_rows(const struct request *rq, int statement)
+{
+	assert(statement < rq->result_count);
+	/* A statement that returns nothing has no rows, but it did not fail. */
+	return PQntuples(rq->results[statement]);
+}
+
+const char *
+request_column(struct request *rq, const char *name)
+{
+	int column = PQfnumber(rq->result, name);
+
+	assert(column >= 0);
+	return PQgetisnull(rq->result, 0, column) ? NULL : PQgetvalue(rq->result, 0, column);
+}
+
+bool
+request_column_is_true(struct request *rq, const char *name)
+{
+	const char *value = request_column(rq, name);
+
+	return value != NULL && value[0] == 't';
+}
+
+void
+request_fault(struct request *rq, const char *pointer, const char *code, const char *detail)
+{
+	if (rq->fault_count < FAULTS_MAX)
+		rq->faults[rq->fault_count++] = (struct fault){ pointer, code, detail };
+}
+
+bool
+request_permits(const struct request *rq, const char *permission)
+{
+	return permission_set_has(&rq->caller.permissions, permission);
+}
+
+const char *
+request_actor(struct request *rq)
+{
+	struct buffer out = BUFFER_INIT;
+
+	buffer_putc(&out, '{');
+	switch (rq->caller.kind) {
+	case CALLER_USER:
+		json_write_string_member(&out, "kind", "user");
+		break;
+	case CALLER_API_KEY:
+		json_write_string_member(&out, "kind", "api_key");
+		break;
+	case CALLER_NOBODY:
+		json_write_string_member(&out, "kind", "system");
+		break;
+	}
+	json_write_string_member(&out, "id", rq->caller.id);
+	json_write_string_member(&out, "ip", rq->ip);
+	json_write_string_member(&out, "request_id", rq->id);
+	buffer_putc(&out, '}');
+	const char *text = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return text;
+}

@@ -1,0 +1,177 @@
+/*
+ * request: one API request on its way through its steps.
+ *
+ * A route is a list of steps (STYLE.md). A step says next, wait (a query or a hash
+ * was sent) or done (replied). One driver, in request.c, runs them; nothing else
+ * does. What is always true:
+ *
+ * - A step sees success only. A violated constraint became the problem that carries
+ *   its name, a moved version ran the route's steps again (at most five times), a lost
+ *   connection or a full lane became 503.
+ * - request_query copies its parameters and never completes inside the call.
+ * - The client may go at any moment: the steps run to their end, the reply is dropped.
+ * - Texts and structs that a step keeps live in `scratch` and die with the request.
+ */
+#ifndef ROLLCALL_REQUEST_H
+#define ROLLCALL_REQUEST_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "hasher.h"
+#include "http.h"
+#include "json.h"
+#include "lane.h"
+#include "memory.h"
+#include "permission.h"
+#include "problem.h"
+#include "queries.h"
+#include "token.h"
+#include "uuid.h"
+
+struct config;
+struct event_base;
+struct request;
+struct route;
+struct shared_page;
+
+enum step { STEP_NEXT, STEP_WAIT, STEP_DONE };
+typedef enum step request_step(struct request *rq);
+
+/* What every request of a process shares. */
+struct server {
+	const struct config *config;
+	struct event_base *base;
+	struct lanes *lanes;
+	struct hasher *hasher;
+	struct shared_page *page;
+	struct http_server *http;
+	bool schema_fits;
+};
+
+enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
+
+/* Who asks: filled by authenticate.c. */
+struct caller {
+	enum caller_kind kind;
+	const char *id;			/* of the user or the key */
+	const char *role_id;		/* NULL: none */
+	const char *session_id;		/* NULL: an API key */
+	const char *token_hash;
+	bool by_cookie;
+	struct permission_set permissions;
+};
+
+/* One fault of a body or a query string; all are answered at once. */
+struct fault {
+	const char *pointer;	/* JSON Pointer, or the name of a parameter */
+	const char *code;	/* DESIGN.md §6, errors[].code */
+	const char *detail;
+};
+
+#define FAULTS_MAX 64
+#define REQUEST_RESULTS_MAX JOB_STATEMENTS_MAX
+#define ROUTE_PARAMS_MAX 2
+#define ATTEMPTS_MAX 5
+
+struct request {
+	uint32_t magic;
+	const struct server *server;
+	const struct route *route;
+	struct http_exchange *exchange;		/* NULL: the client has gone, or was answered */
+	struct arena *scratch;
+	int64_t started_us;
+	const char *id;				/* X-Request-Id */
+	const char *ip;				/* of the client, behind trusted proxies */
+
+	/* Input, checked. */
+	const char *path_values[ROUTE_PARAMS_MAX];	/* what stood for {id}, ... */
+	struct json_object *body;
+	const char *const *query_values;	/* in the order of route->query */
+	const char *if_match;			/* the version as text; NULL: none given */
+	struct fault faults[FAULTS_MAX];
+	int fault_count;
+	bool faults_in_query;
+
+	struct caller caller;
+	const char *org_id;			/* bound to every query */
+
+	/* Of the last query: statement i at results[i]; `result` is the first. */
+	const PGresult *result;
+	PGresult *results[REQUEST_RESULTS_MAX];
+	int result_count;
+	const struct hash_result *hash;		/* of the last hash, until the next step */
+
+	void *data;				/* the resource's own, in scratch */
+
+	/* The driver's. */
+	int position;				/* of the next step, over prologue and route */
+	int attempts;
+	bool answered;
+	bool has_hash_place;
+	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
+	int versioned_statement;		/* the first of them */
+	bool is_cacheable;			/* the reply brings its own Cache-Control */
+	struct buffer reply;
+};
+
+/* Sends one statement, or several that commit together (all-or-nothing), and waits.
+ * Parameters are texts in the order of the query's list. */
+enum step request_query(struct request *rq, enum lane lane, const struct query *query,
+	const char *const *params);
+enum step request_queries(struct request *rq, enum lane lane, const struct statement *statements,
+	int count);
+/* As request_query, but a guard that failed is no conflict: the next step sees no rows. */
+enum step request_try(struct request *rq, enum lane lane, const struct query *query,
+	const char *const *params);
+/* Fire and forget: nobody waits, nothing is answered about it. */
+void request_query_aside(struct request *rq, const struct query *query, const char *const *params);
+
+/* Reserves a place in the hashing queue, or answers 503. */
+enum step request_reserve_hash(struct request *rq);
+/* Need the reserved place; the result is in rq->hash when the next step runs. */
+enum step request_verify_password(struct request *rq, const char *stored, const char *password);
+enum step request_hash_password(struct request *rq, const char *password);
+
+/* The body's string member, NULL when missing or null. Lives as long as the request. */
+const char *request_text(struct request *rq, const char *member);
+/* Whether the body has the member, null or not. */
+bool request_has(struct request *rq, const char *member);
+/* The value of a query parameter by name; NULL when it was not given. */
+const char *request_parameter(struct request *rq, const char *name);
+
+/* A text of the first (or n-th) result's first row by column; NULL for SQL NULL. */
+const char *request_column(struct request *rq, const char *name);
+bool request_column_is_true(struct request *rq, const char *name);
+int request_rows(const struct request *rq, int statement);
+
+void request_fault(struct request *rq, const char *pointer, const char *code, const char *detail);
+/* A step: answers the faults that were found so far, if any. */
+enum step request_answer_faults(struct request *rq);
+
+/* Answers a problem; `return request_problem(rq, PROBLEM_X);` and nothing else. */
+enum step request_problem(struct request *rq, enum problem problem);
+/* With the policy that refused, or a detail that says more than the problem's own. */
+enum step request_problem_detail(struct request *rq, enum problem problem, const char *policy,
+	const char *detail);
+/* With Retry-After. */
+enum step request_problem_later(struct request *rq, enum problem problem, int retry_after_s);
+
+/* A header of the reply to come. */
+void request_header(struct request *rq, const char *name, const char *value);
+/* Answers with what was written to rq->reply. */
+enum step request_reply(struct request *rq, int status, const char *content_type);
+enum step request_reply_empty(struct request *rq, int status);
+
+/* Starts a request: the http layer's handler. `context` is the struct server. */
+void request_start(void *context, struct http_exchange *exchange);
+/* The http layer's notice that the client has gone. */
+void request_client_gone(void *request);
+
+/* The actor of audit rows, as jsonb text. */
+const char *request_actor(struct request *rq);
+bool request_permits(const struct request *rq, const char *permission);
+
+#endif

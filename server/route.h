@@ -1,0 +1,49 @@
+/*
+ * route: one line of the API: method, path, who may, what goes in, and the steps.
+ *
+ * routes.c holds the table, the only place to register; router.c finds in it.
+ */
+#ifndef ROLLCALL_ROUTE_H
+#define ROLLCALL_ROUTE_H
+
+#include "body.h"
+#include "http.h"
+#include "request.h"
+
+enum access {
+	ACCESS_PUBLIC,		/* no credentials, no rate limit: health, pages */
+	ACCESS_ANONYMOUS,	/* no credentials, limited per address */
+	ACCESS_SIGNED_IN,	/* a session or an API key */
+	ACCESS_USER,		/* a session: there must be a "me" */
+};
+
+struct route {
+	enum http_method method;
+	const char *path;		/* "/v1/users/{id}"; {id} must be a UUID */
+	enum access access;
+	const char *permission;		/* NULL: none beyond being signed in */
+	const struct body_field *fields;	/* NULL: takes no body */
+	const char *const *query;	/* names of parameters, NULL-ended; NULL: none */
+	/* The first steps look at the database before faults are answered: all at once. */
+	bool defers_faults;
+	request_step *const *steps;
+};
+
+extern const struct route routes[];
+extern const int route_count;
+
+struct route_match {
+	const struct route *route;	/* NULL: no such path, or not with this method */
+	unsigned allowed;		/* methods that this path has (enum http_method bits) */
+	char values[ROUTE_PARAMS_MAX][64];
+};
+
+/* HEAD finds the route of GET. A segment that should be an id and is none finds
+ * nothing: 404, like an unknown id. */
+void router_find(enum http_method method, const char *path, struct route_match *match);
+/* Labels for metrics: "GET /v1/users/{id}", one for each route, then one for the rest. */
+const char *const *router_names(void);
+/* The place of a route in `routes`; route_count for NULL. */
+int router_index(const struct route *route);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The table of routes: the only place to register one.
+ *
+ * Literal paths stand before paths with an {id} that could take them.
+ */
+#include "route.h"
+
+#include "audits.h"
+#include "health.h"
+#include "links.h"
+#include "mails.h"
+#include "me.h"
+#include "pages.h"
+#include "policies.h"
+#include "sessions.h"
+#include "user_actions.h"
+#include "user_edit.h"
+#include "users.h"
+
+#define PUBLIC ACCESS_PUBLIC, NULL
+#define ANONYMOUS ACCESS_ANONYMOUS, NULL
+#define SIGNED_IN ACCESS_SIGNED_IN, NULL
+#define USER ACCESS_USER, NULL
+#define NEEDS(permission) ACCESS_SIGNED_IN, permission
+
+const struct route routes[] = {
+	/* method, path, who may, body, query, faults deferred, steps */
+	{ HTTP_GET, "/v1/auth/verify", SIGNED_IN, NULL, NULL, false, auth_verify_steps },
+
+	{ HTTP_POST, "/v1/users", NEEDS("users:write"), user_create_fields, NULL, true, user_create_steps },
+	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },
+	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },
+	{ HTTP_PATCH, "/v1/users/{id}", NEEDS("users:write"), user_edit_fields, NULL, true, user_edit_steps },
+	{ HTTP_GET, "/v1/users/{id}/actions", NEEDS("users:read"), NULL, NULL, false, user_actions_steps },
+	{ HTTP_POST, "/v1/users/{id}/activate", NEEDS("users:write"), user_activate_fields, NULL, false, user_activate_steps },
+	{ HTTP_POST, "/v1/users/{id}/inactivate", NEEDS("users:write"), user_inactivate_fields, NULL, false, user_inactivate_steps },
+	{ HTTP_POST, "/v1/users/{id}/invite", NEEDS("users:invite"), NULL, NULL, false, user_invite_steps },
+	{ HTTP_POST, "/v1/users/{id}/password", NEEDS("users:password"), user_password_fields, NULL, false, user_password_steps },
+	{ HTTP_POST, "/v1/users/{id}/password-reset", NEEDS("users:invite"), NULL, NULL, false, user_send_reset_steps },
+	{ HTTP_GET, "/v1/users/{id}/sessions", NEEDS("users:read"), NULL, session_list_parameters, false, session_list_steps },
+	{ HTTP_DELETE, "/v1/users/{id}/sessions", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },
+	{ HTTP_DELETE, "/v1/users/{id}/sessions/{id}", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },
+
+	{ HTTP_GET, "/v1/invitations", NEEDS("users:read"), NULL, invitation_list_parameters, false, invitation_list_steps },
+	{ HTTP_POST, "/v1/invitations/inspect", ANONYMOUS, link_inspect_fields, NULL, false, invitation_inspect_steps },
+	{ HTTP_POST, "/v1/invitations/accept", ANONYMOUS, link_password_fields, NULL, false, invitation_accept_steps },
+	{ HTTP_POST, "/v1/password-resets", ANONYMOUS, reset_request_fields, NULL, false, reset_request_steps },
+	{ HTTP_POST, "/v1/password-resets/inspect", ANONYMOUS, link_inspect_fields, NULL, false, reset_inspect_steps },
+	{ HTTP_POST, "/v1/password-resets/complete", ANONYMOUS, link_password_fields, NULL, false, reset_complete_steps },
+
+	{ HTTP_POST, "/v1/sessions", ANONYMOUS, login_fields, login_parameters, false, login_steps },
+	{ HTTP_GET, "/v1/sessions/current", USER, NULL, NULL, false, session_current_steps },
+	{ HTTP_DELETE, "/v1/sessions/current", USER, NULL, NULL, false, session_sign_out_steps },
+
+	{ HTTP_GET, "/v1/me", USER, NULL, NULL, false, me_get_steps },
+	{ HTTP_PATCH, "/v1/me", USER, me_edit_fields, NULL, true, me_edit_steps },
+	{ HTTP_PUT, "/v1/me/password", USER, me_password_fields, NULL, true, me_password_steps },
+	{ HTTP_GET, "/v1/me/sessions", USER, NULL, session_list_parameters, false, session_list_steps },
+	{ HTTP_DELETE, "/v1/me/sessions", USER, NULL, NULL, false, session_delete_steps },
+	{ HTTP_DELETE, "/v1/me/sessions/{id}", USER, NULL, NULL, false, session_delete_steps },
+
+	{ HTTP_GET, "/v1/policy", SIGNED_IN, NULL, NULL, false, policy_get_steps },
+	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
+	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
+
+	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
+	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },
+	{ HTTP_GET, "/v1/audit", NEEDS("audit:read"), NULL, audit_list_parameters, false, audit_list_steps },
+
+	{ HTTP_GET, "/healthz", PUBLIC, NULL, NULL, false, health_steps },
+	{ HTTP_GET, "/readyz", PUBLIC, NULL, NULL, false, ready_steps },
+	{ HTTP_GET, "/accept", PUBLIC, NULL, NULL, false, page_steps },
+	{ HTTP_GET, "/sign-in", PUBLIC, NULL, NULL, false, page_steps },
+	{ HTTP_GET, "/forgot-password", PUBLIC, NULL, NULL, false, page_steps },
+	{ HTTP_GET, "/reset-password", PUBLIC, NULL, NULL, false, page_steps },
+	{ HTTP_GET, "/static/{name}", PUBLIC, NULL, NULL, false, page_static_steps },
+};
+const int route_count = sizeof(routes) / sizeof(routes[0]);

@@ -1,0 +1,182 @@
+/*
+ * Sessions: who am I, sign out, verify for a proxy, and the sessions of a user.
+ */
+#include "sessions.h"
+
+#include <string.h>
+
+#include "authenticate.h"
+#include "config.h"
+#include "reply.h"
+#include "route.h"
+#include "user_steps.h"
+
+/* What a proxy's headers may hold of permissions (DESIGN.md §6). */
+#define VERIFY_PERMISSIONS_MAX 2048
+
+static enum step
+session_current(struct request *rq)
+{
+	return request_queries(rq, LANE_READ, (const struct statement[]){
+		{ &query_session_get, (const char *const[]){ rq->org_id, rq->caller.id, rq->caller.session_id } },
+		{ &query_user_get, (const char *const[]){ rq->org_id, rq->caller.id } },
+	}, 2);
+}
+
+static enum step
+session_current_reply(struct request *rq)
+{
+	struct buffer *out = &rq->reply, row = BUFFER_INIT;
+
+	if (request_rows(rq, 0) == 0 || request_rows(rq, 1) == 0)
+		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
+	buffer_clear(out);
+	reply_write_row(out, rq->results[0], 0);
+	out->length--;		/* reopen the object */
+	json_write_name(out, "user");
+	reply_write_row(&row, rq->results[1], 0);
+	buffer_puts(out, buffer_text(&row));
+	buffer_free(&row);
+	buffer_putc(out, '}');
+	return request_reply(rq, 200, "application/json");
+}
+
+request_step *const session_current_steps[] = { session_current, session_current_reply, NULL };
+
+/* The user whose sessions a route is about: {id}, or oneself. */
+static const char *
+owner_id(struct request *rq)
+{
+	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+}
+
+static enum step
+delete_sessions(struct request *rq, const char *session_id)
+{
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	uuid_make_text(audit_id);
+	return request_query(rq, LANE_WRITE, &query_session_delete,
+		(const char *const[]){ rq->org_id, owner_id(rq), session_id, audit_id, request_actor(rq) });
+}
+
+static enum step
+session_sign_out(struct request *rq)
+{
+	return delete_sessions(rq, rq->caller.session_id);
+}
+
+static enum step
+session_sign_out_reply(struct request *rq)
+{
+	if (rq->caller.by_cookie)
+		request_header(rq, "Set-Cookie", SESSION_COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+	return reply_no_content(rq);
+}
+
+request_step *const session_sign_out_steps[] = { session_sign_out, session_sign_out_reply, NULL };
+
+static void
+permissions_header(struct request *rq)
+{
+	struct buffer words = BUFFER_INIT;
+
+	for (size_t i = 0; i < rq->caller.permissions.count; i++)
+		buffer_printf(&words, "%s%s", i > 0 ? " " : "", rq->caller.permissions.words[i]);
+	if (words.length > VERIFY_PERMISSIONS_MAX)
+		request_header(rq, "X-Rollcall-Permissions-Truncated", "true");
+	else
+		request_header(rq, "X-Rollcall-Permissions", buffer_text(&words));
+	buffer_free(&words);
+}
+
+/* Everything was done by authentication; a proxy wants it as headers. */
+static enum step
+auth_verify(struct request *rq)
+{
+	if (rq->caller.kind == CALLER_API_KEY) {
+		request_header(rq, "X-Rollcall-Key", rq->caller.id);
+	} else {
+		request_header(rq, "X-Rollcall-User", rq->caller.id);
+		if (rq->caller.role_id != NULL)
+			request_header(rq, "X-Rollcall-Role", rq->caller.role_id);
+	}
+	request_header(rq, "X-Rollcall-Organization", rq->org_id);
+	permissions_header(rq);
+	return reply_no_content(rq);
+}
+
+request_step *const auth_verify_steps[] = { auth_verify, NULL };
+
+const char *const session_list_parameters[] = { "limit", "cursor", NULL };
+
+struct session_page {
+	struct user_case the;		/* first: user_case(rq) works here too */
+	struct page_wish page;
+};
+
+static enum step
+session_list_read(struct request *rq)
+{
+	struct session_page *list = arena_take(rq->scratch, sizeof(*list));
+
+	reply_read_page(rq, 'x', false, &list->page);
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	rq->data = list;
+	return request_queries(rq, LANE_READ, (const struct statement[]){
+		{ &query_session_list, (const char *const[]){ rq->org_id, owner_id(rq), list->page.after_id,
+			list->page.limit_text, rq->caller.session_id } },
+		{ &query_user_exists, (const char *const[]){ rq->org_id, owner_id(rq) } },
+	}, 2);
+}
+
+static enum step
+session_list_reply(struct request *rq)
+{
+	struct session_page *list = rq->data;
+
+	if (request_rows(rq, 1) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	PQclear(rq->results[1]);
+	rq->results[1] = NULL;
+	rq->result_count = 1;
+	return reply_page(rq, list->page.limit, 'x', "id");
+}
+
+request_step *const session_list_steps[] = { session_list_read, session_list_reply, NULL };
+
+/* One's own, or those of a user who holds no more than the caller. */
+static enum step
+session_delete_load(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_user_load, (const char *const[]){ rq->org_id, owner_id(rq) });
+}
+
+static enum step
+session_delete_check(struct request *rq)
+{
+	return rq->route->access == ACCESS_USER ? user_take(rq) : user_take_to_change(rq);
+}
+
+static enum step
+session_delete(struct request *rq)
+{
+	const char *id = rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1];
+
+	return delete_sessions(rq, *id != '\0' ? id : NULL);
+}
+
+static enum step
+session_delete_reply(struct request *rq)
+{
+	const bool one = *rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1] != '\0';
+
+	if (one && request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	return reply_no_content(rq);
+}
+
+request_step *const session_delete_steps[] = {
+	session_delete_load, session_delete_check, session_delete, session_delete_reply, NULL
+};

@@ -1,0 +1,222 @@
+/*
+ * Actions on one user, and the list of those that are possible.
+ *
+ * Each is: load, decide, maybe hash, record, reply. What is possible is asked of the
+ * same lifecycle table that decides the action itself, so the list cannot lie.
+ */
+#include "user_actions.h"
+
+#include <string.h>
+
+#include "reply.h"
+#include "user_steps.h"
+#include "users.h"
+
+const struct body_field user_activate_fields[] = {
+	{ "password", BODY_PASSWORD, .is_nullable = true },
+	{ 0 },
+};
+
+const struct body_field user_inactivate_fields[] = {
+	{ "reason", BODY_TEXT, .is_nullable = true, .max = 500 },
+	{ 0 },
+};
+
+const struct body_field user_password_fields[] = {
+	{ "password", BODY_PASSWORD, .is_required = true },
+	{ 0 },
+};
+
+/* Activate: a locked or inactive user comes back, with a new password if one is given. */
+
+static enum step
+user_activate_decide(struct request *rq)
+{
+	struct user_case *the = user_case(rq);
+	const bool brings_password = request_text(rq, "password") != NULL;
+	enum step step = STEP_NEXT;
+
+	the->details.action = "user.activated";
+	the->subject.state.brings_password = brings_password;
+	if (!user_decide(rq, EVENT_ACTIVATE, &step))
+		return step;
+	if (!brings_password)
+		return STEP_NEXT;
+	user_check_password(rq, &the->subject.policy, the->subject.email, the->subject.first_name, the->subject.last_name);
+	step = request_answer_faults(rq);
+	return step != STEP_NEXT ? step : user_require(rq, "users:password", "a password is set");
+}
+
+/* Hashes the body's password, where there is one. */
+static enum step
+user_hash_password(struct request *rq)
+{
+	const char *password = request_text(rq, "password");
+	enum step step;
+
+	if (password == NULL)
+		return STEP_NEXT;
+	step = request_reserve_hash(rq);
+	return step != STEP_NEXT ? step : request_hash_password(rq, password);
+}
+
+static enum step
+user_record_with_password(struct request *rq)
+{
+	if (request_text(rq, "password") != NULL)
+		user_case(rq)->details.password_hash = rq->hash->hash;
+	return user_record(rq);
+}
+
+request_step *const user_activate_steps[] = {
+	user_load, user_take_to_change, user_activate_decide, user_hash_password, user_record_with_password,
+	reply_ok, NULL
+};
+
+/* Inactivate: out at once. */
+
+static enum step
+user_inactivate_decide(struct request *rq)
+{
+	enum step step = STEP_NEXT;
+
+	user_case(rq)->details.action = "user.inactivated";
+	user_case(rq)->details.note = request_text(rq, "reason");
+	user_decide(rq, EVENT_INACTIVATE, &step);
+	return step;
+}
+
+request_step *const user_inactivate_steps[] = {
+	user_load, user_take_to_change, user_inactivate_decide, user_record, reply_ok, NULL
+};
+
+/* Invite again: the link before is dead. */
+
+static enum step
+user_invite_decide(struct request *rq)
+{
+	struct user_case *the = user_case(rq);
+	enum step step = STEP_NEXT;
+
+	the->details.action = "user.invited";
+	the->details.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL;
+	if (!user_decide(rq, EVENT_INVITE, &step))
+		return step;
+	if (the->invitations_this_hour >= INVITATIONS_PER_HOUR)
+		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / INVITATIONS_PER_HOUR);
+	return STEP_NEXT;
+}
+
+request_step *const user_invite_steps[] = {
+	user_load, user_take_to_change, user_invite_decide, user_record, reply_accepted, NULL
+};
+
+/* Set a password: a pending user becomes active, his link is withdrawn. */
+
+static enum step
+user_password_decide(struct request *rq)
+{
+	struct user_case *the = user_case(rq);
+	enum step step = STEP_NEXT;
+
+	the->details.action = "user.password_set";
+	if (!user_decide(rq, EVENT_ADMIN_SETS_PASSWORD, &step))
+		return step;
+	user_check_password(rq, &the->subject.policy, the->subject.email, the->subject.first_name, the->subject.last_name);
+	return request_answer_faults(rq);
+}
+
+request_step *const user_password_steps[] = {
+	user_load, user_take_to_change, user_password_decide, user_hash_password, user_record_with_password,
+	reply_ok, NULL
+};
+
+/* Send a reset link. */
+
+static enum step
+user_send_reset_decide(struct request *rq)
+{
+	struct user_case *the = user_case(rq);
+	enum step step = STEP_NEXT;
+
+	the->details.action = "user.reset_sent";
+	if (!user_decide(rq, EVENT_ADMIN_SENDS_RESET, &step))
+		return step;
+	if (the->resets_this_hour >= RESETS_PER_HOUR)
+		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / RESETS_PER_HOUR);
+	return STEP_NEXT;
+}
+
+request_step *const user_send_reset_steps[] = {
+	user_load, user_take_to_change, user_send_reset_decide, user_record, reply_accepted, NULL
+};
+
+/* What can be done now. */
+
+static const struct action {
+	const char *name, *menu;
+	enum user_event event;
+	const char *permission, *permission_too;
+} actions[] = {
+	{ "activate", "status", EVENT_ACTIVATE, "users:write", NULL },
+	{ "inactivate", "status", EVENT_INACTIVATE, "users:write", NULL },
+	{ "invite", "status", EVENT_INVITE, "users:write", "users:invite" },
+	{ "set_password", "security", EVENT_ADMIN_SETS_PASSWORD, "users:write", "users:password" },
+	{ "send_password_reset", "security", EVENT_ADMIN_SENDS_RESET, "users:write", "users:invite" },
+	{ "edit", "other", EVENT_COUNT, "users:write", NULL },
+};
+
+static const char *
+refusal_code(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSAL_POLICY: return "refused_by_policy";
+	case REFUSAL_LAST_ADMINISTRATOR: return "last_administrator";
+	case REFUSAL_NO_EMAIL: return "email_missing";
+	default: return "state_conflict";
+	}
+}
+
+static void
+write_action(struct request *rq, const struct action *action, const struct subject *subject)
+{
+	struct transition transition = { 0 };
+	const char *reason = NULL, *policy = NULL;
+	struct buffer *out = &rq->reply;
+
+	if (!request_permits(rq, action->permission)
+		|| (action->permission_too != NULL && !request_permits(rq, action->permission_too))) {
+		reason = "permission_missing";
+	} else if (!permission_set_contains(&rq->caller.permissions, &subject->permissions)) {
+		reason = "exceeds_your_permissions";
+	} else if (action->event != EVENT_COUNT
+		&& !lifecycle_decide(&subject->policy, &subject->state, action->event, &transition)) {
+		reason = refusal_code(transition.refusal);
+		policy = transition.policy;
+	}
+	json_write_separator(out);
+	buffer_putc(out, '{');
+	json_write_string_member(out, "action", action->name);
+	json_write_string_member(out, "menu", action->menu);
+	json_write_bool_member(out, "allowed", reason == NULL);
+	if (reason != NULL)
+		json_write_string_member(out, "reason", reason);
+	if (policy != NULL)
+		json_write_string_member(out, "policy", policy);
+	buffer_putc(out, '}');
+}
+
+static enum step
+user_actions_reply(struct request *rq)
+{
+	const struct subject *subject = &user_case(rq)->subject;
+
+	buffer_clear(&rq->reply);
+	buffer_puts(&rq->reply, "{\"items\":[");
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		write_action(rq, &actions[i], subject);
+	buffer_puts(&rq->reply, "]}");
+	return request_reply(rq, 200, "application/json");
+}
+
+request_step *const user_actions_steps[] = { user_load, user_take, user_actions_reply, NULL };

@@ -1,0 +1,329 @@
+/*
+ * PATCH of a user: a JSON merge patch of the fields that may be edited.
+ *
+ * One table of fields says what is personal (its before and after go to audit_value,
+ * which erasing a person empties), and what a policy guards. Only what really changes
+ * is written and audited; a patch that changes nothing answers the user as he is.
+ */
+#include "user_edit.h"
+
+#include <string.h>
+
+#include "reply.h"
+#include "route.h"
+#include "user_steps.h"
+#include "users.h"
+
+static const char *const kinds[] = { "employee", "external", NULL };
+
+const struct body_field user_edit_fields[] = {
+	{ "email", BODY_EMAIL, .is_nullable = true, .max = 254 },
+	{ "username", BODY_USERNAME, .is_nullable = true, .max = 64 },
+	{ "first_name", BODY_NAME },
+	{ "last_name", BODY_NAME },
+	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
+	{ "external_id", BODY_TEXT, .is_nullable = true },
+	{ "kind", BODY_CHOICE, .choices = kinds },
+	{ "role_id", BODY_ID, .is_nullable = true },
+	{ "own_permissions", BODY_PERMISSIONS },
+	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY },
+	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "role", BODY_READ_ONLY },
+	{ "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
+	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY }, { "last_login_at", BODY_READ_ONLY },
+	{ "last_active_at", BODY_READ_ONLY },
+	{ 0 },
+};
+
+const struct body_field me_edit_fields[] = {
+	{ "first_name", BODY_NAME },
+	{ "last_name", BODY_NAME },
+	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
+	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ 0 },
+};
+
+static const struct edited_field {
+	const char *name;
+	bool is_personal;
+} edited_fields[] = {
+	{ "email", true }, { "username", true }, { "first_name", true }, { "last_name", true }, { "phone", true },
+	{ "external_id", true }, { "kind", false }, { "role_id", false }, { "locale", false },
+};
+
+struct user_editing {
+	struct user_case the;		/* first: user_case(rq) works here too */
+	struct buffer patch, changes, personal;	/* jsonb objects in the making */
+	bool email_changes, sends_new_link;
+	const char *new_email;
+	struct permission_set new_permissions;
+	bool permissions_change;
+};
+
+static const char *
+edited_user_id(struct request *rq)
+{
+	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+}
+
+static enum step
+user_edit_load(struct request *rq)
+{
+	const char *role_id = request_text(rq, "role_id");
+	struct uuid id;
+
+	if (role_id != NULL && !uuid_parse(role_id, &id))
+		role_id = NULL;
+	return request_queries(rq, LANE_READ, (const struct statement[]){
+		{ &query_user_load, (const char *const[]){ rq->org_id, edited_user_id(rq) } },
+		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id } },
+	}, 2);
+}
+
+/* What the patch asks for a field: false when it does not mention it. */
+static bool
+wanted_text(struct request *rq, const char *name, const char **text)
+{
+	if (!request_has(rq, name))
+		return false;
+	*text = strcmp(name, "phone") == 0 ? body_phone(rq, "phone") : request_text(rq, name);
+	return true;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void
+write_text_change(struct buffer *out, const char *name, const char *before, const char *after)
+{
+	json_write_name(out, name);
+	buffer_putc(out, '[');
+	json_write_string(out, before);
+	buffer_putc(out, ',');
+	json_write_string(out, after);
+	buffer_putc(out, ']');
+}
+
+static void
+collect_texts(struct request *rq, struct user_editing *edit)
+{
+	const char *wanted;
+
+	for (size_t i = 0; i < sizeof(edited_fields) / sizeof(edited_fields[0]); i++) {
+		const struct edited_field *field = &edited_fields[i];
+		if (!wanted_text(rq, field->name, &wanted))
+			continue;
+		const char *before = row_text(rq->results[0], 0, field->name);
+		if (same_text(before, wanted))
+			continue;
+		json_write_string_member(&edit->patch, field->name, wanted);
+		write_text_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
+	}
+}
+
+static bool
+same_set(const struct permission_set *a, const struct permission_set *b)
+{
+	return permission_set_contains(a, b) && permission_set_contains(b, a);
+}
+
+static void
+collect_permissions(struct request *rq, struct user_editing *edit)
+{
+	struct permission_set before = permission_set_parse(rq->scratch, row_text(rq->results[0], 0, "own_permissions"));
+	struct permission_set wanted = user_permissions_wanted(rq);
+	struct json_object *list = json_member(rq->body, "own_permissions");
+
+	if (list == NULL || (before.count == wanted.count && same_set(&before, &wanted)))
+		return;
+	json_write_name(&edit->patch, "own_permissions");
+	json_write_value(&edit->patch, list);
+	json_write_name(&edit->changes, "own_permissions");
+	buffer_putc(&edit->changes, '[');
+	buffer_putc(&edit->changes, '[');
+	for (size_t i = 0; i < before.count; i++) {
+		json_write_separator(&edit->changes);
+		json_write_string(&edit->changes, before.words[i]);
+	}
+	buffer_puts(&edit->changes, "],");
+	json_write_value(&edit->changes, list);
+	buffer_putc(&edit->changes, ']');
+}
+
+/* Role and own words together, as they will be. */
+static void
+find_new_permissions(struct request *rq, struct user_editing *edit)
+{
+	const bool changes_role = request_has(rq, "role_id");
+	const char *old_own = row_text(rq->results[0], 0, "own_permissions");
+	struct permission_set own = request_has(rq, "own_permissions") ? user_permissions_wanted(rq)
+		: permission_set_parse(rq->scratch, old_own);
+	struct permission_set role = permission_set_parse(rq->scratch, row_text(rq->results[1], 0, "role_permissions"));
+
+	edit->permissions_change = changes_role || request_has(rq, "own_permissions");
+	if (!changes_role)	/* the role's words are among the effective ones */
+		role = edit->the.subject.role_permissions;
+	const char **words = arena_take(rq->scratch, sizeof(*words) * (own.count + role.count + 1));
+	for (size_t i = 0; i < role.count; i++)
+		words[i] = role.words[i];
+	for (size_t i = 0; i < own.count; i++)
+		words[role.count + i] = own.words[i];
+	edit->new_permissions = (struct permission_set){ words, role.count + own.count };
+}
+
+static void
+user_edit_find_faults(struct request *rq, struct user_editing *edit)
+{
+	const struct policy *policy = &edit->the.subject.policy;
+	const char *role_id = request_text(rq, "role_id");
+	struct uuid id;
+
+	if (role_id != NULL && uuid_parse(role_id, &id) && row_text(rq->results[1], 0, "role_id") == NULL)
+		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
+	if (policy->email_required && request_has(rq, "email") && request_text(rq, "email") == NULL
+		&& edit->the.subject.email != NULL)
+		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
+	if (policy->login_identifier == LOGIN_BY_USERNAME && request_has(rq, "username")
+		&& request_text(rq, "username") == NULL)
+		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
+}
+
+static enum step
+user_edit_check(struct request *rq)
+{
+	enum step step = rq->route->access == ACCESS_USER ? user_take(rq) : user_take_to_change(rq);
+	struct user_editing *edit;
+
+	if (step != STEP_NEXT)
+		return step;
+	edit = arena_take(rq->scratch, sizeof(*edit));
+	edit->the = *user_case(rq);
+	rq->data = edit;
+	user_edit_find_faults(rq, edit);
+	return request_answer_faults(rq);
+}
+
+static enum step
+refuse_policy(struct request *rq, const char *policy, const char *detail)
+{
+	return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, policy, detail);
+}
+
+/* Who may have which address and name is the policies' to say. */
+static enum step
+user_edit_check_policies(struct request *rq)
+{
+	struct user_editing *edit = rq->data;
+	const struct subject *subject = &edit->the.subject;
+	const bool is_pending = subject->state.status == STATUS_PENDING;
+
+	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
+	edit->email_changes = !same_text(edit->new_email, subject->email);
+	if (edit->email_changes && subject->email != NULL
+		&& (subject->policy.email_change == EMAIL_CHANGE_NEVER || !is_pending))
+		return refuse_policy(rq, "email_change", is_pending ? "An e-mail address is never changed here."
+			: "An e-mail address is changed only while the user is pending.");
+	if (request_has(rq, "username") && subject->username != NULL
+		&& !same_text(request_text(rq, "username"), subject->username)
+		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
+		return refuse_policy(rq, "username_change", "A username is never changed here.");
+	return STEP_NEXT;
+}
+
+/* Nobody grants what he does not hold; the last administrator stays one. */
+static enum step
+user_edit_check_permissions(struct request *rq)
+{
+	struct user_editing *edit = rq->data;
+	const struct user_state *state = &edit->the.subject.state;
+
+	find_new_permissions(rq, edit);
+	if (!edit->permissions_change)
+		return STEP_NEXT;
+	if (!permission_set_contains(&rq->caller.permissions, &edit->new_permissions))
+		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+			"You cannot grant permissions that you do not hold.");
+	if (state->is_administrator && !permission_set_administers(&edit->new_permissions)) {
+		if (state->is_last_administrator)
+			return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
+		edit->the.transition.reduces_administrators = true;
+	}
+	return STEP_NEXT;
+}
+
+static const char *
+close_object(struct request *rq, struct buffer *object)
+{
+	buffer_putc(object, '}');
+	const char *text = arena_copy(rq->scratch, buffer_text(object));
+	buffer_free(object);
+	return text;
+}
+
+/* A pending user's link went to the address before: it dies, and a new one goes to the
+ * new address. Without a new one there is nowhere to send it to, and that is refused. */
+static enum step
+user_edit_plan_link(struct request *rq)
+{
+	struct user_editing *edit = rq->data;
+	struct user_case *the = &edit->the;
+	const bool gate = the->transition.reduces_administrators;
+	enum step step = STEP_NEXT;
+
+	if (!edit->email_changes || the->subject.state.invitation != INVITATION_PENDING
+		|| the->subject.state.status != STATUS_PENDING)
+		return STEP_NEXT;
+	the->subject.state.has_email = edit->new_email != NULL;
+	the->details = (struct transition_details){ .action = "user.invited", .ignores_version = true,
+		.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL,
+		.note = "the e-mail address changed" };
+	if (!user_decide(rq, EVENT_INVITE, &step))
+		return step;
+	the->transition.reduces_administrators = gate;
+	edit->sends_new_link = true;
+	return user_require(rq, "users:invite", "a new link goes to the new address");
+}
+
+static enum step
+user_edit_record(struct request *rq)
+{
+	struct user_editing *edit = rq->data;
+	struct subject *subject = &edit->the.subject;
+	const char *admin_epoch = edit->the.transition.reduces_administrators ? subject->admin_epoch : NULL;
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+	struct statement statements[3];
+	int count = 0;
+
+	buffer_putc(&edit->patch, '{');
+	buffer_putc(&edit->changes, '{');
+	buffer_putc(&edit->personal, '{');
+	collect_texts(rq, edit);
+	collect_permissions(rq, edit);
+	const char *patch = close_object(rq, &edit->patch);
+	const char *changes = close_object(rq, &edit->changes);
+	const char *personal = close_object(rq, &edit->personal);
+	uuid_make_text(audit_id);
+	const char *edit_params[] = { rq->org_id, subject->id, subject->version, patch, admin_epoch, audit_id,
+		request_actor(rq), changes, personal };
+	if (strcmp(patch, "{}") != 0) {
+		statements[count++] = (struct statement){ &query_user_edit, edit_params };
+		if (edit->sends_new_link) {
+			struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+			transition_batch_add(batch, subject, &edit->the.transition, &edit->the.details);
+			statements[count++] = (struct statement){ &query_user_transition,
+				transition_batch_params(batch, request_actor(rq)) };
+		}
+	}
+	statements[count++] = (struct statement){ &query_user_get, (const char *const[]){ rq->org_id, subject->id } };
+	return request_queries(rq, count > 1 ? LANE_WRITE : LANE_READ, statements, count);
+}
+
+request_step *const user_edit_steps[] = {
+	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_permissions,
+	user_edit_plan_link, user_edit_record, reply_ok, NULL
+};
+
+request_step *const me_edit_steps[] = { user_edit_load, user_edit_check, user_edit_record, reply_ok, NULL };

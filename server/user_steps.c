@@ -1,0 +1,119 @@
+/*
+ * The beginning and the end of every route about one user.
+ *
+ * What is always true: who may not touch a user cannot change him (containment), and
+ * a change rests on the version that was decided upon.
+ */
+#include "user_steps.h"
+
+#include <string.h>
+
+#include "password.h"
+
+struct user_case *
+user_case(struct request *rq)
+{
+	return rq->data;
+}
+
+enum step
+user_load(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_user_load,
+		(const char *const[]){ rq->org_id, rq->path_values[0] });
+}
+
+enum step
+user_take(struct request *rq)
+{
+	if (request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	struct user_case *the = arena_take(rq->scratch, sizeof(*the));
+	subject_from_row(&the->subject, rq->scratch, rq->result, 0);
+	the->invitations_this_hour = row_int(rq->result, 0, "invitations_this_hour");
+	the->resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
+	rq->data = the;
+	if (rq->if_match != NULL && strcmp(rq->if_match, the->subject.version) != 0)
+		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	return STEP_NEXT;
+}
+
+enum step
+user_take_to_change(struct request *rq)
+{
+	enum step step = user_take(rq);
+
+	if (step != STEP_NEXT)
+		return step;
+	if (!permission_set_contains(&rq->caller.permissions, &user_case(rq)->subject.permissions))
+		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+			"This user holds permissions that you do not hold.");
+	return STEP_NEXT;
+}
+
+enum step
+user_refuse(struct request *rq, const struct transition *transition)
+{
+	static const enum problem problems[] = {
+		[REFUSAL_NONE] = PROBLEM_INTERNAL,
+		[REFUSAL_STATE_CONFLICT] = PROBLEM_STATE_CONFLICT,
+		[REFUSAL_POLICY] = PROBLEM_REFUSED_BY_POLICY,
+		[REFUSAL_LAST_ADMINISTRATOR] = PROBLEM_LAST_ADMINISTRATOR,
+		[REFUSAL_LINK_REVOKED] = PROBLEM_LINK_REVOKED,
+		[REFUSAL_NO_EMAIL] = PROBLEM_STATE_CONFLICT,
+		[REFUSAL_LOGIN_FAILED] = PROBLEM_LOGIN_FAILED,
+	};
+
+	return request_problem_detail(rq, problems[transition->refusal], transition->policy, transition->detail);
+}
+
+bool
+user_decide(struct request *rq, enum user_event event, enum step *step)
+{
+	struct user_case *the = user_case(rq);
+
+	if (lifecycle_decide(&the->subject.policy, &the->subject.state, event, &the->transition))
+		return true;
+	*step = user_refuse(rq, &the->transition);
+	return false;
+}
+
+void
+user_check_password(struct request *rq, const struct policy *policy, const char *email,
+	const char *first_name, const char *last_name)
+{
+	const char *password = request_text(rq, "password");
+	const char *context[] = { email, first_name, last_name };
+
+	/* What is wrong with its form was said already. */
+	if (password == NULL || *password == '\0' || strlen(password) > PASSWORD_MAX_BYTES)
+		return;
+	switch (password_check(password, (size_t)policy->password_min_length, context, 3)) {
+	case PASSWORD_OK:
+		break;
+	case PASSWORD_TOO_SHORT:
+		request_fault(rq, "/password", "too_short",
+			arena_printf(rq->scratch, "At least %d characters.", policy->password_min_length));
+		break;
+	case PASSWORD_TOO_LONG:
+		request_fault(rq, "/password", "too_long", "At most 1024 bytes.");
+		break;
+	case PASSWORD_TOO_COMMON:
+		request_fault(rq, "/password", "too_common",
+			"This is easily guessed: a common password, a pattern, or made of the name or address.");
+		break;
+	}
+}
+
+enum step
+user_record(struct request *rq)
+{
+	struct user_case *the = user_case(rq);
+	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+
+	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
+		{ &query_user_get, (const char *const[]){ rq->org_id, the->subject.id } },
+	}, 2);
+}

@@ -1,0 +1,48 @@
+/*
+ * user_steps: steps that several routes about one user share.
+ *
+ * A route about {id} begins with user_load, user_take (or user_take_to_change): the
+ * facts are then in user_case(rq). It decides with lifecycle_decide, records with
+ * user_record and ends in a reply of the user as he is now.
+ */
+#ifndef ROLLCALL_USER_STEPS_H
+#define ROLLCALL_USER_STEPS_H
+
+#include "problem.h"
+#include "request.h"
+#include "subject.h"
+#include "transition.h"
+
+/* What a route about one user works on; lives in rq->data. */
+struct user_case {
+	struct subject subject;
+	struct transition transition;
+	struct transition_details details;
+	long invitations_this_hour, resets_this_hour;
+};
+
+struct user_case *user_case(struct request *rq);
+
+/* Reads the user of {id}. */
+enum step user_load(struct request *rq);
+/* 404 without him; 412 when If-Match names another version. */
+enum step user_take(struct request *rq);
+/* Besides: 403 when he holds more than the caller. */
+enum step user_take_to_change(struct request *rq);
+
+/* Whether lifecycle allows the event; *step is the answer otherwise. */
+bool user_decide(struct request *rq, enum user_event event, enum step *step);
+/* The answer to a refusal. */
+enum step user_refuse(struct request *rq, const struct transition *transition);
+/* Adds a fault for /password when it may not be used for this person. */
+void user_check_password(struct request *rq, const struct policy *policy, const char *email,
+	const char *first_name, const char *last_name);
+/* Status, invitation, mail and audit change together, or not at all; the user as he is
+ * afterwards comes back as the last statement. */
+enum step user_record(struct request *rq);
+
+/* Mails that one user may get in an hour (DESIGN.md §8). */
+#define INVITATIONS_PER_HOUR 10
+#define RESETS_PER_HOUR 3
+
+#endif

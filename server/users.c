@@ -1,0 +1,327 @@
+/*
+ * Users: create, get, list.
+ */
+#include "users.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "list.h"
+#include "reply.h"
+#include "text.h"
+#include "user_steps.h"
+
+static const char *const kinds[] = { "employee", "external", NULL };
+static const char *const wanted_statuses[] = { "pending", "active", "inactive", NULL };
+
+const struct body_field user_create_fields[] = {
+	{ "email", BODY_EMAIL, .is_nullable = true, .max = 254 },
+	{ "username", BODY_USERNAME, .is_nullable = true, .max = 64 },
+	{ "first_name", BODY_NAME, .is_required = true },
+	{ "last_name", BODY_NAME, .is_required = true },
+	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
+	{ "external_id", BODY_TEXT, .is_nullable = true },
+	{ "kind", BODY_CHOICE, .choices = kinds },
+	{ "role_id", BODY_ID, .is_nullable = true },
+	{ "own_permissions", BODY_PERMISSIONS },
+	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "status", BODY_CHOICE, .choices = wanted_statuses },
+	{ "password", BODY_PASSWORD },
+	{ "invite", BODY_BOOL },
+	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status_reason", BODY_READ_ONLY },
+	{ "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
+	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ 0 },
+};
+
+struct user_creation {
+	struct user_case the;		/* first: user_case(rq) works here too */
+	char id[UUID_TEXT_SIZE];
+	struct permission_set role_permissions;
+};
+
+/* A role id that is none was named as a fault already; the query must not see it. */
+static const char *
+role_id_or_null(struct request *rq)
+{
+	const char *role_id = request_text(rq, "role_id");
+	struct uuid id;
+
+	return role_id != NULL && uuid_parse(role_id, &id) ? role_id : NULL;
+}
+
+static enum step
+user_create_load(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_user_create_load,
+		(const char *const[]){ rq->org_id, role_id_or_null(rq) });
+}
+
+struct permission_set
+user_permissions_wanted(struct request *rq)
+{
+	struct json_object *list = rq->body != NULL ? json_member(rq->body, "own_permissions") : NULL;
+	size_t count = list != NULL && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	const char **words = arena_take(rq->scratch, sizeof(*words) * (count + 1));
+
+	for (size_t i = 0; i < count; i++)
+		words[i] = json_object_get_string(json_object_array_get_idx(list, i));
+	return (struct permission_set){ words, count };
+}
+
+static void
+creation_facts(struct request *rq, struct user_creation *creation)
+{
+	struct user_state *state = &creation->the.subject.state;
+
+	uuid_make_text(creation->id);
+	creation->the.subject.id = creation->id;
+	creation->the.subject.version = "0";
+	state->status = STATUS_NONE;
+	state->has_email = request_text(rq, "email") != NULL;
+	state->brings_password = request_text(rq, "password") != NULL;
+	state->wanted_status = user_status_from_word(request_text(rq, "status"));
+	state->wants_invitation = request_has(rq, "invite") ? json_member_bool(rq->body, "invite", false) : -1;
+	creation->the.details.action = "user.created";
+	creation->the.details.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL;
+}
+
+static void
+user_create_find_faults(struct request *rq, const struct policy *policy)
+{
+	if (role_id_or_null(rq) != NULL && request_column(rq, "role_id") == NULL)
+		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
+	if (policy->email_required && request_text(rq, "email") == NULL)
+		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
+	if (policy->login_identifier == LOGIN_BY_USERNAME && request_text(rq, "username") == NULL)
+		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
+	user_check_password(rq, policy, request_text(rq, "email"), request_text(rq, "first_name"),
+		request_text(rq, "last_name"));
+}
+
+static enum step
+user_create_check(struct request *rq)
+{
+	struct user_creation *creation = arena_take(rq->scratch, sizeof(*creation));
+
+	rq->data = creation;
+	policy_from_row(&creation->the.subject.policy, rq->scratch, rq->result, 0);
+	creation->role_permissions = permission_set_parse(rq->scratch, request_column(rq, "role_permissions"));
+	creation_facts(rq, creation);
+	user_create_find_faults(rq, &creation->the.subject.policy);
+	return request_answer_faults(rq);
+}
+
+enum step
+user_require(struct request *rq, const char *permission, const char *because)
+{
+	if (request_permits(rq, permission))
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+		arena_printf(rq->scratch, "This needs the permission %s: %s.", permission, because));
+}
+
+static enum step
+user_create_decide(struct request *rq)
+{
+	struct user_creation *creation = rq->data;
+	struct permission_set own = user_permissions_wanted(rq);
+	enum step step = STEP_NEXT;
+
+	if (!permission_set_contains(&rq->caller.permissions, &creation->role_permissions)
+		|| !permission_set_contains(&rq->caller.permissions, &own))
+		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+			"You cannot grant permissions that you do not hold.");
+	if (!user_decide(rq, EVENT_CREATE, &step))
+		return step;
+	if (creation->the.transition.invitation == INVITATION_ISSUE)
+		step = user_require(rq, "users:invite", "an invitation goes out");
+	if (step == STEP_NEXT && creation->the.subject.state.brings_password)
+		step = user_require(rq, "users:password", "a password is set");
+	return step;
+}
+
+static enum step
+user_create_hash(struct request *rq)
+{
+	const char *password = request_text(rq, "password");
+	enum step step;
+
+	if (password == NULL)
+		return STEP_NEXT;
+	step = request_reserve_hash(rq);
+	return step != STEP_NEXT ? step : request_hash_password(rq, password);
+}
+
+static void
+write_text_member(struct request *rq, struct buffer *out, const char *name)
+{
+	if (request_text(rq, name) != NULL)
+		json_write_string_member(out, name, request_text(rq, name));
+}
+
+/* The new row as jsonb for user_insert. */
+static const char *
+creation_row(struct request *rq, const struct user_creation *creation)
+{
+	static const char *const texts[] = { "email", "username", "first_name", "last_name", "external_id", "kind",
+		"role_id", "locale" };
+	struct json_object *own = json_member(rq->body, "own_permissions");
+	struct buffer out = BUFFER_INIT;
+
+	buffer_puts(&out, "[{");
+	json_write_string_member(&out, "id", creation->id);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		write_text_member(rq, &out, texts[i]);
+	if (body_phone(rq, "phone") != NULL)
+		json_write_string_member(&out, "phone", body_phone(rq, "phone"));
+	if (own != NULL) {
+		json_write_name(&out, "own_permissions");
+		json_write_value(&out, own);
+	}
+	buffer_puts(&out, "}]");
+	const char *row = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return row;
+}
+
+static enum step
+user_create_record(struct request *rq)
+{
+	struct user_creation *creation = rq->data;
+	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+
+	if (request_text(rq, "password") != NULL)
+		creation->the.details.password_hash = rq->hash->hash;
+	transition_batch_add(batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_user_insert, (const char *const[]){ rq->org_id, creation_row(rq, creation) } },
+		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
+		{ &query_user_get, (const char *const[]){ rq->org_id, creation->id } },
+	}, 3);
+}
+
+static enum step
+user_create_reply(struct request *rq)
+{
+	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s", user_case(rq)->subject.id));
+	return reply_created(rq);
+}
+
+request_step *const user_create_steps[] = {
+	user_create_load, user_create_check, user_create_decide, user_create_hash, user_create_record,
+	user_create_reply, NULL
+};
+
+static enum step
+user_get(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_user_get,
+		(const char *const[]){ rq->org_id, rq->path_values[0] });
+}
+
+request_step *const user_get_steps[] = { user_get, reply_ok, NULL };
+
+const char *const user_list_parameters[] = {
+	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
+	"updated_since", NULL
+};
+
+static const struct user_sort {
+	const char *word;
+	char letter;		/* in the cursor: a cursor of one order is none of another */
+	const struct query *query;
+} user_sorts[] = {
+	{ "name", 'n', &query_user_list_by_name },
+	{ "-name", 'N', &query_user_list_by_name_desc },
+	{ "status", 's', &query_user_list_by_status },
+	{ "-status", 'S', &query_user_list_by_status_desc },
+	{ "created_at", 'c', &query_user_list_by_created_at },
+	{ "-created_at", 'C', &query_user_list_by_created_at_desc },
+};
+
+struct user_list {
+	struct page_wish page;
+	const struct user_sort *sort;
+};
+
+static const struct user_sort *
+read_sort(struct request *rq)
+{
+	const char *word = request_parameter(rq, "sort");
+
+	for (size_t i = 0; word != NULL && i < sizeof(user_sorts) / sizeof(user_sorts[0]); i++) {
+		if (strcmp(user_sorts[i].word, word) == 0)
+			return &user_sorts[i];
+	}
+	if (word != NULL)
+		request_fault(rq, "sort", "invalid", "Sort by name, status or created_at, with - for descending.");
+	return &user_sorts[0];
+}
+
+/* A fragment for LIKE: lower case is the query's, % and _ mean themselves. */
+static const char *
+search_pattern(struct request *rq)
+{
+	const char *text = request_parameter(rq, "q");
+	struct buffer out = BUFFER_INIT;
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	if (utf8_length(text) > 100)
+		request_fault(rq, "q", "too_long", "At most 100 characters.");
+	buffer_putc(&out, '%');
+	for (; *text != '\0'; text++) {
+		if (*text == '%' || *text == '_' || *text == '\\')
+			buffer_putc(&out, '\\');
+		buffer_putc(&out, *text);
+	}
+	buffer_putc(&out, '%');
+	const char *pattern = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return pattern;
+}
+
+static enum step
+user_list(struct request *rq)
+{
+	static const char *const statuses[] = { "pending", "active", "inactive", "locked", NULL };
+	struct user_list *list = arena_take(rq->scratch, sizeof(*list));
+	const char *params[12];
+
+	rq->data = list;
+	rq->faults_in_query = true;
+	list->sort = read_sort(rq);
+	reply_read_page(rq, list->sort->letter, true, &list->page);
+	list->page.wants_count = list_read_flag(rq, "count");
+	params[0] = rq->org_id;
+	params[1] = list_read_words(rq, "status", statuses);
+	params[2] = request_parameter(rq, "kind");
+	params[3] = list_read_id(rq, "role_id");
+	params[4] = request_parameter(rq, "email");
+	params[5] = request_parameter(rq, "username");
+	params[6] = request_parameter(rq, "external_id");
+	params[7] = list_read_time(rq, "updated_since");
+	params[8] = search_pattern(rq);
+	params[9] = list->page.after_key;
+	params[10] = list->page.after_id;
+	params[11] = list->page.limit_text;
+	if (params[2] != NULL && strcmp(params[2], "employee") != 0 && strcmp(params[2], "external") != 0)
+		request_fault(rq, "kind", "invalid", "employee or external.");
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ list->sort->query, params },
+		{ &query_user_count, params },
+	}, list->page.wants_count ? 2 : 1);
+}
+
+static enum step
+user_list_reply(struct request *rq)
+{
+	struct user_list *list = rq->data;
+
+	return reply_page(rq, list->page.limit, list->sort->letter, "id");
+}
+
+request_step *const user_list_steps[] = { user_list, user_list_reply, NULL };

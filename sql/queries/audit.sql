@@ -1,0 +1,30 @@
+-- What happened, newest first.
+
+-- name: audit_list (org_id, subject_id, actor_id, action, since, until, after_id, limit)
+SELECT a.id, a.at,
+    jsonb_build_object('kind', a.actor_kind, 'id', a.actor_id, 'name',
+        CASE a.actor_kind WHEN 'user' THEN w.first_name || ' ' || w.last_name WHEN 'api_key' THEN k.name END) AS actor,
+    a.action,
+    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', s.first_name || ' ' || s.last_name) AS subject,
+    a.changes || coalesce(v.changes, '{}') AS changes, a.ip, a.request_id
+FROM rollcall.audit a
+LEFT JOIN rollcall.audit_value v ON v.org_id = a.org_id AND v.audit_id = a.id
+LEFT JOIN rollcall.users w ON w.org_id = a.org_id AND w.id = a.actor_id AND a.actor_kind = 'user'
+LEFT JOIN rollcall.api_key k ON k.org_id = a.org_id AND k.id = a.actor_id AND a.actor_kind = 'api_key'
+LEFT JOIN rollcall.users s ON s.org_id = a.org_id AND s.id = a.subject_id AND a.subject_kind = 'user'
+WHERE a.org_id = :org_id
+  AND (:subject_id::uuid IS NULL OR a.subject_id = :subject_id::uuid)
+  AND (:actor_id::uuid IS NULL OR a.actor_id = :actor_id::uuid)
+  AND (:action::text IS NULL OR a.action = :action::text)
+  AND (:since::timestamptz IS NULL OR a.at >= :since::timestamptz)
+  AND (:until::timestamptz IS NULL OR a.at < :until::timestamptz)
+  AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)
+ORDER BY a.id DESC
+LIMIT :limit::integer;
+
+-- Partitions are named audit_YYYY_MM; `migrate` makes them ahead.
+-- name: audit_months_ahead () all_organizations
+SELECT count(*) AS months
+FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'rollcall.audit'::regclass AND right(c.relname, 7) > to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM');

@@ -1,0 +1,241 @@
+-- What the clock does: expired links, released locks, idle users, digests, purging.
+-- Sweeps take at most 1000 rows a statement, skip what others hold, and repeat.
+
+-- name: deadline_next () all_organizations
+SELECT least(
+    (SELECT min(expires_at) FROM rollcall.invitation WHERE state = 'pending'),
+    (SELECT min(u.idle_check_at) FROM rollcall.users u WHERE u.status = 'active' AND u.idle_check_at > now() AND u.idle_check_at < now() + interval '1 minute')
+) - now() AS wait;
+
+-- name: sweep_expired_invitations (limit) all_organizations
+SELECT u.org_id, :{subject}
+FROM rollcall.invitation due
+JOIN :{subject_from_joined}
+WHERE due.state = 'pending' AND due.expires_at <= now()
+ORDER BY due.expires_at
+LIMIT :limit::integer;
+
+-- fragment: subject_from_joined
+    rollcall.users u ON u.org_id = due.org_id AND u.id = due.user_id
+    JOIN rollcall.organization o ON o.id = u.org_id
+    JOIN rollcall.policy p ON p.org_id = u.org_id
+    LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+    LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
+    LEFT JOIN rollcall.credential c ON c.org_id = u.org_id AND c.user_id = u.id AND c.kind = 'password'
+
+-- Locks whose time is over.
+-- name: sweep_released_locks (limit) all_organizations
+SELECT u.org_id, :{subject}
+FROM :{subject_from}
+WHERE u.status = 'locked' AND p.lockout_release = 'interval' AND u.status_changed_at + p.lockout_interval <= now()
+ORDER BY u.status_changed_at
+LIMIT :limit::integer;
+
+-- Guesses that stood at the threshold for 30 s without a lock: the process that
+-- checked the last one has died.
+-- name: sweep_unfinished_guesses (limit) all_organizations
+SELECT u.org_id, :{subject}
+FROM rollcall.credential due
+JOIN :{subject_from_joined}
+WHERE due.failed_attempts > 0 AND due.failed_at < now() - interval '30 seconds' AND due.failed_at > now() - interval '1 day'
+  AND p.lockout_threshold > 0 AND due.failed_attempts >= p.lockout_threshold AND u.status IN ('pending', 'active')
+ORDER BY due.failed_at
+LIMIT :limit::integer;
+
+-- The last administrator is not locked: his count starts anew, the throttle slows him.
+-- name: guesses_reset (org_id, user_id) writes
+UPDATE rollcall.credential SET failed_attempts = 0, failed_at = NULL
+WHERE org_id = :org_id AND user_id = :user_id AND kind = 'password';
+
+-- Organizations whose policy about idleness is not the one their users were
+-- computed with. "idle_applied" is its text.
+-- fragment: idle_setting
+coalesce(p.idle_after::text, 'off') || ' ' || p.idle_warn_days::text
+
+-- name: idle_stale_organizations () all_organizations
+SELECT p.org_id, :{idle_setting} AS setting
+FROM rollcall.policy p
+WHERE p.idle_applied IS DISTINCT FROM :{idle_setting};
+
+-- From the latest of last login, last use and the last change of status, which for
+-- an active user who never came is his activation.
+-- name: idle_recompute (org_id, after_id, limit) writes
+WITH page AS MATERIALIZED (
+    SELECT u.id FROM rollcall.users u
+    WHERE u.org_id = :org_id AND u.status = 'active' AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
+    ORDER BY u.id
+    LIMIT :limit::integer
+    FOR UPDATE
+),
+recomputed AS (
+    UPDATE rollcall.users u SET
+        idle_due_at = ((greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AT TIME ZONE o.timezone) + p.idle_after)
+            AT TIME ZONE o.timezone,
+        idle_check_at = ((greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AT TIME ZONE o.timezone) + p.idle_after)
+            AT TIME ZONE o.timezone - make_interval(days => coalesce((
+                SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))
+    FROM page, rollcall.organization o, rollcall.policy p
+    WHERE u.org_id = :org_id AND u.id = page.id AND o.id = :org_id AND p.org_id = :org_id
+    RETURNING u.id
+)
+SELECT max(id::text) AS last_id, count(*) AS count FROM recomputed;
+
+-- name: idle_recomputed (org_id, setting) writes
+UPDATE rollcall.policy SET idle_applied = :setting WHERE org_id = :org_id;
+
+-- Organizations with somebody to look at now, and what the brake says: how many are
+-- active, and how many of them fall due within 24 hours.
+-- name: idle_due_organizations () all_organizations
+WITH RECURSIVE org AS (
+    (SELECT u.org_id FROM rollcall.users u
+     WHERE u.status = 'active' AND u.idle_check_at IS NOT NULL
+     ORDER BY u.org_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT u.org_id FROM rollcall.users u
+            WHERE u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.org_id > org.org_id
+            ORDER BY u.org_id LIMIT 1)
+    FROM org WHERE org.org_id IS NOT NULL
+)
+SELECT org.org_id, p.idle_brake, o.idle_braked_at IS NOT NULL AS is_braked,
+    coalesce(o.idle_brake_released_until > now(), false) AS is_released,
+    coalesce(o.idle_brake_mailed_at > now() - interval '1 day', false) AS is_mailed
+FROM org
+JOIN rollcall.organization o ON o.id = org.org_id
+JOIN rollcall.policy p ON p.org_id = org.org_id
+WHERE p.idle_applied IS NOT DISTINCT FROM :{idle_setting}
+  AND EXISTS (SELECT FROM rollcall.users u
+      WHERE u.org_id = org.org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now());
+
+-- Bounded: past `limit` due users the share is known to be more than enough.
+-- name: idle_brake_count (org_id)
+SELECT (SELECT count(*) FROM rollcall.users u WHERE u.org_id = :org_id AND u.status = 'active') AS active,
+    (SELECT count(*) FROM rollcall.users u WHERE u.org_id = :org_id AND u.status = 'active'
+        AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now() + interval '1 day'
+        AND u.idle_due_at <= now() + interval '1 day') AS due;
+
+-- name: idle_brake_set (org_id, braked, mailed) writes
+UPDATE rollcall.organization SET
+    idle_braked_at = CASE WHEN :braked::boolean THEN coalesce(idle_braked_at, now()) END,
+    idle_brake_mailed_at = CASE WHEN :mailed::boolean THEN now() ELSE idle_brake_mailed_at END
+WHERE id = :org_id;
+
+-- Due ones and those to be warned, told apart by `is_due`. Under the brake only warnings.
+-- name: sweep_idle (org_id, warnings_only, limit)
+SELECT u.idle_due_at <= now() AS is_due, u.org_id,
+    (SELECT min(d) FROM unnest(p.idle_warn_days) d
+        WHERE u.idle_due_at - make_interval(days => d) <= now() AND make_interval(days => d) < p.idle_after) AS warn_days,
+    :{subject}
+FROM :{subject_from}
+WHERE u.org_id = :org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now()
+  AND (NOT :warnings_only::boolean OR u.idle_due_at > now())
+ORDER BY u.idle_check_at
+LIMIT :limit::integer;
+
+-- A warning is no transition: it moves no version. Each is given once: the next look
+-- is at the next warning, or when the user is due. Returns who was really moved on.
+-- name: idle_warned (org_id, mails, check_from) writes notifies
+WITH mail AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:mails::jsonb) AS t (id uuid, user_id uuid, days integer, wants_mail boolean)
+),
+moved AS (
+    UPDATE rollcall.users u SET
+        idle_check_at = u.idle_due_at - make_interval(days => coalesce((
+            SELECT max(d) FROM unnest(p.idle_warn_days) d
+            WHERE d < m.days AND make_interval(days => d) < p.idle_after), 0))
+    FROM mail m, rollcall.policy p
+    WHERE u.org_id = :org_id AND u.id = m.user_id AND p.org_id = :org_id AND u.status = 'active'
+      AND u.idle_check_at <= :check_from::timestamptz AND u.idle_due_at > now()
+    RETURNING u.id, u.email, m.id AS mail_id, m.days, m.wants_mail
+)
+INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data)
+SELECT :org_id, moved.mail_id, 'idle_warning', moved.id, moved.email, jsonb_build_object('days', moved.days)
+FROM moved WHERE moved.wants_mail AND moved.email IS NOT NULL
+RETURNING id;
+
+-- Somebody who cannot be idled (the last administrator) is looked at again in a day.
+-- name: idle_postponed (org_id, user_id) writes
+UPDATE rollcall.users SET idle_check_at = now() + interval '1 day'
+WHERE org_id = :org_id AND id = :user_id AND status = 'active';
+
+-- name: idle_release (org_id, audit_id, actor) writes notifies
+WITH released AS (
+    UPDATE rollcall.organization SET idle_braked_at = NULL, idle_brake_released_until = now() + interval '1 day'
+    WHERE id = :org_id
+    RETURNING id, idle_brake_released_until
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, ip, request_id)
+    SELECT :org_id, :audit_id, a.kind, a.id, 'idle_sweep.released', 'organization', :org_id, a.ip, a.request_id
+    FROM released, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+)
+SELECT idle_brake_released_until AS released_until FROM released;
+
+-- Locks since the last digest: at once the first time, then at most every five minutes.
+-- name: lock_digest_organizations () all_organizations
+SELECT o.id AS org_id
+FROM rollcall.organization o
+WHERE o.lock_digest_at < now() - interval '5 minutes'
+  AND EXISTS (SELECT FROM rollcall.users u
+      WHERE u.org_id = o.id AND u.status = 'locked' AND u.status_changed_at > o.lock_digest_at);
+
+-- name: lock_digest_write (org_id, mails) writes notifies
+WITH fresh AS (
+    SELECT u.id, u.status_changed_at, o.lock_digest_at
+    FROM rollcall.organization o
+    JOIN rollcall.users u ON u.org_id = o.id AND u.status = 'locked' AND u.status_changed_at > o.lock_digest_at
+    WHERE o.id = :org_id
+),
+taken AS (
+    UPDATE rollcall.organization o SET lock_digest_at = now()
+    WHERE o.id = :org_id AND o.lock_digest_at < now() - interval '5 minutes'
+    RETURNING o.id
+)
+INSERT INTO rollcall.outbox (org_id, id, kind, recipient, data)
+SELECT :org_id, m.id, 'lock_digest', m.recipient,
+    jsonb_build_object('recipient_id', m.recipient_id, 'users', (SELECT jsonb_agg(id) FROM (SELECT id FROM fresh ORDER BY status_changed_at LIMIT 100) f),
+        'count', (SELECT count(*) FROM fresh))
+FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, recipient text, recipient_id uuid), taken
+RETURNING id;
+
+-- Those who hear about the organization: active administrators with an address.
+-- name: organization_administrators (org_id)
+SELECT a.id, a.email, a.first_name, a.last_name, coalesce(a.locale, o.locale) AS language
+FROM rollcall.users a
+JOIN rollcall.organization o ON o.id = a.org_id
+LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
+WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL
+  AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
+       OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')
+ORDER BY a.id
+LIMIT 50;
+
+-- Mails to many recipients about the organization itself.
+-- name: mail_queue (org_id, mails) writes notifies
+INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data)
+SELECT :org_id, m.id, m.kind, m.user_id, m.recipient, coalesce(m.data, '{}')
+FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, kind text, user_id uuid, recipient text, data jsonb);
+
+-- Names for a digest.
+-- name: user_names (org_id, ids)
+SELECT u.first_name, u.last_name, u.email, u.username
+FROM jsonb_array_elements_text(:ids::jsonb) t
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t::uuid
+ORDER BY u.last_name, u.first_name;
+
+-- name: purge_outbox (limit) writes all_organizations
+DELETE FROM rollcall.outbox m
+WHERE (m.org_id, m.id) IN (
+    SELECT x.org_id, x.id FROM rollcall.outbox x JOIN rollcall.policy p ON p.org_id = x.org_id
+    WHERE x.state <> 'queued' AND x.created_at < now() - interval '4 days' AND x.created_at < now() - p.outbox_retention
+    LIMIT :limit::integer FOR UPDATE OF x SKIP LOCKED);
+
+-- name: purge_sessions (limit) writes all_organizations
+DELETE FROM rollcall.session s
+WHERE (s.org_id, s.token_hash) IN (
+    SELECT x.org_id, x.token_hash FROM rollcall.session x WHERE x.expires_at < now() LIMIT :limit::integer FOR UPDATE SKIP LOCKED);
+
+-- name: purge_throttles (limit) writes all_organizations
+DELETE FROM rollcall.login_throttle t
+WHERE (t.org_id, t.login_digest) IN (
+    SELECT x.org_id, x.login_digest FROM rollcall.login_throttle x WHERE x.failed_at < now() - interval '1 day'
+    LIMIT :limit::integer FOR UPDATE SKIP LOCKED);

@@ -1,0 +1,38 @@
+-- Making organizations and API keys (rollcall-server org create, key create).
+
+-- name: organization_create (org_id, slug, name, contact_email, locale, timezone, role_id) writes
+WITH made AS (
+    INSERT INTO rollcall.organization (id, slug, name, contact_email, locale, timezone)
+    VALUES (:org_id, :slug, :name, :contact_email, :locale, :timezone)
+    RETURNING id
+),
+administrator AS (
+    INSERT INTO rollcall.role (org_id, id, name, permissions)
+    VALUES (:org_id, :role_id, 'Administrator', '{*}')
+)
+SELECT id FROM made, (SELECT now() AT TIME ZONE :timezone) zone_is_known;
+
+-- name: policy_create (org_id, columns) writes
+INSERT INTO rollcall.policy
+SELECT n.* FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
+    'org_id', :org_id::uuid, 'version', 1, 'updated_at', now())) n;
+
+-- name: api_key_create (org_id, id, key_hash, name, permissions, expires_at, audit_id, actor) writes
+WITH made AS (
+    INSERT INTO rollcall.api_key (org_id, id, key_hash, name, permissions, expires_at)
+    VALUES (:org_id, :id, :key_hash, :name, :permissions::text[], :expires_at::timestamptz)
+    RETURNING id
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes)
+SELECT :org_id, :audit_id, a.kind, a.id, 'api_key.created', 'api_key', made.id, jsonb_build_object('name', jsonb_build_array(NULL, :name::text))
+FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid);
+
+-- The first administrator of an organization: who may be invited anew from the command line.
+-- name: organization_founder (organization)
+SELECT o.id AS org_id, o.name AS organization, u.id AS founder_id
+FROM rollcall.organization o
+JOIN rollcall.users u ON u.org_id = o.id
+JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+WHERE (o.slug = :organization::text OR o.id::text = lower(:organization::text)) AND r.permissions && '{*}' AND u.status = 'pending'
+ORDER BY u.id
+LIMIT 1;

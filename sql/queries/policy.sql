@@ -1,0 +1,56 @@
+-- The policy of an organization.
+
+-- fragment: policy_columns
+    p.email_required, p.email_change, p.login_identifier, p.username_change, p.invite_on_create, p.invitation_ttl,
+    p.password_reset_ttl, p.invitation_on_expiry, p.invitation_expiry_recipient, p.invitation_max_renewals,
+    p.invitation_resend_to, p.initial_status, p.activation_on, p.admin_password_activates,
+    p.admin_activates_pending, p.password_at_create, p.reactivation_password, p.lockout_threshold,
+    p.lockout_release, p.lockout_interval, p.idle_after, p.idle_warn_days, p.idle_brake, p.admin_password_notice,
+    p.password_self_reset, p.password_min_length, p.session_ttl, p.session_idle_ttl, p.outbox_retention,
+    p.audit_retention
+
+-- name: policy_get (org_id)
+SELECT :{policy_columns}, p.version, p.updated_at
+FROM rollcall.policy p
+WHERE p.org_id = :org_id;
+
+-- How many users stand in the way of a login by username alone.
+-- name: policy_load (org_id)
+SELECT :{policy_columns}, p.version,
+    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.username IS NULL) AS some_lack_username,
+    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.email IS NULL) AS some_lack_email
+FROM rollcall.policy p
+WHERE p.org_id = :org_id;
+
+-- name: policy_edit (org_id, version, patch, audit_id, actor, changes) versioned writes notifies
+WITH edited AS (
+    UPDATE rollcall.policy p SET
+        (email_required, email_change, login_identifier, username_change, invite_on_create, invitation_ttl,
+         password_reset_ttl, invitation_on_expiry, invitation_expiry_recipient, invitation_max_renewals,
+         invitation_resend_to, initial_status, activation_on, admin_password_activates,
+         admin_activates_pending, password_at_create, reactivation_password, lockout_threshold,
+         lockout_release, lockout_interval, idle_after, idle_warn_days, idle_brake, admin_password_notice,
+         password_self_reset, password_min_length, session_ttl, session_idle_ttl, outbox_retention,
+         audit_retention)
+        = (SELECT :{policy_columns_of_patch}
+           FROM jsonb_populate_record(p, :patch::jsonb) n),
+        version = p.version + 1,
+        updated_at = now()
+    WHERE p.org_id = :org_id AND p.version = :version::bigint
+    RETURNING p.org_id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, :audit_id, a.kind, a.id, 'policy.edited', 'policy', :org_id, :changes::jsonb, a.ip, a.request_id
+    FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+)
+SELECT org_id FROM edited;
+
+-- fragment: policy_columns_of_patch
+    n.email_required, n.email_change, n.login_identifier, n.username_change, n.invite_on_create, n.invitation_ttl,
+    n.password_reset_ttl, n.invitation_on_expiry, n.invitation_expiry_recipient, n.invitation_max_renewals,
+    n.invitation_resend_to, n.initial_status, n.activation_on, n.admin_password_activates,
+    n.admin_activates_pending, n.password_at_create, n.reactivation_password, n.lockout_threshold,
+    n.lockout_release, n.lockout_interval, n.idle_after, n.idle_warn_days, n.idle_brake, n.admin_password_notice,
+    n.password_self_reset, n.password_min_length, n.session_ttl, n.session_idle_ttl, n.outbox_retention,
+    n.audit_retention

@@ -1,0 +1,170 @@
+-- Signing in, and who is asking.
+
+-- fragment: permissions_of_user
+coalesce(r.permissions, '{}') || u.own_permissions
+
+-- The one query of authentication: token, epoch, status, expiry and permissions at
+-- once, so that nobody who is out is ever let in by a step in between.
+-- name: session_authenticate (org_id, token_hash)
+SELECT s.id AS session_id, s.kind, s.user_id, u.role_id, :{permissions_of_user} AS permissions,
+    s.seen_at < now() - interval '1 minute' AS stale
+FROM rollcall.session s
+JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
+JOIN rollcall.policy p ON p.org_id = s.org_id
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+WHERE s.org_id = :org_id AND s.token_hash = :token_hash
+  AND s.session_epoch = u.session_epoch AND u.status = 'active'
+  AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl;
+
+-- name: api_key_authenticate (org_id, token_hash)
+SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale
+FROM rollcall.api_key k
+WHERE k.org_id = :org_id AND k.key_hash = :token_hash AND k.revoked_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > now());
+
+-- At most once a minute for each session: what "last active" and idleness rest on.
+-- name: session_touch (org_id, token_hash) writes
+WITH seen AS (
+    UPDATE rollcall.session SET seen_at = now()
+    WHERE org_id = :org_id AND token_hash = :token_hash
+    RETURNING user_id
+)
+UPDATE rollcall.users u SET
+    last_active_at = now(),
+    idle_due_at = :{idle_due},
+    idle_check_at = :{idle_first_check}
+FROM seen, rollcall.organization o, rollcall.policy p
+WHERE u.org_id = :org_id AND u.id = seen.user_id AND u.status = 'active' AND o.id = :org_id AND p.org_id = :org_id;
+
+-- name: api_key_touch (org_id, token_hash) writes
+UPDATE rollcall.api_key SET last_used_at = now()
+WHERE org_id = :org_id AND key_hash = :token_hash;
+
+-- Without a name: the only organization of the deployment, or none.
+-- name: organization_find (organization)
+SELECT o.id, o.slug, o.name, o.locale
+FROM rollcall.organization o
+WHERE CASE WHEN :organization::text IS NULL THEN (SELECT count(*) FROM (SELECT FROM rollcall.organization LIMIT 2) two) = 1
+           ELSE o.slug = :organization::text OR o.id::text = lower(:organization::text) END
+LIMIT 1;
+
+-- fragment: login_columns
+    u.id IS NOT NULL AS is_known, c.password_hash, c.must_reset, c.failed_attempts,
+    greatest(ceil(extract(epoch FROM t.blocked_until - now())), 0)::integer AS blocked_s,
+    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
+        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
+    :{subject}
+
+-- A name that nobody has still brings the policy and the throttle: known and
+-- unknown go the same way.
+-- fragment: login_joins
+LEFT JOIN rollcall.login_throttle t ON t.org_id = o.id AND t.login_digest = :login_digest
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
+LEFT JOIN rollcall.credential c ON c.org_id = u.org_id AND c.user_id = u.id AND c.kind = 'password'
+WHERE o.id = :org_id
+
+-- name: login_find_by_email (org_id, login, login_digest)
+SELECT :{login_columns}
+FROM rollcall.organization o
+JOIN rollcall.policy p ON p.org_id = o.id
+LEFT JOIN rollcall.users u ON u.org_id = o.id AND lower(u.email) = lower(:login)
+:{login_joins};
+
+-- name: login_find_by_username (org_id, login, login_digest)
+SELECT :{login_columns}
+FROM rollcall.organization o
+JOIN rollcall.policy p ON p.org_id = o.id
+LEFT JOIN rollcall.users u ON u.org_id = o.id AND lower(u.username) = lower(:login)
+:{login_joins};
+
+-- A guess is counted before it is checked; past the threshold there is no row.
+-- name: login_count_guess (org_id, user_id, threshold) writes
+UPDATE rollcall.credential SET failed_attempts = failed_attempts + 1, failed_at = now()
+WHERE org_id = :org_id AND user_id = :user_id AND kind = 'password' AND failed_attempts < :threshold::integer
+RETURNING failed_attempts;
+
+-- Every login touches its throttle. From the 11th wrong guess in a row it blocks, for
+-- 2 s doubling to 5 min; where that is enforced, a blocked one gets no row.
+-- name: login_touch_throttle (org_id, login_digest, enforced) writes
+INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures)
+VALUES (:org_id, :login_digest, 1)
+ON CONFLICT (org_id, login_digest) DO UPDATE SET
+    failures = t.failures + 1,
+    failed_at = now(),
+    blocked_until = CASE WHEN t.failures >= 10
+        THEN now() + make_interval(secs => least(2 ^ least(t.failures - 9, 9), 300)) END
+WHERE NOT :enforced::boolean OR t.blocked_until IS NULL OR t.blocked_until <= now()
+RETURNING failures;
+
+-- Asking for a reset link is no guess; it writes so that known and unknown names take
+-- the same time.
+-- name: login_remember_asking (org_id, login_digest) writes
+INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures)
+VALUES (:org_id, :login_digest, 0)
+ON CONFLICT (org_id, login_digest) DO UPDATE SET failed_at = now();
+
+-- The epoch is the one read together with the hash: a login that lost a race against
+-- an inactivation, a lock or a new password gets no row, and no session.
+-- name: session_create (org_id, user_id, session_epoch, session_id, token_hash, kind, ip, user_agent, login_digest, new_hash, old_hash) versioned writes
+WITH alive AS (
+    UPDATE rollcall.users u SET
+        last_login_at = now(),
+        last_active_at = now(),
+        idle_due_at = :{idle_due},
+        idle_check_at = :{idle_first_check}
+    FROM rollcall.organization o, rollcall.policy p
+    WHERE u.org_id = :org_id AND u.id = :user_id AND u.session_epoch = :session_epoch::bigint AND u.status = 'active'
+      AND o.id = :org_id AND p.org_id = :org_id
+    RETURNING u.id, u.session_epoch, p.session_ttl
+),
+guesses_forgotten AS (
+    UPDATE rollcall.credential c SET
+        failed_attempts = 0,
+        failed_at = NULL,
+        password_hash = CASE WHEN c.password_hash = :old_hash THEN coalesce(:new_hash, c.password_hash) ELSE c.password_hash END
+    FROM alive
+    WHERE c.org_id = :org_id AND c.user_id = alive.id AND c.kind = 'password'
+),
+throttle_forgotten AS (
+    DELETE FROM rollcall.login_throttle t USING alive
+    WHERE t.org_id = :org_id AND t.login_digest = :login_digest
+)
+INSERT INTO rollcall.session (org_id, token_hash, id, user_id, kind, session_epoch, expires_at, ip, user_agent)
+SELECT :org_id, :token_hash, :session_id, alive.id, :kind, alive.session_epoch, now() + alive.session_ttl, :ip::inet, :user_agent
+FROM alive
+RETURNING id, expires_at;
+
+-- fragment: session_view
+    s.id, s.kind, s.created_at, s.expires_at, s.seen_at, s.ip, s.user_agent
+
+-- name: session_get (org_id, user_id, session_id)
+SELECT :{session_view}
+FROM rollcall.session s
+WHERE s.org_id = :org_id AND s.user_id = :user_id AND s.id = :session_id;
+
+-- name: session_list (org_id, user_id, after_id, limit, own_id)
+SELECT :{session_view}, s.id = :own_id::uuid AS current
+FROM rollcall.session s
+JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
+JOIN rollcall.policy p ON p.org_id = s.org_id
+WHERE s.org_id = :org_id AND s.user_id = :user_id
+  AND s.session_epoch = u.session_epoch AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl
+  AND (:after_id::uuid IS NULL OR s.id < :after_id::uuid)
+ORDER BY s.id DESC
+LIMIT :limit::integer;
+
+-- name: session_delete (org_id, user_id, session_id, audit_id, actor) writes
+WITH ended AS (
+    DELETE FROM rollcall.session s
+    WHERE s.org_id = :org_id AND s.user_id = :user_id AND (:session_id::uuid IS NULL OR s.id = :session_id::uuid)
+    RETURNING s.id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, :audit_id, a.kind, a.id, 'user.sessions_ended', 'user', :user_id,
+        jsonb_build_object('sessions', jsonb_build_array((SELECT count(*) FROM ended), 0)), a.ip, a.request_id
+    FROM jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+    WHERE EXISTS (SELECT FROM ended)
+)
+SELECT id FROM ended;

@@ -1,0 +1,183 @@
+-- The one writer of state (DESIGN.md §2.2). Ids with their expected versions and
+-- guards go in; status, invitation, sessions, password, mails and audit follow, or
+-- nothing does. One user or a thousand is the same statement.
+--
+-- items    [{id, version, guard, guard_count, status, status_reason, ...}]
+-- mails    [{id, user_id, kind, to_user, recipient, data, link}]
+-- audits   [{id, user_id, action, changes, personal}]
+-- actor    {kind, id, ip, request_id}
+-- admin_epoch   the one that the decision saw, where administrators may become
+--          fewer; null otherwise.
+
+-- When a user who is active now becomes idle, in calendar months where he lives.
+-- fragment: idle_due
+((now() AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.timezone
+
+-- When the sweep must first look: at the earliest warning that fits into the time.
+-- fragment: idle_first_check
+((now() AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.timezone - make_interval(days => coalesce((
+    SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))
+
+-- name: user_transition (org_id, items, mails, audits, actor, admin_epoch) versioned writes notifies
+WITH item AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (
+        id uuid, version bigint, guard text, guard_count integer,
+        status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
+        logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
+        invitation text, invited_by uuid, accepted_through text,
+        password_reset text, cancels_mails boolean)
+),
+locked AS MATERIALIZED (
+    SELECT u.id
+    FROM rollcall.users u
+    JOIN item i ON i.id = u.id
+    WHERE u.org_id = :org_id
+      AND (i.version IS NULL OR u.version = i.version)
+      AND (i.guard IS DISTINCT FROM 'idle' OR u.idle_due_at <= now())
+    ORDER BY u.id
+    FOR UPDATE OF u
+),
+at_threshold AS MATERIALIZED (
+    SELECT c.user_id
+    FROM rollcall.credential c
+    JOIN locked l ON l.id = c.user_id
+    JOIN item i ON i.id = l.id
+    WHERE c.org_id = :org_id AND i.guard = 'lock' AND c.failed_attempts >= i.guard_count
+    FOR UPDATE OF c
+),
+passed AS MATERIALIZED (
+    SELECT l.id
+    FROM locked l
+    JOIN item i ON i.id = l.id
+    WHERE i.guard IS DISTINCT FROM 'lock' OR l.id IN (SELECT user_id FROM at_threshold)
+),
+gate AS (
+    UPDATE rollcall.organization SET admin_epoch = admin_epoch + 1
+    WHERE id = :org_id AND admin_epoch = :admin_epoch::bigint AND EXISTS (SELECT FROM passed)
+    RETURNING id
+),
+changed AS MATERIALIZED (
+    SELECT i.*
+    FROM item i
+    JOIN passed USING (id)
+    WHERE :admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate)
+),
+mail AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:mails::jsonb) AS t (
+        id uuid, user_id uuid, kind text, to_user boolean, recipient text, data jsonb, link text)
+),
+stored AS (
+    UPDATE rollcall.users u SET
+        status = coalesce(c.status, u.status),
+        status_reason = CASE WHEN c.status IS NULL THEN u.status_reason ELSE c.status_reason END,
+        status_changed_at = CASE WHEN c.status IS NULL THEN u.status_changed_at ELSE now() END,
+        status_before_lock = CASE WHEN c.status IS NULL THEN u.status_before_lock WHEN c.status = 'locked' THEN u.status END,
+        session_epoch = u.session_epoch + coalesce(c.ends_sessions, false)::integer,
+        last_login_at = CASE WHEN c.logged_in THEN now() ELSE u.last_login_at END,
+        last_active_at = CASE WHEN c.logged_in THEN now() ELSE u.last_active_at END,
+        idle_due_at = CASE WHEN coalesce(c.status, u.status) <> 'active' THEN NULL
+            WHEN c.restarts_idle_clock THEN :{idle_due} ELSE u.idle_due_at END,
+        idle_check_at = CASE WHEN coalesce(c.status, u.status) <> 'active' THEN NULL
+            WHEN c.restarts_idle_clock THEN :{idle_first_check} ELSE u.idle_check_at END,
+        version = u.version + 1,
+        updated_at = now()
+    FROM changed c, rollcall.organization o, rollcall.policy p
+    WHERE u.org_id = :org_id AND u.id = c.id AND o.id = :org_id AND p.org_id = :org_id
+    RETURNING u.id, u.version, u.session_epoch, u.email
+),
+sessions_ended AS (
+    DELETE FROM rollcall.session s USING changed c
+    WHERE s.org_id = :org_id AND s.user_id = c.id AND c.ends_sessions AND s.id IS DISTINCT FROM c.keep_session
+),
+session_kept AS (
+    UPDATE rollcall.session s SET session_epoch = t.session_epoch
+    FROM changed c JOIN stored t ON t.id = c.id
+    WHERE s.org_id = :org_id AND s.user_id = c.id AND s.id = c.keep_session
+),
+password_set AS (
+    INSERT INTO rollcall.credential (org_id, user_id, password_hash)
+    SELECT :org_id, c.id, c.password_hash FROM changed c WHERE c.password_hash IS NOT NULL
+    ON CONFLICT (org_id, user_id, kind) DO UPDATE SET
+        password_hash = EXCLUDED.password_hash, must_reset = false, failed_attempts = 0, failed_at = NULL, changed_at = now()
+),
+guesses_forgotten AS (
+    UPDATE rollcall.credential k SET
+        failed_attempts = 0, failed_at = NULL, must_reset = k.must_reset OR coalesce(c.drops_password, false)
+    FROM changed c
+    WHERE k.org_id = :org_id AND k.user_id = c.id AND c.password_hash IS NULL
+      AND (c.forgets_guesses OR c.drops_password)
+),
+issued AS (
+    INSERT INTO rollcall.invitation AS v (org_id, user_id, generation, state, previous_expired, invited_by, expires_at, outbox_id)
+    SELECT :org_id, c.id, 1, 'pending', c.invitation = 'renew', c.invited_by, now() + p.invitation_ttl,
+        (SELECT m.id FROM mail m WHERE m.user_id = c.id AND m.link = 'invitation' LIMIT 1)
+    FROM changed c
+    JOIN rollcall.policy p ON p.org_id = :org_id
+    WHERE c.invitation IN ('issue', 'renew')
+    ON CONFLICT (org_id, user_id) DO UPDATE SET
+        generation = v.generation + 1, state = 'pending', previous_expired = EXCLUDED.previous_expired,
+        invited_by = coalesce(EXCLUDED.invited_by, v.invited_by), issued_at = now(), expires_at = EXCLUDED.expires_at,
+        renewals = CASE WHEN EXCLUDED.previous_expired THEN v.renewals + 1 ELSE 0 END,
+        accepted_at = NULL, accepted_through = NULL, outbox_id = EXCLUDED.outbox_id
+    RETURNING user_id, generation, expires_at
+),
+invitation_ended AS (
+    UPDATE rollcall.invitation v SET
+        generation = v.generation + (c.invitation = 'revoke')::integer,
+        previous_expired = v.previous_expired AND c.invitation <> 'revoke',
+        state = CASE c.invitation WHEN 'revoke' THEN 'revoked' WHEN 'accept' THEN 'accepted' ELSE 'expired' END,
+        accepted_at = CASE WHEN c.invitation = 'accept' THEN now() ELSE v.accepted_at END,
+        accepted_through = CASE WHEN c.invitation = 'accept' THEN c.accepted_through ELSE v.accepted_through END
+    FROM changed c
+    WHERE v.org_id = :org_id AND v.user_id = c.id AND c.invitation IN ('revoke', 'accept', 'expire')
+),
+reset_issued AS (
+    INSERT INTO rollcall.password_reset AS v (org_id, user_id, generation, state, session_epoch, releases_lock, expires_at)
+    SELECT :org_id, c.id, 1, 'pending', t.session_epoch, c.password_reset = 'issue_for_lock', now() + p.password_reset_ttl
+    FROM changed c
+    JOIN stored t ON t.id = c.id
+    JOIN rollcall.policy p ON p.org_id = :org_id
+    WHERE c.password_reset IN ('issue', 'issue_for_lock')
+    ON CONFLICT (org_id, user_id) DO UPDATE SET
+        generation = v.generation + 1, state = 'pending', session_epoch = EXCLUDED.session_epoch,
+        releases_lock = EXCLUDED.releases_lock, issued_at = now(), expires_at = EXCLUDED.expires_at
+    RETURNING user_id, generation, expires_at
+),
+reset_used AS (
+    UPDATE rollcall.password_reset v SET state = 'used'
+    FROM changed c
+    WHERE v.org_id = :org_id AND v.user_id = c.id AND c.password_reset = 'use'
+),
+mails_cancelled AS (
+    UPDATE rollcall.outbox m SET state = 'cancelled', last_reply = 'no longer wanted'
+    FROM changed c
+    WHERE m.org_id = :org_id AND m.user_id = c.id AND c.cancels_mails AND m.state = 'queued'
+      AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning')
+),
+mails_queued AS (
+    INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data, generation)
+    SELECT :org_id, m.id, m.kind, m.user_id, CASE WHEN m.to_user THEN t.email ELSE m.recipient END,
+        coalesce(m.data, '{}'),
+        CASE m.link WHEN 'invitation' THEN n.generation WHEN 'password_reset' THEN s.generation END
+    FROM mail m
+    JOIN stored t ON t.id = m.user_id
+    LEFT JOIN issued n ON n.user_id = m.user_id
+    LEFT JOIN reset_issued s ON s.user_id = m.user_id
+),
+audit_row AS MATERIALIZED (
+    SELECT a.* FROM jsonb_to_recordset(:audits::jsonb) AS a (
+        id uuid, user_id uuid, action text, changes jsonb, personal jsonb)
+    JOIN stored t ON t.id = a.user_id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, a.id, b.kind, b.id, a.action, 'user', a.user_id, coalesce(a.changes, '{}'), b.ip, b.request_id
+    FROM audit_row a, jsonb_to_record(:actor::jsonb) AS b (kind text, id uuid, ip inet, request_id text)
+),
+audited_values AS (
+    INSERT INTO rollcall.audit_value (org_id, audit_id, user_id, changes)
+    SELECT :org_id, a.id, a.user_id, a.personal FROM audit_row a WHERE a.personal IS NOT NULL
+)
+SELECT t.id, t.version, t.session_epoch, n.generation AS invitation_generation, n.expires_at AS invitation_expires_at
+FROM stored t
+LEFT JOIN issued n ON n.user_id = t.id;

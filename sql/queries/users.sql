@@ -1,0 +1,215 @@
+-- Users: reading them, the facts a decision needs, making and editing them.
+
+-- What an API client sees (DESIGN.md §6). Fields of parts that Rollcall does not
+-- have yet are there with their empty value, so that clients may rely on the shape.
+-- fragment: user_view
+    u.id, u.org_id AS organization_id, u.email, u.username, u.first_name, u.last_name, u.phone,
+    u.external_id, u.kind, u.status, u.status_reason, u.status_changed_at, u.role_id, r.name AS role,
+    :{effective_permissions} AS permissions,
+    u.own_permissions,
+    NULL::uuid AS department_id, NULL::text AS position, '{}'::uuid[] AS group_ids, '{}'::jsonb AS attributes,
+    u.locale, '{}'::text[] AS incomplete, false AS on_day_off, u.status = 'active' AS assignable,
+    CASE WHEN i.user_id IS NOT NULL THEN jsonb_build_object(
+        'state', :{invitation_state_now},
+        'expires_at', i.expires_at, 'invited_by', i.invited_by, 'renewals', i.renewals, 'accepted_at', i.accepted_at,
+        'delivery', CASE WHEN d.id IS NOT NULL THEN jsonb_build_object(
+            'state', d.state, 'last_reply', d.last_reply, 'sent_at', d.sent_at, 'attempts', d.attempts) END)
+    END AS invitation,
+    NULL::text AS photo_url, u.last_login_at, u.last_active_at, u.version, u.created_at, u.updated_at
+
+-- fragment: user_view_from
+    rollcall.users u
+    LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+    LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
+    LEFT JOIN rollcall.outbox d ON d.org_id = i.org_id AND d.id = i.outbox_id
+
+-- A link that has lapsed counts as expired before the clock has come to it.
+-- fragment: invitation_state_now
+CASE WHEN i.state = 'pending' AND i.expires_at <= now() THEN 'expired' ELSE i.state END
+
+-- fragment: effective_permissions
+CASE WHEN u.own_permissions = '{}' THEN coalesce(r.permissions, '{}')
+     ELSE ARRAY(SELECT DISTINCT word FROM unnest(coalesce(r.permissions, '{}') || u.own_permissions) word ORDER BY word)
+END
+
+-- fragment: is_administrator
+(u.status = 'active' AND (coalesce(r.permissions, '{}') || u.own_permissions) && '{*}'
+ OR u.status = 'active' AND (coalesce(r.permissions, '{}') || u.own_permissions) @> '{users:write,roles:write}')
+
+-- fragment: other_administrator_exists
+(EXISTS (
+    SELECT FROM rollcall.role ar
+    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active' AND a.id <> u.id
+    WHERE ar.org_id = u.org_id AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}'))
+ OR EXISTS (
+    SELECT FROM rollcall.users a
+    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
+    WHERE a.org_id = u.org_id AND a.status = 'active' AND a.own_permissions <> '{}' AND a.id <> u.id
+      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
+           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')))
+
+-- Everything common/subject.c reads: the facts of a decision about one user.
+-- fragment: subject
+    u.id AS user_id, u.status, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
+    u.first_name, u.last_name, u.locale, u.kind, u.phone, u.external_id, u.role_id, u.own_permissions,
+    coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
+    coalesce(r.permissions, '{}') AS role_permissions,
+    i.state AS invitation_state, i.generation AS invitation_generation, i.renewals,
+    i.expires_at <= now() AS invitation_passed, i.previous_expired, i.invited_by,
+    c.password_hash IS NOT NULL AND NOT c.must_reset AS has_password,
+    o.admin_epoch, :{is_administrator} AS is_administrator,
+    CASE WHEN :{is_administrator} THEN NOT :{other_administrator_exists} ELSE false END AS is_last_administrator,
+    :{policy_columns}
+
+-- fragment: subject_from
+    rollcall.users u
+    JOIN rollcall.organization o ON o.id = u.org_id
+    JOIN rollcall.policy p ON p.org_id = u.org_id
+    LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+    LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
+    LEFT JOIN rollcall.credential c ON c.org_id = u.org_id AND c.user_id = u.id AND c.kind = 'password'
+
+-- name: user_get (org_id, user_id)
+SELECT :{user_view}
+FROM :{user_view_from}
+WHERE u.org_id = :org_id AND u.id = :user_id;
+
+-- How many mails of a kind he was sent in the last hour stands beside the facts:
+-- the hourly limits of DESIGN.md §8.
+-- name: user_load (org_id, user_id)
+SELECT :{subject},
+    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
+        AND m.kind = 'invitation' AND m.created_at > now() - interval '1 hour') AS invitations_this_hour,
+    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
+        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour
+FROM :{subject_from}
+WHERE u.org_id = :org_id AND u.id = :user_id;
+
+-- What making a user needs to know: the policy, and the role that was named.
+-- name: user_create_load (org_id, role_id)
+SELECT r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns}
+FROM rollcall.organization o
+JOIN rollcall.policy p ON p.org_id = o.id
+LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = :role_id::uuid
+WHERE o.id = :org_id;
+
+-- Only the row; its first transition comes behind it, before the same sync, and
+-- brings status, invitation, mail and audit.
+-- name: user_insert (org_id, rows) writes
+INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
+    own_permissions, locale, status, status_reason)
+SELECT :org_id, t.id, t.email, t.username, t.first_name, t.last_name, t.phone, t.external_id, coalesce(t.kind, 'employee'),
+    t.role_id, coalesce(t.own_permissions, '{}'), t.locale, 'pending', 'created'
+FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
+    phone text, external_id text, kind text, role_id uuid, own_permissions text[], locale text);
+
+-- A merge patch: members that are absent stay. Gated by admin_epoch where the edit
+-- may take an administrator's permissions away.
+-- name: user_edit (org_id, user_id, version, patch, admin_epoch, audit_id, actor, changes, personal) versioned writes
+WITH locked AS MATERIALIZED (
+    SELECT u.id FROM rollcall.users u
+    WHERE u.org_id = :org_id AND u.id = :user_id AND u.version = :version::bigint
+    FOR UPDATE
+),
+gate AS (
+    UPDATE rollcall.organization SET admin_epoch = admin_epoch + 1
+    WHERE id = :org_id AND admin_epoch = :admin_epoch::bigint AND EXISTS (SELECT FROM locked)
+    RETURNING id
+),
+edited AS (
+    UPDATE rollcall.users u SET
+        email = CASE WHEN j.patch ? 'email' THEN j.patch ->> 'email' ELSE u.email END,
+        username = CASE WHEN j.patch ? 'username' THEN j.patch ->> 'username' ELSE u.username END,
+        first_name = CASE WHEN j.patch ? 'first_name' THEN j.patch ->> 'first_name' ELSE u.first_name END,
+        last_name = CASE WHEN j.patch ? 'last_name' THEN j.patch ->> 'last_name' ELSE u.last_name END,
+        phone = CASE WHEN j.patch ? 'phone' THEN j.patch ->> 'phone' ELSE u.phone END,
+        external_id = CASE WHEN j.patch ? 'external_id' THEN j.patch ->> 'external_id' ELSE u.external_id END,
+        kind = CASE WHEN j.patch ? 'kind' THEN j.patch ->> 'kind' ELSE u.kind END,
+        locale = CASE WHEN j.patch ? 'locale' THEN j.patch ->> 'locale' ELSE u.locale END,
+        role_id = CASE WHEN j.patch ? 'role_id' THEN (j.patch ->> 'role_id')::uuid ELSE u.role_id END,
+        own_permissions = CASE WHEN j.patch ? 'own_permissions'
+            THEN ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'own_permissions')) ELSE u.own_permissions END,
+        version = u.version + 1,
+        updated_at = now()
+    FROM (SELECT :patch::jsonb AS patch) j
+    WHERE u.org_id = :org_id AND u.id IN (SELECT id FROM locked)
+      AND (:admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate))
+    RETURNING u.id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, :audit_id, a.kind, a.id, 'user.edited', 'user', e.id, :changes::jsonb, a.ip, a.request_id
+    FROM edited e, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+),
+audited_values AS (
+    INSERT INTO rollcall.audit_value (org_id, audit_id, user_id, changes)
+    SELECT :org_id, :audit_id, e.id, :personal::jsonb FROM edited e WHERE :personal::jsonb <> '{}'
+)
+SELECT id FROM edited;
+
+-- fragment: user_list_from
+FROM :{user_view_from}
+WHERE u.org_id = :org_id
+  AND (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
+  AND (:kind::text IS NULL OR u.kind = :kind::text)
+  AND (:role_id::uuid IS NULL OR u.role_id = :role_id::uuid)
+  AND (:email::text IS NULL OR lower(u.email) = lower(:email::text))
+  AND (:username::text IS NULL OR lower(u.username) = lower(:username::text))
+  AND (:external_id::text IS NULL OR u.external_id = :external_id::text)
+  AND (:updated_since::timestamptz IS NULL OR u.updated_at >= :updated_since::timestamptz)
+  AND (:search::text IS NULL OR u.search LIKE lower(:search::text))
+
+-- The last column pair is the keyset cursor; it is not shown.
+-- fragment: user_list_name_cursor
+, u.sort_name AS cursor_key
+-- fragment: user_list_status_cursor
+, u.status AS cursor_key
+-- fragment: user_list_created_cursor
+, u.created_at AS cursor_key
+
+-- name: user_list_by_name (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer;
+
+-- name: user_list_by_name_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name DESC, u.id DESC
+LIMIT :limit::integer;
+
+-- name: user_list_by_status (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.status, u.id) > (:after_key::text, :after_id::uuid))
+ORDER BY u.status, u.id
+LIMIT :limit::integer;
+
+-- name: user_list_by_status_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.status, u.id) < (:after_key::text, :after_id::uuid))
+ORDER BY u.status DESC, u.id DESC
+LIMIT :limit::integer;
+
+-- name: user_list_by_created_at (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.created_at, u.id) > (:after_key::timestamptz, :after_id::uuid))
+ORDER BY u.created_at, u.id
+LIMIT :limit::integer;
+
+-- name: user_list_by_created_at_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
+  AND (:after_id::uuid IS NULL OR (u.created_at, u.id) < (:after_key::timestamptz, :after_id::uuid))
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT :limit::integer;
+
+-- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search)
+SELECT count(*) AS total :{user_list_from};
+
+-- name: user_exists (org_id, user_id)
+SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id;
+
+-- name: user_load_credential (org_id, user_id)
+SELECT :{subject}, c.password_hash
+FROM :{subject_from}
+WHERE u.org_id = :org_id AND u.id = :user_id;

@@ -1,0 +1,436 @@
+"""Raw bytes against the server: what must be refused, what must get through, and who must be cut off.
+
+Each refusal has to end the connection with nothing after it: a second answer would mean that the
+server found a request inside the request. Each acceptance has to leave the connection in step: the
+request that follows on it is answered as if nothing had been before.
+"""
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+HOST = b"Host: x\r\n"
+POST = b"POST /v1/sessions HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+LOGIN = json.dumps({"organization": "nowhere", "login": "nobody", "password": "not the password"}).encode()
+HIDDEN = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+PATIENCE_S = 10
+
+
+def request(method=b"GET", target=b"/healthz", headers=b"", body=b"", version=b"HTTP/1.1"):
+    return method + b" " + target + b" " + version + b"\r\n" + HOST + headers + b"\r\n" + body
+
+
+def with_length(body, method=b"POST", target=b"/v1/sessions"):
+    return request(method, target, b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body), body)
+
+
+class Client:
+    """One connection that sends what it is told and takes answers apart."""
+
+    def __init__(self, rollcall):
+        self.socket = socket.create_connection((rollcall.host, rollcall.port), timeout=PATIENCE_S)
+        self.received = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def more(self):
+        data = self.socket.recv(65536)
+        self.received += data
+        return data
+
+    def answer(self, has_body=True):
+        while b"\r\n\r\n" not in self.received:
+            assert self.more(), f"closed in the middle of an answer: {self.received!r}"
+        head, self.received = self.received.split(b"\r\n\r\n", 1)
+        lines = head.decode("ascii").split("\r\n")
+        version, status = lines[0].split(" ")[:2]
+        assert version in ("HTTP/1.0", "HTTP/1.1")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        length = int(headers.get("content-length", 0)) if has_body else 0
+        while len(self.received) < length:
+            assert self.more(), "closed in the middle of a body"
+        body, self.received = self.received[:length], self.received[length:]
+        return int(status), headers, body
+
+    def ends(self):
+        """True when the server closes without another byte."""
+        try:
+            while self.more():
+                pass
+        except ConnectionResetError:
+            pass
+        return self.received == b""
+
+    def is_in_step(self):
+        self.send(request())
+        return self.answer()[0] == 200
+
+
+def refused(rollcall, data):
+    with Client(rollcall) as client:
+        client.send(data)
+        status, headers, body = client.answer(has_body=not data.startswith(b"HEAD"))
+        assert headers["connection"] == "close"
+        assert client.ends(), f"something followed: {client.received!r}"
+    return status, headers, body
+
+
+# The guard's own: valid enough for evhttp, not for us.
+MALFORMED = {
+    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "Host that is none": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "bare LF": b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    "bare LF in one line": b"GET /healthz HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+    "folded header": request(headers=b"A: x\r\n  folded\r\n"),
+    "folded encoding": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "blank before colon": POST + b"Content-Length : %d\r\n\r\n" % len(HIDDEN) + HIDDEN,
+    "empty header name": request(headers=b": v\r\n"),
+    "header name with a bracket": request(headers=b"F(o: v\r\n"),
+    "NUL in a value": request(headers=b"A: x\0y\r\n"),
+    "NUL begins a line": request(headers=b"\0: x\r\n") + HIDDEN,
+    "control byte in a value": request(headers=b"A: x\x01\r\n"),
+    "value that is not UTF-8": request(headers=b"A: \xff\r\n"),
+    "65 headers": request(headers=b"".join(b"A%d: b\r\n" % i for i in range(65))),
+    "two Authorizations": request(headers=b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+    "same length twice": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "two lengths": POST + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN,
+    "length +2": POST + b"Content-Length: +2\r\n\r\n{}",
+    "length -0": POST + b"Content-Length: -0\r\n\r\n",
+    "length after a tab": POST + b"Content-Length: \t2\r\n\r\n{}",
+    "length cut by NUL": POST + b"Content-Length: 2\0junk\r\n\r\n{}",
+    "xchunked": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "gzip": POST + b"Transfer-Encoding: gzip\r\n\r\n" + HIDDEN,
+    "identity": POST + b"Transfer-Encoding: identity\r\n\r\n" + HIDDEN,
+    "gzip, chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "quoted chunked": POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
+    "vertical tab and chunked": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "gzip, then chunked": POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked in HTTP/1.0": request(b"POST", headers=b"Transfer-Encoding: chunked\r\n", body=b"0\r\n\r\n", version=b"HTTP/1.0"),
+    "HEAD with a body": request(b"HEAD", headers=b"Content-Length: %d\r\n" % len(HIDDEN), body=HIDDEN),
+    "HEAD with chunks": request(b"HEAD", headers=b"Transfer-Encoding: chunked\r\n", body=b"0\r\n\r\n"),
+    "absolute URI": request(target=b"http://other/healthz"),
+    "absolute URI, to be kept open": request(target=b"http://other/", headers=b"Proxy-Connection: keep-alive\r\n") + HIDDEN,
+    "two slashes": request(target=b"//healthz"),
+    "asterisk": request(b"OPTIONS", b"*"),
+    "no slash": request(target=b"healthz"),
+    "space in the target": request(target=b"/health z"),
+    "fragment": request(target=b"/healthz#a"),
+    "8-bit target": request(target="/ä".encode()),
+    "control byte in the target": request(target=b"/a\x01b"),
+    "bad percent": request(target=b"/a%zz"),
+    "cut percent": request(target=b"/a%4"),
+    "bad percent in the query": request(target=b"/healthz?a=%g1"),
+    "%00": request(target=b"/healthz%00.html"),
+    "%0a": request(target=b"/healthz%0aA:b"),
+    "path that is not UTF-8": request(target=b"/%ff"),
+    "HTTP/1.9": request(version=b"HTTP/1.9"),
+    "HTTP/-1.1": request(version=b"HTTP/-1.1"),
+    "CONNECT": request(b"CONNECT", b"x:1") + HIDDEN,
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_request_is_refused_and_ends_the_connection(rollcall, name):
+    status, headers, body = refused(rollcall, MALFORMED[name])
+    assert status == 400
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "server" not in headers
+    if body:
+        problem = json.loads(body)
+        assert problem.pop("detail")
+        assert problem == {"type": "about:blank", "title": "Bad Request", "status": 400, "code": "malformed_request"}
+
+
+# evhttp answers these by itself, before the guard.
+UNREADABLE = {
+    "bare CR": (400, request(headers=b"A: x\ry\r\n")),
+    "CR CR LF": (400, request(headers=b"A: x\r\r\n")),
+    "NUL in the request line": (400, request(target=b"/a\0b")),
+    "header without a colon": (400, request(headers=b"foo\r\n")),
+    "blank line first": (400, b"\r\n" + request()),
+    "length and chunks": (400, POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "chunks and length": (400, POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    "length 0x2": (400, POST + b"Content-Length: 0x2\r\n\r\n{}"),
+    "length -1": (400, POST + b"Content-Length: -1\r\n\r\n"),
+    "no length at all": (400, POST + b"Content-Length:\r\n\r\n"),
+    "list of lengths": (400, POST + b"Content-Length: 2, 2\r\n\r\n{}"),
+    "HTTP/2 preface": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "HTTP/0.9": (400, b"GET /healthz-of-1991\r\n"),
+    "unknown version": (400, request(version=b"HTTP/1.1x")),
+    "17 kB of path": (400, request(target=b"/" + b"a" * 17000)),
+    "17 kB without a line end": (400, b"GET /" + b"a" * 17000),
+    "17 kB of one header": (400, request(headers=b"A: " + b"b" * 17000 + b"\r\n")),
+    "17 kB of many headers": (400, request(headers=b"A: b\r\n" * 4500)),
+    "TRACE": (501, request(b"TRACE")),
+    "unknown method": (501, request(b"BREW", headers=b"Content-Length: %d\r\n" % len(HIDDEN), body=HIDDEN)),
+    "method in lower case": (501, request(b"get")),
+    "length past 64 bits": (413, POST + b"Content-Length: 18446744073709551619\r\n\r\nabc"),
+    "negative chunk": (413, POST + b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n"),
+    "chunk past 64 bits": (413, POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n"),
+    "unknown expectation": (417, POST + b"Expect: miracles\r\nContent-Length: 2\r\n\r\n{}"),
+    "oversized body announced": (413, POST + b"Expect: 100-continue\r\nContent-Length: 1048577\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_unreadable_request_is_refused_and_ends_the_connection(rollcall, name):
+    expected, data = UNREADABLE[name]
+    assert refused(rollcall, data)[0] == expected
+
+
+def test_the_sender_of_an_oversized_body_reads_413_instead_of_a_reset(rollcall):
+    size = 8 * 1024 * 1024
+    chunks = (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * (size // 0x10000) + b"0\r\n\r\n"
+    for data in (POST + b"Content-Length: %d\r\n\r\n" % size + b"x" * size,
+                 POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks):
+        assert refused(rollcall, data)[0] == 413
+
+
+ACCEPTED = {
+    "GET": (200, request()),
+    "query": (200, request(target=b"/healthz?a=1&flag&b=%00")),
+    "encoded path": (200, request(target=b"/%68ealthz")),
+    "unknown path": (404, request(target=b"/v1/nothing")),
+    "path with dots": (404, request(target=b"/x/%2e%2e/healthz")),
+    "path in Cyrillic": (404, request(target=b"/v1/%D0%9F")),
+    "5 kB of path": (404, request(target=b"/" + b"a" * 5000)),
+    "GET with a body": (200, with_length(b"abc", b"GET", b"/healthz")),
+    "PATCH": (404, with_length(b"{}", b"PATCH", b"/v1/nothing")),
+    "PUT": (404, with_length(b"{}", b"PUT", b"/v1/nothing")),
+    "DELETE": (404, request(b"DELETE", b"/v1/nothing")),
+    "OPTIONS": (404, request(b"OPTIONS", b"/v1/nothing")),
+    "chunked": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n")),
+    "chunked in capitals": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: CHUNKED\r\n", b"0\r\n\r\n")),
+    "trailer": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n", b"0\r\nX-Admin: 1\r\n\r\n")),
+    "NUL and bare LF in a body": (404, with_length(b"\0\n \n\n", b"POST", b"/v1/nothing")),
+    "upgrade is ignored": (200, request(headers=b"Upgrade: websocket\r\nConnection: Upgrade\r\n")),
+    "Forwarded-For twice": (200, request(headers=b"X-Forwarded-For: 10.1.1.1\r\nX-Forwarded-For: 10.1.1.2\r\n")),
+    "HTTP/1.0 kept open": (200, request(headers=b"Connection: keep-alive\r\n", version=b"HTTP/1.0")),
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(rollcall, name):
+    expected, data = ACCEPTED[name]
+    with Client(rollcall) as client:
+        client.send(data)
+        status, headers, _ = client.answer()
+        assert status == expected
+        if expected == 404:
+            assert headers["content-type"].startswith("application/problem+json")
+        assert client.is_in_step()
+
+
+def test_requests_in_one_packet_are_answered_in_order(rollcall):
+    with Client(rollcall) as client:
+        client.send(request() + request(target=b"/v1/nothing") + with_length(LOGIN) + request())
+        assert [client.answer()[0] for _ in range(2)] == [200, 404]
+        assert client.answer()[0] in range(400, 500)
+        assert client.answer()[0] == 200
+
+
+def test_a_request_in_single_bytes_is_answered(rollcall):
+    with Client(rollcall) as client:
+        for byte in with_length(LOGIN):
+            client.send(bytes([byte]))
+        assert client.answer()[0] in range(400, 500)
+        assert client.is_in_step()
+
+
+def test_head_gives_the_length_of_the_body_without_the_body(rollcall):
+    with Client(rollcall) as client:
+        client.send(request())
+        whole = client.answer()
+        client.send(request(b"HEAD"))
+        status, headers, _ = client.answer(has_body=False)
+        assert status == 200
+        assert int(headers["content-length"]) == len(whole[2])
+        assert client.is_in_step()
+
+
+def test_http_1_0_and_connection_close_end_the_connection(rollcall):
+    for data in (request(version=b"HTTP/1.0"), request(headers=b"Connection: close\r\n")):
+        with Client(rollcall) as client:
+            client.send(data)
+            assert client.answer()[0] == 200
+            assert client.ends()
+
+
+def test_expect_100_continue_is_honoured(rollcall):
+    with Client(rollcall) as client:
+        client.send(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LOGIN))
+        assert client.answer()[0] == 100
+        client.send(LOGIN)
+        assert client.answer()[0] in range(400, 500)
+        assert client.is_in_step()
+
+
+def test_a_client_that_has_closed_its_half_still_gets_the_answer(rollcall):
+    for data in (request(), with_length(LOGIN)):
+        with Client(rollcall) as client:
+            client.send(data)
+            client.socket.shutdown(socket.SHUT_WR)
+            assert client.answer()[0] in range(200, 500)
+            assert client.ends()
+
+
+def test_bytes_behind_a_pending_request_wait_for_its_answer(rollcall):
+    """evhttp ends the process when it reads while an answer is pending."""
+    with Client(rollcall) as client:
+        client.send(with_length(LOGIN))
+        client.send(b"\0\xff garbage, no request\r\n\r\n")
+        assert client.answer()[0] in range(400, 500)
+        assert client.answer()[0] == 400
+        assert client.ends()
+    assert_alive(rollcall)
+
+
+def test_clients_that_go_while_their_answer_is_pending_do_no_harm(rollcall):
+    for number in range(60):
+        client = Client(rollcall)
+        client.send(with_length(LOGIN))
+        if number % 3 == 0:
+            client.send(HIDDEN * 3)
+        if number % 2 == 0:	# leave with a reset
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+    assert_alive(rollcall)
+
+
+def test_clients_that_leave_at_any_byte_do_no_harm(rollcall):
+    data = with_length(LOGIN)
+    for length in range(0, len(data), 3):
+        client = Client(rollcall)
+        client.send(data[:length])
+        client.socket.close()
+    assert_alive(rollcall)
+
+
+def test_hundreds_of_connections_at_once_are_all_answered(rollcall):
+    clients = [Client(rollcall) for _ in range(300)]
+    for _ in range(2):
+        for client in clients:
+            client.send(request())
+        assert all(client.answer()[0] == 200 for client in clients)
+    for client in clients:
+        client.socket.close()
+
+
+@pytest.mark.timeout(120)
+def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(rollcall):
+    """A byte a second gains nothing, and neither does a chunk size that never ends."""
+    whole = {
+        "drips its head": b"GET /healthz HTTP/1.1\r\nX-Slow: " + b"z" * 200,
+        "drips its body": POST + b"Content-Length: 200\r\n\r\n" + b"z" * 200,
+        "says nothing more": b"G",
+        "never ends a chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 200,
+    }
+    at_once = {"drips its body": len(whole["drips its body"]) - 200, "never ends a chunk size": len(whole["never ends a chunk size"]) - 200}
+    lived = {}
+
+    def run(name):
+        data = whole[name]
+        sent = at_once.get(name, 1)
+        with Client(rollcall) as client:
+            client.socket.settimeout(1)
+            client.send(data[:sent])
+            started = time.monotonic()
+            while time.monotonic() - started < 60:
+                try:
+                    if not client.more():
+                        break
+                except TimeoutError:
+                    client.send(data[sent:sent + 1])
+                    sent += 1
+                except ConnectionError:
+                    break
+            lived[name] = time.monotonic() - started
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in whole]
+    for thread in threads:
+        thread.start()
+    assert_alive(rollcall)
+    for thread in threads:
+        thread.join()
+    assert set(lived) == set(whole)
+    for name, seconds in lived.items():
+        assert 29 < seconds < 34, f"who {name} lived for {seconds:.1f} s"
+
+
+def test_sigterm_cuts_no_request_that_has_begun(rollcall):
+    """Ends the server, so it stands last and needs one of its own."""
+    data = with_length(LOGIN)
+    begun = [Client(rollcall) for _ in range(20)]
+    quiet = [Client(rollcall) for _ in range(25)]
+    for number, client in enumerate(begun):
+        client.send(data[:split_at(number, data)])
+    for client in quiet[:20]:	# kept alive; the other five have never sent a byte
+        client.send(request())
+        assert client.answer()[0] == 200
+    loads = [Load(rollcall) for _ in range(4)]
+    for load in loads:
+        load.start()
+    time.sleep(0.3)	# by now all of it is read, and the loads run
+    os.kill(rollcall.server_pid, signal.SIGTERM)
+    time.sleep(0.05)
+    for number, client in enumerate(begun):
+        client.send(data[split_at(number, data):])
+    for client in begun:
+        status, headers, _ = client.answer()
+        assert status in range(400, 500)
+        assert headers["connection"] == "close"
+        assert client.ends()
+    assert all(client.ends() for client in quiet)
+    for load in loads:
+        load.join()
+        assert load.cut == []
+        assert load.answered > 0
+
+
+def split_at(number, data):
+    return 1 + number * (len(data) - 2) // 20
+
+
+class Load(threading.Thread):
+    """Requests one after the other on connections of five, until nobody listens any more."""
+
+    def __init__(self, rollcall):
+        super().__init__()
+        self.rollcall, self.answered, self.cut = rollcall, 0, []
+
+    def run(self):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                client = Client(self.rollcall)
+            except ConnectionRefusedError:
+                return
+            try:
+                for number in range(5):
+                    client.send(request(headers=b"" if number < 4 else b"Connection: close\r\n"))
+                    status, headers, _ = client.answer()
+                    self.answered += 1
+                    if headers.get("connection") == "close":
+                        break
+            except (OSError, AssertionError) as problem:
+                self.cut.append(repr(problem))
+            client.socket.close()
+
+
+def assert_alive(rollcall):
+    with Client(rollcall) as client:
+        assert client.is_in_step()

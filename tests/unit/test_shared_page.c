@@ -1,0 +1,290 @@
+/* shared_page: exact bounds between real processes, and what /metrics says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* Behind those that it needs. */
+#include <cmocka.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "shared_page.h"
+
+#define CHILDREN 4
+
+/* Runs `work` in CHILDREN processes at once and adds up what they return (< 256). */
+static int
+sum_of_children(struct shared_page *page, int (*work)(struct shared_page *page, int child))
+{
+	pid_t pids[CHILDREN];
+	int gate[2], sum = 0;
+	char byte;
+
+	assert_int_equal(pipe(gate), 0);
+	for (int child = 0; child < CHILDREN; child++) {
+		pids[child] = fork();
+		assert_true(pids[child] >= 0);
+		if (pids[child] == 0) {
+			/* They start together when the pipe is closed. */
+			close(gate[1]);
+			_exit(read(gate[0], &byte, 1) == 0 ? work(page, child) : 255);
+		}
+	}
+	close(gate[0]);
+	close(gate[1]);
+	for (int child = 0; child < CHILDREN; child++) {
+		int status;
+
+		assert_int_equal(waitpid(pids[child], &status, 0), pids[child]);
+		assert_true(WIFEXITED(status));
+		sum += WEXITSTATUS(status);
+	}
+	return sum;
+}
+
+static int
+take_all_one_can(struct shared_page *page, int child)
+{
+	int taken = 0;
+
+	for (int i = 0; i < 200; i++)
+		taken += hash_place_take(page, child, 150);
+	return taken;
+}
+
+static void
+processes_together_take_as_many_places_as_there_are(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+
+	(void)state;
+	assert_int_equal(sum_of_children(page, take_all_one_can), 150);
+	assert_false(hash_place_take(page, 0, 150));
+	assert_true(hash_place_take(page, 0, 151));
+}
+
+/* How many places are free, seen by taking and returning them all. */
+static int
+count_free(struct shared_page *page, int limit)
+{
+	int count = 0;
+
+	while (hash_place_take(page, CHILDREN_MAX - 1, limit))
+		count++;
+	for (int i = 0; i < count; i++)
+		hash_place_return(page, CHILDREN_MAX - 1);
+	return count;
+}
+
+static int
+take_and_return_often(struct shared_page *page, int child)
+{
+	for (int i = 0; i < 20000; i++)
+		if (hash_place_take(page, child, 3))
+			hash_place_return(page, child);
+	return 0;
+}
+
+static void
+no_place_is_lost_or_found_in_a_scramble(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+
+	(void)state;
+	assert_int_equal(sum_of_children(page, take_and_return_often), 0);
+	assert_int_equal(count_free(page, 3), 3);
+}
+
+static void
+a_child_that_was_killed_anywhere_holds_no_place_after_it_is_forgotten(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+
+	(void)state;
+	assert_true(hash_place_take(page, 1, 8));
+	for (int round = 0; round < 50; round++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			for (;;) {
+				while (hash_place_take(page, 2, 8))
+					continue;
+				for (int i = 0; i < 7; i++)
+					hash_place_return(page, 2);
+			}
+		}
+		usleep(200 + (useconds_t)round * 37);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		shared_page_forget_child(page, 2);
+		assert_int_equal(count_free(page, 8), 7);
+	}
+	hash_place_return(page, 1);
+	assert_int_equal(count_free(page, 8), 8);
+}
+
+static void
+forgetting_a_child_ends_its_being_busy(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+
+	(void)state;
+	child_busy_set(page, 3, 1234);
+	child_busy_set(page, 4, 99);
+	assert_int_equal(child_busy_get(page, 3), 1234);
+	shared_page_forget_child(page, 3);
+	assert_int_equal(child_busy_get(page, 3), 0);
+	assert_int_equal(child_busy_get(page, 4), 99);
+}
+
+static int
+pass_as_often_as_one_may(struct shared_page *page, int child)
+{
+	int passed = 0, retry_after_s;
+
+	(void)child;
+	for (int i = 0; i < 100; i++)
+		passed += rate_limit_pass(page, "203.0.113.7", 11, 60, &retry_after_s);
+	return passed;
+}
+
+static void
+a_limit_holds_for_all_processes_together(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int retry_after_s = 0;
+	int passed = sum_of_children(page, pass_as_often_as_one_may);
+
+	(void)state;
+	/* One more for each second that this has taken. */
+	assert_in_range(passed, 60, 62);
+	assert_false(rate_limit_pass(page, "203.0.113.7", 11, 60, &retry_after_s));
+	assert_int_equal(retry_after_s, 1);
+	/* Another address is not concerned; 0 is no limit. */
+	assert_true(rate_limit_pass(page, "203.0.113.8", 11, 60, &retry_after_s));
+	assert_true(rate_limit_pass(page, "203.0.113.7", 11, 0, &retry_after_s));
+}
+
+static void
+a_limit_recovers_at_its_average_rate(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int retry_after_s, passed = 0;
+
+	(void)state;
+	while (rate_limit_pass(page, "x", 1, 600, &retry_after_s))
+		passed++;
+	assert_in_range(passed, 600, 601);
+	poll(NULL, 0, 350);
+	for (passed = 0; rate_limit_pass(page, "x", 1, 600, &retry_after_s); passed++)
+		continue;
+	assert_in_range(passed, 3, 6);	/* 10 a second; a slow machine sleeps longer */
+}
+
+static void
+a_slow_limit_says_how_long_to_wait(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int retry_after_s = 0;
+
+	(void)state;
+	assert_true(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
+	assert_false(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
+	assert_in_range(retry_after_s, 59, 60);
+	/* A refusal does not make it longer. */
+	for (int i = 0; i < 1000; i++)
+		assert_false(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
+	assert_in_range(retry_after_s, 59, 60);
+	assert_true(rate_limit_pass(page, "", 0, 1000000, &retry_after_s));
+}
+
+static void
+keys_seldom_share_a_bucket(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int refused = 0, retry_after_s;
+
+	(void)state;
+	for (uint32_t key = 0; key < 2000; key++)
+		refused += !rate_limit_pass(page, &key, sizeof(key), 1, &retry_after_s);
+	assert_in_range(refused, 0, 80);	/* 30 expected: 2000 * 1999 / 2 / 65536 */
+}
+
+static int
+count_a_thousand(struct shared_page *page, int child)
+{
+	(void)child;
+	for (int i = 0; i < 1000; i++) {
+		metric_add(page, METRIC_PASSWORD_CHECKS, 1);
+		metric_request(page, 0, 200, 700);
+	}
+	return 0;
+}
+
+static void
+assert_says(const struct buffer *text, const char *expected)
+{
+	if (!strstr(buffer_text(text), expected))
+		fail_msg("not found: %s\nin:\n%s", expected, buffer_text(text));
+}
+
+static void
+counters_add_up_over_processes_and_are_written(void **state)
+{
+	static const char *const routes[] = { "GET /v1/users/{id}", "POST \"/v1\\x\n\"", "GET /never" };
+	struct shared_page *page = shared_page_create(routes, 3);
+	struct buffer text = BUFFER_INIT;
+
+	(void)state;
+	assert_int_equal(sum_of_children(page, count_a_thousand), 0);
+	metric_request(page, 0, 404, 6000000);
+	metric_request(page, 1, 503, 1000);
+	metric_request(page, -1, 404, 10);
+	metric_set(page, METRIC_OUTBOX_QUEUED, 7);
+	metric_set(page, METRIC_OUTBOX_QUEUED, 5);
+	assert_int_equal(metric_get(page, METRIC_PASSWORD_CHECKS), 4000);
+
+	metrics_write(page, &text);
+	assert_says(&text, "# HELP rollcall_password_checks_total Passwords compared with a stored hash.\n"
+		"# TYPE rollcall_password_checks_total counter\nrollcall_password_checks_total 4000\n");
+	assert_says(&text, "# TYPE rollcall_outbox_queued gauge\nrollcall_outbox_queued 5\n");
+	assert_says(&text, "rollcall_mails_total{outcome=\"sent\"} 0\nrollcall_mails_total{outcome=\"retried\"} 0\n");
+	assert_says(&text, "rollcall_requests_total{route=\"GET /v1/users/{id}\",status=\"2xx\"} 4000\n");
+	assert_says(&text, "rollcall_requests_total{route=\"GET /v1/users/{id}\",status=\"4xx\"} 1\n");
+	assert_says(&text, "rollcall_requests_total{route=\"POST \\\"/v1\\\\x\\n\\\"\",status=\"5xx\"} 1\n");
+	assert_says(&text, "rollcall_requests_total{route=\"none\",status=\"4xx\"} 1\n");
+	assert_says(&text, "_bucket{route=\"GET /v1/users/{id}\",le=\"0.0005\"} 0\n");
+	assert_says(&text, "_bucket{route=\"GET /v1/users/{id}\",le=\"0.001\"} 4000\n");
+	assert_says(&text, "_bucket{route=\"GET /v1/users/{id}\",le=\"5\"} 4000\n");
+	assert_says(&text, "_bucket{route=\"GET /v1/users/{id}\",le=\"+Inf\"} 4001\n");
+	assert_says(&text, "_sum{route=\"GET /v1/users/{id}\"} 8.800000\n");
+	assert_says(&text, "_count{route=\"GET /v1/users/{id}\"} 4001\n");
+	assert_null(strstr(buffer_text(&text), "never"));
+	/* Nobody has set it. */
+	assert_null(strstr(buffer_text(&text), "rollcall_mail_lane_held"));
+	buffer_free(&text);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_together_take_as_many_places_as_there_are),
+		cmocka_unit_test(no_place_is_lost_or_found_in_a_scramble),
+		cmocka_unit_test(a_child_that_was_killed_anywhere_holds_no_place_after_it_is_forgotten),
+		cmocka_unit_test(forgetting_a_child_ends_its_being_busy),
+		cmocka_unit_test(a_limit_holds_for_all_processes_together),
+		cmocka_unit_test(a_limit_recovers_at_its_average_rate),
+		cmocka_unit_test(a_slow_limit_says_how_long_to_wait),
+		cmocka_unit_test(keys_seldom_share_a_bucket),
+		cmocka_unit_test(counters_add_up_over_processes_and_are_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

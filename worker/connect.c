@@ -1,0 +1,170 @@
+/*
+ * connect: the interposed connect(2); see connect.h for why.
+ *
+ * Always true: a descriptor leaves with the blocking mode that it came with; an
+ * attempt that is not ours reaches the kernel untouched.
+ */
+#include "connect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { DEFAULT_CONNECT_MS = 5000, UNACKNOWLEDGED_MS = 30000 };
+
+/* An interposed libc function is called with nothing but its own arguments, so
+ * its state cannot be handed to it. One session at a time in a process. */
+static struct {
+	int connect_ms;
+	volatile sig_atomic_t fd;
+	volatile sig_atomic_t has_expired;
+	struct sigaction previous;
+} guard = { .connect_ms = DEFAULT_CONNECT_MS, .fd = -1 };
+
+/* libesmtp goes back to poll(2) after EINTR and would never look at a flag, so
+ * this handler acts: shutdown(2) is async-signal-safe. */
+static void
+cut_at_deadline(int signal_number)
+{
+	int saved = errno;
+
+	(void)signal_number;
+	guard.has_expired = 1;
+	connect_cut();
+	errno = saved;
+}
+
+void
+connect_guard(int connect_ms, int session_ms)
+{
+	struct sigaction action = { .sa_handler = cut_at_deadline };
+	struct itimerval timer = {
+		.it_value = { session_ms / 1000, session_ms % 1000 * 1000 },
+	};
+
+	guard.connect_ms = connect_ms;
+	guard.fd = -1;
+	guard.has_expired = 0;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGALRM, &action, &guard.previous);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void
+connect_cut(void)
+{
+	if (guard.fd >= 0)
+		shutdown((int)guard.fd, SHUT_RDWR);
+}
+
+bool
+connect_release(void)
+{
+	struct itimerval off = { .it_value = { 0, 0 } };
+
+	setitimer(ITIMER_REAL, &off, NULL);
+	sigaction(SIGALRM, &guard.previous, NULL);
+	guard.connect_ms = DEFAULT_CONNECT_MS;
+	guard.fd = -1;
+	return guard.has_expired;
+}
+
+static bool
+is_blocking_tcp(int fd, int flags, const struct sockaddr *address)
+{
+	int type = 0;
+	socklen_t length = sizeof type;
+
+	return flags >= 0 && !(flags & O_NONBLOCK)
+		&& (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+		&& getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0
+		&& type == SOCK_STREAM;
+}
+
+/* Without TCP_NODELAY, libesmtp's 2 kB writes meet delayed acknowledgements:
+ * 40 ms for each larger message. */
+static void
+set_options(int fd)
+{
+	int on = 1, unacknowledged_ms = UNACKNOWLEDGED_MS;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Waits until a connection under way is made; 0, or -1 with errno. */
+static int
+await_connection(int fd)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + guard.connect_ms;
+	struct pollfd waiting = { .fd = fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t length = sizeof error;
+
+	for (;;) {
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+		int ready = guard.has_expired || left_ms <= 0 ? 0
+			: poll(&waiting, 1, (int)left_ms);
+
+		if (ready > 0)
+			break;
+		if (ready == 0)
+			error = ETIMEDOUT;
+		else if (errno != EINTR)
+			error = errno;
+		if (error) {
+			errno = error;
+			return -1;
+		}
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		return -1;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+static int
+connect_bounded(int fd, int flags, const struct sockaddr *address, socklen_t length)
+{
+	int result, error;
+
+	if (guard.has_expired) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	set_options(fd);
+	guard.fd = fd;
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	result = (int)syscall(SYS_connect, fd, address, length);
+	if (result < 0 && errno == EINPROGRESS)
+		result = await_connection(fd);
+	error = errno;
+	fcntl(fd, F_SETFL, flags);
+	errno = error;
+	return result;
+}
+
+/* The real name; exported to the libraries by --export-dynamic-symbol. The
+ * argument is glibc's transparent union, as its header declares it. */
+__attribute__((visibility("default")))
+int
+connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
+{
+	const struct sockaddr *plain = address.__sockaddr__;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (!plain || !is_blocking_tcp(fd, flags, plain))
+		return (int)syscall(SYS_connect, fd, plain, length);
+	return connect_bounded(fd, flags, plain, length);
+}
