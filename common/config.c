@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,49 +163,49 @@ parse_log_format(const struct variable *variable, const char *text, struct draft
 }
 
 #define FIELD(member) offsetof(struct config, member)
-#define NUMBER(member, from, to) .parse = parse_number, .field = FIELD(member), .least = from, .most = to
+#define NUMBER(member, from, to) .parse = parse_number, .field = FIELD(member), .least = (from), .most = (to)
 
 const struct variable config_variables[] = {
 	{ "ROLLCALL_DATABASE_URL", "a libpq connection string, as postgres://rollcall@db/rollcall",
-	  .parse = parse_database_url, .field = FIELD(database_url), .need = NEEDED, .mask = DATABASE_URL },
+		.parse = parse_database_url, .field = FIELD(database_url), .need = NEEDED, .mask = DATABASE_URL },
 	{ "ROLLCALL_MIGRATE_DATABASE_URL", "a libpq connection string of the schema's owner; ROLLCALL_DATABASE_URL if not set",
-	  .parse = parse_database_url, .field = FIELD(migrate_database_url), .mask = DATABASE_URL },
+		.parse = parse_database_url, .field = FIELD(migrate_database_url), .mask = DATABASE_URL },
 	{ "ROLLCALL_SECRET", "base64: or hex: and at least 32 bytes; several separated by commas",
-	  .parse = parse_secret, .need = NEEDED, .mask = SECRET },
+		.parse = parse_secret, .need = NEEDED, .mask = SECRET },
 	{ "ROLLCALL_LISTEN", "address:port",
-	  .parse = parse_endpoint, .field = FIELD(listen), .fallback = "127.0.0.1:8080" },
+		.parse = parse_endpoint, .field = FIELD(listen), .fallback = "127.0.0.1:8080" },
 	{ "ROLLCALL_METRICS_LISTEN", "address:port, or nothing to switch it off",
-	  .parse = parse_endpoint, .field = FIELD(metrics_listen), .fallback = "127.0.0.1:9090",
-	  .worker_fallback = "127.0.0.1:9091", .may_be_empty = true },
+		.parse = parse_endpoint, .field = FIELD(metrics_listen), .fallback = "127.0.0.1:9090",
+		.worker_fallback = "127.0.0.1:9091", .may_be_empty = true },
 	{ "ROLLCALL_PUBLIC_URL", "what links in mails begin with, as https://rollcall.example.com",
-	  .parse = parse_public_url, .need = NEEDED },
+		.parse = parse_public_url, .need = NEEDED },
 	{ "ROLLCALL_TRUSTED_PROXIES", "addresses and networks separated by commas, as 10.0.0.0/8",
-	  .parse = parse_proxies },
+		.parse = parse_proxies },
 	{ "ROLLCALL_PROCESSES", "a number from 0 (one for each core) to 60",
-	  NUMBER(processes, 0, PROCESSES_MAX), .fallback = "0" },
+		NUMBER(processes, 0, PROCESSES_MAX), .fallback = "0" },
 	{ "ROLLCALL_SMTP_URL", "smtp://[user:password@]host:port?tls=starttls|none",
-	  .parse = parse_smtp_url, .need = NEEDED_BY_WORKER, .mask = SMTP_URL },
+		.parse = parse_smtp_url, .need = NEEDED_BY_WORKER, .mask = SMTP_URL },
 	{ "ROLLCALL_SMTP_INSECURE", "yes or no", .parse = parse_smtp_insecure, .fallback = "no" },
 	{ "ROLLCALL_SMTP_CA", "a file of certificates in PEM", .parse = parse_ca_file },
 	{ "ROLLCALL_MAIL_FROM", "address or Name <address>",
-	  .parse = parse_mail_from, .need = NEEDED_BY_WORKER },
+		.parse = parse_mail_from, .need = NEEDED_BY_WORKER },
 	{ "ROLLCALL_TEMPLATES", "a folder of mail templates", .parse = parse_templates },
 	{ "ROLLCALL_SENDERS", "a number from 1 to 32", NUMBER(senders, 1, 32), .fallback = "2" },
 	{ "ROLLCALL_POLL_INTERVAL", "seconds, from 1 to 3600",
-	  NUMBER(poll_interval_s, 1, 3600), .fallback = "5" },
+		NUMBER(poll_interval_s, 1, 3600), .fallback = "5" },
 	{ "ROLLCALL_PASSWORD_HASH", "argon2id:m=19456,t=2,p=1 or scrypt:ln=15,r=8,p=3, at most 64 MiB",
-	  .parse = parse_password_hash, .fallback = "argon2id:m=19456,t=2,p=1" },
+		.parse = parse_password_hash, .fallback = "argon2id:m=19456,t=2,p=1" },
 	{ "ROLLCALL_HASH_THREADS", "a number from 0 (one for each core) to 256",
-	  NUMBER(hash_threads, 0, 256), .fallback = "0" },
+		NUMBER(hash_threads, 0, 256), .fallback = "0" },
 	{ "ROLLCALL_HASH_QUEUE", "a number from 1 to 4096",
-	  NUMBER(hash_queue, 1, HASH_PLACES_MAX), .fallback = "256" },
+		NUMBER(hash_queue, 1, HASH_PLACES_MAX), .fallback = "256" },
 	{ "ROLLCALL_RATE_LIMIT", "requests a minute, from 0 (no limit) to 1000000",
-	  NUMBER(rate_limit, 0, 1000000), .fallback = "120" },
+		NUMBER(rate_limit, 0, 1000000), .fallback = "120" },
 	{ "ROLLCALL_DB_READ", "a number from 1 to 1000", NUMBER(db_read, 1, 1000), .fallback = "4" },
 	{ "ROLLCALL_DB_WRITE", "a number from 1 to 1000", NUMBER(db_write, 1, 1000), .fallback = "16" },
 	{ "ROLLCALL_DB_SLOW", "a number from 1 to 1000", NUMBER(db_slow, 1, 1000), .fallback = "8" },
 	{ "ROLLCALL_LOG_LEVEL", "error, warn, info or debug",
-	  .parse = parse_log_level, .fallback = "info" },
+		.parse = parse_log_level, .fallback = "info" },
 	{ "ROLLCALL_LOG_FORMAT", "text or json", .parse = parse_log_format, .fallback = "text" },
 };
 const int config_variable_count = sizeof(config_variables) / sizeof(config_variables[0]);

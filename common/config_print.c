@@ -5,13 +5,14 @@
  * Masking keeps the form of a value, so that the rest of it can be checked by eye.
  * Where it is not certain that the password alone was covered, all of it is.
  */
+#include "config.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "buffer.h"
-#include "config.h"
 #include "config_priv.h"
 #include "log.h"
 

@@ -210,7 +210,7 @@ value_parse_networks(const char *text, struct network **networks, int *count)
 
 	for (char *word = strtok_r(copy, ", ", &rest); word && !fault; word = strtok_r(NULL, ", ", &rest)) {
 		*networks = xrealloc(*networks, (size_t)(*count + 1) * sizeof(**networks));
-		(*networks)[*count] = (struct network){0};
+		(*networks)[*count] = (struct network){ 0 };
 		fault = parse_network(word, &(*networks)[*count]);
 		++*count;
 	}

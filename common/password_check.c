@@ -238,8 +238,9 @@ is_worth_enough(const struct folded *password, const char *const *context, size_
 {
 	int worth = 0;
 	bool after_predictable = false;
+	size_t at = 0;
 
-	for (size_t at = 0; at < password->length && worth < WORTH_NEEDED; ) {
+	while (at < password->length && worth < WORTH_NEEDED) {
 		if (after_predictable && is_separator(password->text[at])) {
 			at++;	/* the sign that is hung on to a word adds nothing */
 			continue;
@@ -259,7 +260,7 @@ is_worth_enough(const struct folded *password, const char *const *context, size_
 static void
 cut_repetition(struct folded *password)
 {
-	size_t border[PASSWORD_MAX_BYTES] = {0};
+	size_t border[PASSWORD_MAX_BYTES] = { 0 };
 	size_t length = password->length;
 
 	for (size_t i = 1, matched = 0; i < length; i++) {
@@ -277,7 +278,7 @@ enum password_fault
 password_check(const char *password, size_t min_length, const char *const *context,
 	size_t context_count)
 {
-	struct folded folded = {0};
+	struct folded folded = { 0 };
 	bool is_enough;
 
 	if (strlen(password) > PASSWORD_MAX_BYTES)

@@ -79,8 +79,9 @@ read_bytes(struct cursor *cursor, size_t least, uint8_t bytes[PHC_BYTES_MAX])
 	}
 	memcpy(digits, cursor->at, length);
 	digits[length] = '\0';
-	for (char *dot = digits; (dot = strchr(dot, '.')); )
-		*dot = '+';	/* passlib's alphabet */
+	for (size_t i = 0; i < length; i++)
+		if (digits[i] == '.')
+			digits[i] = '+';	/* passlib's alphabet */
 	count = base64_decode(digits, bytes, PHC_BYTES_MAX);
 	cursor->at += length;
 	if (count < (long)least)
@@ -144,7 +145,7 @@ phc_parse(const char *text, struct phc *phc)
 	struct cursor cursor = { .at = text };
 	uint32_t length = 0;
 
-	*phc = (struct phc){0};
+	*phc = (struct phc){ 0 };
 	if (!read_function(&cursor, phc))
 		return false;
 	if (phc->function == PHC_SCRYPT)

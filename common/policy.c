@@ -87,7 +87,6 @@ const struct policy_column policy_columns[] = {
 	DURATION(session_ttl, "PT12H", "PT5M", "P365D", "How long a session lives."),
 	DURATION(session_idle_ttl, "PT2H", "PT5M", "P365D", "How long a session lives without being used."),
 	DURATION(outbox_retention, "P90D", "P4D", "P10Y", "How long mails that are settled stay listed."),
-	DURATION_OR_NULL(audit_retention, NULL, "P30D", "P100Y", "How long the audit is kept; null for ever."),
 };
 /* clang-format on */
 const int policy_column_count = (int)(sizeof policy_columns / sizeof policy_columns[0]);

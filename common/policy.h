@@ -61,7 +61,6 @@ struct policy {
 	const char *session_ttl;
 	const char *session_idle_ttl;
 	const char *outbox_retention;
-	const char *audit_retention;		/* NULL: for ever */
 };
 
 enum policy_type {

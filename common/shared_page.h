@@ -37,6 +37,7 @@ enum metric {
 					 * configuration (auth, sender) is refused */
 	METRIC_LINKS_EXPIRED,		/* rollcall_links_expired_total */
 	METRIC_USERS_IDLED,		/* rollcall_users_idled_total */
+	METRIC_USERS_LOCKED,		/* rollcall_users_locked_by_clock_total */
 	METRIC_LOCKS_RELEASED,		/* rollcall_locks_released_total */
 	METRIC_COUNT
 };

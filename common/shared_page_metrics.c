@@ -52,6 +52,8 @@ static const struct metric_info {
 		"Invitation links that lapsed." },
 	[METRIC_USERS_IDLED] = { COUNTER, "rollcall_users_idled_total", "",
 		"Users inactivated for being idle." },
+	[METRIC_USERS_LOCKED] = { COUNTER, "rollcall_users_locked_by_clock_total", "",
+		"Locks that the clock finished after a process died." },
 	[METRIC_LOCKS_RELEASED] = { COUNTER, "rollcall_locks_released_total", "",
 		"Locked users released by time." },
 };

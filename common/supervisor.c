@@ -222,7 +222,7 @@ kill_overdue(struct supervisor *supervisor)
 static int
 await_signal(const struct supervisor *supervisor, int64_t until_ms)
 {
-	struct timespec timeout = {0};
+	struct timespec timeout = { 0 };
 	int64_t left_ms = until_ms - clock_monotonic_ms();
 	int signal_number;
 

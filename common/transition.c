@@ -235,6 +235,14 @@ transition_batch_count(const struct transition_batch *batch)
 	return batch->count;
 }
 
+void
+transition_batch_discard(struct transition_batch *batch)
+{
+	buffer_free_secret(&batch->items);
+	buffer_free(&batch->mails);
+	buffer_free(&batch->audits);
+}
+
 static const char *
 close_array(struct arena *arena, struct buffer *list)
 {

@@ -41,6 +41,8 @@ void transition_batch_add(struct transition_batch *batch, const struct subject *
 void transition_batch_audit(struct transition_batch *batch, const char *user_id, const char *action,
 	const char *changes, const char *personal);
 int transition_batch_count(const struct transition_batch *batch);
+/* For a batch that is not sent after all. (transition_batch_params takes it up, too.) */
+void transition_batch_discard(struct transition_batch *batch);
 /* The parameters of query_user_transition; `actor` as jsonb text. They live in the
  * arena. */
 const char *const *transition_batch_params(struct transition_batch *batch, const char *actor);

@@ -124,7 +124,7 @@ connect_failed(struct connection *c, const char *words)
 	bool speaks = now_ms >= *c->settings->next_complaint_ms;
 
 	snprintf(reason, sizeof(reason), "%s", words);
-	for (char *at = reason; (at = strpbrk(at, "\n\t")) != NULL; )
+	for (char *at = reason; (at = strpbrk(at, "\n\t")) != NULL;)
 		*at = ' ';
 	if (speaks)
 		*c->settings->next_complaint_ms = now_ms + COMPLAINT_INTERVAL_MS;
@@ -344,7 +344,7 @@ connection_collect(struct connection *c)
 	struct segment *segment;
 
 	while (c->fault == NULL && (segment = STAILQ_FIRST(&c->segments)) != NULL
-	    && segment->is_synced && !PQisBusy(c->pg)) {
+		&& segment->is_synced && !PQisBusy(c->pg)) {
 		PGresult *result = PQgetResult(c->pg);
 
 		if (result == NULL) {

@@ -98,7 +98,7 @@ task_run(const struct hasher *hasher, struct task *task)
 	case TASK_VERIFY:
 		result->ok = password_verify(task->stored, task->password);
 		if (result->ok && password_needs_rehash(&hasher->cost, task->stored)
-		    && !password_hash(&hasher->cost, task->password, result->hash))
+			&& !password_hash(&hasher->cost, task->password, result->hash))
 			result->hash[0] = '\0';
 		break;
 	case TASK_VERIFY_DUMMY:

@@ -29,6 +29,11 @@
 #define CONNECTIONS_MAX 4096
 /* Of the process's descriptors, for the database, logs and the loop itself. */
 #define RESERVED_DESCRIPTORS 64
+/* Longer than nginx keeps its connections to us (60 s), so that it closes first: a
+ * request that crosses our close on the wire would be lost. */
+#define IDLE_LIMIT_MS 75000
+/* The same while the server is full: then someone else is waiting for the place. */
+#define CROWDED_IDLE_LIMIT_MS 5000
 /* A drain goes on accepting and waiting for first bytes for so long: the handshakes
  * and requests that were on the wire when it began. Some round trips. */
 #define GRACE_MS 250
@@ -54,16 +59,26 @@ most_connections(void)
 	return (int)most;
 }
 
+static int64_t
+idle_limit_ms(const struct http_server *server)
+{
+	if (server->is_past_grace)
+		return 0;
+	return server->connection_count < server->connections_max
+		? IDLE_LIMIT_MS : CROWDED_IDLE_LIMIT_MS;
+}
+
 static void
 expire_connections(struct http_server *server)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	int64_t idle_ms = idle_limit_ms(server);	/* one for all: ending some makes room */
 	struct http_connection *connection = LIST_FIRST(&server->settled);
 
 	while (connection != NULL) {
 		struct http_connection *next = LIST_NEXT(connection, link);
 
-		http_connection_expire(connection, now_ms);
+		http_connection_expire(connection, now_ms, idle_ms);
 		connection = next;
 	}
 }

@@ -2,9 +2,9 @@
  * http: what stands between evhttp and a request: listening, guards, deadlines.
  *
  * Owns every libevent http detail. What comes out is a struct http_exchange: a
- * request that passed the guard, and exactly one reply to give. Every trap of
- * LIBRARIES.md §2 is dealt with here: methods, sizes, smuggling, slow clients,
- * clients gone, descriptor exhaustion, drain.
+ * request that passed the guard, and exactly one reply to give. evhttp's traps are
+ * dealt with here: methods, sizes, smuggling, slow clients, clients gone, descriptor
+ * exhaustion, drain. One is left to a proxy in front: odd chunk sizes (http_guard.c).
  */
 #ifndef ROLLCALL_HTTP_H
 #define ROLLCALL_HTTP_H
@@ -28,37 +28,45 @@ enum http_method {
 
 /* A request that passed the guard. All texts live until the reply. */
 typedef void http_handler(void *context, struct http_exchange *exchange);
-/* The client has gone before the reply: the exchange must not be used any more. */
+/* The client has gone before the reply: the exchange must not be used any more. Comes
+ * only for exchanges whose data is set, and from http_server_free for all of them. */
 typedef void http_gone(void *handler_data);
 
-/* Binds with SO_REUSEPORT; dies when it cannot. */
+/* Binds with SO_REUSEPORT to every address of the configured host; dies when it
+ * cannot. SIGPIPE is ignored from here on. */
 struct http_server *http_server_create(struct event_base *base, const struct config *config,
 	http_handler *handler, http_gone *gone, void *context);
-/* Stops accepting, closes idle connections, adds Connection: close to what is still
- * answered, and calls `drained` when no request is in flight (maybe at once). A
- * connection on which the first byte of a request was read is not idle. */
+/* Stops: what the kernel has queued is still accepted, and for a quarter of a second
+ * first bytes are still waited for. Then idle connections are closed; one on which
+ * the first byte of a request was read is not idle. What is answered from now on
+ * carries Connection: close. `drained` comes once, from the loop and never inside the
+ * call, when no connection is left; it may free the server. Without http_server_free
+ * a drain lasts as long as the slowest request. */
 void http_server_drain(struct http_server *server, void (*drained)(void *), void *context);
 void http_server_free(struct http_server **server);
 
 enum http_method http_method_of(const struct http_exchange *exchange);
 const char *http_method_name(const struct http_exchange *exchange);
-/* The decoded path: printable UTF-8 without NUL. */
+/* The decoded path: UTF-8 without control characters; %2F has become a slash. */
 const char *http_path(const struct http_exchange *exchange);
 /* The raw query string, without the question mark; NULL when there is none. */
 const char *http_query(const struct http_exchange *exchange);
-/* NULL when missing. Header names are found in any case. */
+/* NULL when missing. Header names are found in any case. Valid UTF-8 without control
+ * characters but the tab; several lines of one name are joined with ", ". */
 const char *http_header(const struct http_exchange *exchange, const char *name);
 /* The body, contiguous; a NUL follows that `length` does not count. */
 const char *http_body(struct http_exchange *exchange, size_t *length);
-/* The peer's address as text, without port. */
+/* The peer's address as text, without port; an IPv4 address in IPv6 as IPv4. */
 const char *http_peer(const struct http_exchange *exchange);
 
 /* Data of the handler's that comes back in http_gone. */
 void http_set_data(struct http_exchange *exchange, void *handler_data);
 
-/* Before the reply; values are checked: no CR, LF or other control byte. */
+/* Before the reply. A value with CR, LF or another control byte, or that is not UTF-8,
+ * is not sent, and logged. */
 void http_reply_header(struct http_exchange *exchange, const char *name, const char *value);
-/* Exactly once. For HEAD the body is measured and not sent. Afterwards the exchange is gone. */
+/* Exactly once. For HEAD the body is measured and not sent; 204 and 304 have none. The
+ * body is copied. Afterwards the exchange is gone, and its texts with it. */
 void http_reply(struct http_exchange *exchange, int status, const char *body, size_t length);
 
 #endif

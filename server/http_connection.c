@@ -28,11 +28,6 @@
 
 #define CONNECTION_MAGIC 0x48434f4eu
 
-/* Longer than nginx keeps its connections to us (60 s), so that it closes first: a
- * request that crosses our close on the wire would be lost. */
-#define IDLE_LIMIT_MS 75000
-/* The same while the server is full: then someone else is waiting for the place. */
-#define CROWDED_IDLE_LIMIT_MS 5000
 /* Head and body, from the first byte: the largest body over 300 kbit/s. */
 #define READING_LIMIT_MS 30000
 /* Long enough for the last reply to be read by whoever is still sending. */
@@ -95,7 +90,7 @@ http_connection_next(struct http_connection *connection)
 	struct evbuffer *input = bufferevent_get_input(connection->stream);
 	size_t length = evbuffer_get_length(input);
 
-	http_connection_enter(connection, PHASE_IDLE, IDLE_LIMIT_MS);
+	http_connection_enter(connection, PHASE_IDLE, NO_LIMIT_MS);
 	if (length > 0)
 		take_in(connection, input, 0, length);
 }
@@ -123,7 +118,7 @@ http_connection_open(struct event_base *base, void *context)
 	/* Without it a client could pour in bytes while its reply waits to be read. */
 	bufferevent_setwatermark(connection->stream, EV_READ, 0, INPUT_MAX);
 	evbuffer_add_cb(bufferevent_get_input(connection->stream), on_input, connection);
-	http_connection_enter(connection, PHASE_IDLE, IDLE_LIMIT_MS);
+	http_connection_enter(connection, PHASE_IDLE, NO_LIMIT_MS);
 
 	/* evhttp may yet fail to take it up: our reference keeps it until then. */
 	bufferevent_incref(connection->stream);
@@ -282,23 +277,12 @@ http_connection_settle(struct http_connection *connection)
 	bufferevent_enable(connection->stream, EV_READ);
 }
 
-static int64_t
-limit_ms(const struct http_connection *connection)
-{
-	const struct http_server *server = connection->server;
-
-	if (connection->phase == PHASE_IDLE && server->is_past_grace)
-		return 0;
-	if (connection->phase == PHASE_IDLE &&
-		server->connection_count >= server->connections_max)
-		return CROWDED_IDLE_LIMIT_MS;
-	return connection->limit_ms;
-}
-
 void
-http_connection_expire(struct http_connection *connection, int64_t now_ms)
+http_connection_expire(struct http_connection *connection, int64_t now_ms, int64_t idle_limit_ms)
 {
-	if (now_ms - connection->since_ms < limit_ms(connection))
+	int64_t age_ms = now_ms - connection->since_ms;
+
+	if (age_ms < (connection->phase == PHASE_IDLE ? idle_limit_ms : connection->limit_ms))
 		return;
 	/* A request that is here but not read yet is not idleness. */
 	if (connection->phase == PHASE_IDLE && look_at_socket(connection) > 0)

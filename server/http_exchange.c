@@ -14,7 +14,7 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -23,12 +23,9 @@
 #include "http_priv.h"
 #include "log.h"
 
-/* A reply is read within this much, and at this speed: a modem's. */
+/* A reply is read within this much, and its bulk at 128 kbit/s or better. */
 #define REPLY_LIMIT_MS 30000
-#define REPLY_SLOWEST_BYTES_PER_MS 4
-
-/* The handler has its own deadlines (statement_timeout, the hashing queue). */
-#define PENDING_LIMIT_MS INT64_MAX
+#define REPLY_SLOWEST_BYTES_PER_MS 16
 
 static const struct {
 	enum evhttp_cmd_type command;
@@ -138,7 +135,8 @@ http_exchange_begin(struct evhttp_request *request, void *context)
 	assert(connection != NULL && connection->stream == stream);
 	exchange = &connection->exchange;
 	*exchange = (struct http_exchange){ .connection = connection, .request = request };
-	http_connection_enter(connection, PHASE_PENDING, PENDING_LIMIT_MS);
+	/* Handlers have deadlines of their own: statement_timeout, the hashing queue. */
+	http_connection_enter(connection, PHASE_PENDING, NO_LIMIT_MS);
 	evhttp_request_set_on_complete_cb(request, on_replied, connection);
 
 	fault = find_fault(exchange);

@@ -225,7 +225,7 @@ percent_decode(char *text)
 
 	for (const char *from = text; *from != '\0'; to++) {
 		if (*from == '%') {
-			*to = (char)(hex_value(from[1]) << 4 | hex_value(from[2]));
+			*to = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
 			from += 3;
 		} else {
 			*to = *from++;

@@ -29,7 +29,7 @@ struct http_head_scan {
 	bool follows_cr;
 };
 
-#define HTTP_HEAD_SCAN_INIT ((struct http_head_scan){0})
+#define HTTP_HEAD_SCAN_INIT ((struct http_head_scan){ 0 })
 
 /* The next bytes, in any portions. Does nothing after the end or a fault. */
 void http_head_scan_feed(struct http_head_scan *scan, const char *bytes, size_t length);
@@ -42,7 +42,7 @@ struct http_guard {
 	bool has_body;		/* by Content-Length or Transfer-Encoding */
 };
 
-#define HTTP_GUARD_INIT ((struct http_guard){0})
+#define HTTP_GUARD_INIT ((struct http_guard){ 0 })
 
 void http_guard_add_header(struct http_guard *guard, const char *name, const char *value);
 const char *http_guard_verdict(const struct http_guard *guard, int major, int minor,

@@ -23,6 +23,8 @@ struct evhttp_connection;
 struct evhttp_request;
 struct http_listener;
 
+#define NO_LIMIT_MS INT64_MAX
+
 struct http_exchange {
 	struct http_connection *connection;
 	struct evhttp_request *request;	/* NULL when there is nothing to answer */
@@ -48,7 +50,7 @@ struct http_connection {
 	struct bufferevent *stream;
 	struct evhttp_connection *evhttp;	/* NULL before it is settled and while lingering */
 	enum http_phase phase;
-	int64_t since_ms, limit_ms;	/* of the phase */
+	int64_t since_ms, limit_ms;	/* of the phase; how long it may be idle is the server's */
 	bool is_cut;			/* we end it, and not out of politeness */
 	struct http_head_scan head;	/* of the request that is coming in */
 	struct http_exchange exchange;
@@ -90,7 +92,8 @@ void http_connection_enter(struct http_connection *connection, enum http_phase p
 /* The reply is written: on to the next request, part of which may be here. */
 void http_connection_next(struct http_connection *connection);
 /* Ends it when its phase has lasted too long. */
-void http_connection_expire(struct http_connection *connection, int64_t now_ms);
+void http_connection_expire(struct http_connection *connection, int64_t now_ms,
+	int64_t idle_limit_ms);
 void http_connection_release(struct http_connection *connection);
 
 /* For evhttp_set_gencb. */

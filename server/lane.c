@@ -161,7 +161,7 @@ lane_dispatch(struct lane_state *lane)
 	struct job *job;
 
 	while ((job = TAILQ_FIRST(&lane->waiting)) != NULL
-	    && (connection = pick_connection(lane)) != NULL) {
+		&& (connection = pick_connection(lane)) != NULL) {
 		leave_room(lane, job);
 		connection_send(connection, job);
 	}

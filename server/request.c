@@ -256,10 +256,8 @@ request_reserve_hash(struct request *rq)
 {
 	if (rq->has_hash_place)
 		return STEP_NEXT;
-	if (!hasher_reserve(rq->server->hasher)) {
-		metric_add(rq->server->page, METRIC_PASSWORD_REFUSALS, 1);
+	if (!hasher_reserve(rq->server->hasher))
 		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
-	}
 	rq->has_hash_place = true;
 	return STEP_NEXT;
 }

@@ -13,9 +13,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -28,6 +29,7 @@ static struct {
 	int connect_ms;
 	volatile sig_atomic_t fd;
 	volatile sig_atomic_t has_expired;
+	timer_t timer;
 	struct sigaction previous;
 } guard = { .connect_ms = DEFAULT_CONNECT_MS, .fd = -1 };
 
@@ -48,16 +50,19 @@ void
 connect_guard(int connect_ms, int session_ms)
 {
 	struct sigaction action = { .sa_handler = cut_at_deadline };
-	struct itimerval timer = {
-		.it_value = { session_ms / 1000, session_ms % 1000 * 1000 },
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	struct itimerspec deadline = {
+		.it_value = { session_ms / 1000, session_ms % 1000 * 1000000L },
 	};
 
 	guard.connect_ms = connect_ms;
 	guard.fd = -1;
 	guard.has_expired = 0;
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGALRM, &action, &guard.previous);
-	setitimer(ITIMER_REAL, &timer, NULL);
+	sigaction(SIGRTMIN, &action, &guard.previous);
+	if (timer_create(CLOCK_MONOTONIC, &event, &guard.timer) < 0)
+		abort();	/* out of memory */
+	timer_settime(guard.timer, 0, &deadline, NULL);
 }
 
 void
@@ -70,10 +75,8 @@ connect_cut(void)
 bool
 connect_release(void)
 {
-	struct itimerval off = { .it_value = { 0, 0 } };
-
-	setitimer(ITIMER_REAL, &off, NULL);
-	sigaction(SIGALRM, &guard.previous, NULL);
+	timer_delete(guard.timer);
+	sigaction(SIGRTMIN, &guard.previous, NULL);
 	guard.connect_ms = DEFAULT_CONNECT_MS;
 	guard.fd = -1;
 	return guard.has_expired;

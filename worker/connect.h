@@ -17,7 +17,8 @@
 
 /* From now until connect_release, one connection attempt takes at most
  * `connect_ms` (5 s when nothing is guarded), and after `session_ms` in all the
- * connection is cut and no new one is made. Takes SIGALRM for itself meanwhile. */
+ * connection is cut and no new one is made. Takes SIGRTMIN for itself meanwhile
+ * (SIGALRM is the supervisor's last resort). */
 void connect_guard(int connect_ms, int session_ms);
 /* Shuts the guarded connection down at once; its reader sees the end of file. */
 void connect_cut(void);

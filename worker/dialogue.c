@@ -38,10 +38,11 @@ dialogue_copy_words(char *out, size_t size, const char *words)
 static void
 fault(struct dialogue *dialogue, enum mail_result result, const char *reason, const char *detail)
 {
-	char words[512];
 	int shown = detail[0] >= '0' && detail[0] <= '9' ? 3 : 200;
 
 	if (dialogue->fault_words[0] == '\0') {
+		char words[512];
+
 		dialogue->fault = result;
 		snprintf(words, sizeof words, "%s%s%.300s", reason, detail[0] != '\0' ? ": " : "", detail);
 		dialogue_copy_words(dialogue->fault_words, sizeof dialogue->fault_words, words);
@@ -67,19 +68,25 @@ meet(struct dialogue *dialogue)
 	dialogue->was_reached = true;
 	dialogue->is_secure = false;
 	dialogue->is_authenticated = false;
+	dialogue->was_refused = false;
 	dialogue->waits_for = WAIT_NOTHING;
 	dialogue->line_length = 0;
 	dialogue->is_continued = false;
 	dialogue->refusal[0] = '\0';
 }
 
+/* Its beginning is enough: what is quoted may have been cut. */
 static bool
 holds_base64(const char *words, const char *bytes, size_t length)
 {
 	char encoded[1024];
+	bool holds;
 
 	base64_encode((const uint8_t *)bytes, length, encoded);
-	return strstr(words, encoded) != NULL;
+	encoded[8] = '\0';
+	holds = strstr(words, encoded) != NULL;
+	OPENSSL_cleanse(encoded, sizeof encoded);
+	return holds;
 }
 
 /* Some relays quote the command that they refuse. */
@@ -88,10 +95,12 @@ quotes_password(const char *words, const struct smtp_config *relay)
 {
 	char plain[512];	/* as AUTH PLAIN has it: NUL user NUL password */
 	int length = snprintf(plain, sizeof plain, "%c%s%c%s", 0, relay->user, 0, relay->password);
-
-	return length >= (int)sizeof plain || strstr(words, relay->password) != NULL
+	bool quotes = length >= (int)sizeof plain || strstr(words, relay->password) != NULL
 		|| holds_base64(words, relay->password, strlen(relay->password))
 		|| holds_base64(words, plain, (size_t)length);
+
+	OPENSSL_cleanse(plain, sizeof plain);
+	return quotes;
 }
 
 static void
@@ -101,6 +110,7 @@ heed_auth_answer(struct dialogue *dialogue, const char *line)
 		return;
 	dialogue->waits_for = WAIT_NOTHING;
 	dialogue->is_authenticated = line[0] == '2';
+	dialogue->was_refused |= !dialogue->is_authenticated;
 	if (!dialogue->is_authenticated && quotes_password(dialogue->refusal, dialogue->relay))
 		snprintf(dialogue->refusal, sizeof dialogue->refusal, "%.3s", line);
 }
@@ -155,7 +165,7 @@ admit_mail(struct dialogue *dialogue)
 {
 	if (dialogue->relay->user == NULL || dialogue->is_authenticated)
 		return;
-	if (dialogue->refusal[0] == '\0')
+	if (!dialogue->was_refused)
 		fault(dialogue, MAIL_OUR_FAULT, "the relay offers no authentication that we know", "");
 	else
 		fault(dialogue, dialogue->refusal[0] == '4' ? MAIL_LATER : MAIL_OUR_FAULT,
@@ -327,7 +337,7 @@ dialogue_end(struct dialogue *dialogue, bool reached_none)
 	if (dialogue->fault_words[0] != '\0')
 		return;
 	/* 534 and 538 end a session before any MAIL. */
-	if (dialogue->is_secure && strncmp(dialogue->refusal, "53", 2) == 0)
+	if (dialogue->was_refused)
 		admit_mail(dialogue);
 	else if (reached_none && dialogue->was_reached)
 		fault(dialogue, MAIL_LATER, "the relay did not greet us",

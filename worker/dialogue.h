@@ -35,6 +35,7 @@ struct dialogue {
 	bool was_reached;
 	bool is_secure;			/* the handshake is done and checked */
 	bool is_authenticated;
+	bool was_refused;		/* our user name or password, by some mechanism */
 	enum dialogue_wait waits_for;	/* whose answer comes next */
 	char line[512];			/* the relay's, while it arrives; cut when longer */
 	size_t line_length;

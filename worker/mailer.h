@@ -4,7 +4,7 @@
  * Behind this header libesmtp is known and its defects are worked round, nowhere
  * else. Blocking: the caller is a child that its supervisor may kill; but a session
  * ends by itself before that (see mailer_set_timeout). One outcome for each mail
- * comes back, never fewer. One session at a time in a process; SIGALRM is taken
+ * comes back, never fewer. One session at a time in a process; SIGRTMIN is taken
  * while it runs, SIGPIPE is ignored from mailer_create on.
  */
 #ifndef ROLLCALL_MAILER_H

@@ -19,7 +19,7 @@ CREATE TABLE rollcall.organization (
     timezone       text NOT NULL DEFAULT 'UTC',
     -- Moves whenever the set of administrators may have shrunk (DESIGN.md §4).
     admin_epoch    bigint NOT NULL DEFAULT 0,
-    lock_digest_at timestamptz NOT NULL DEFAULT now(),
+    lock_digest_at timestamptz NOT NULL DEFAULT 'epoch',
     -- Idle sweep: held since when, told when, released until when.
     idle_braked_at          timestamptz,
     idle_brake_mailed_at    timestamptz,
@@ -61,7 +61,6 @@ CREATE TABLE rollcall.policy (
     session_ttl                 interval NOT NULL DEFAULT 'PT12H',
     session_idle_ttl            interval NOT NULL DEFAULT 'PT2H',
     outbox_retention            interval NOT NULL DEFAULT 'P90D',
-    audit_retention             interval,
     -- With which idle_after and idle_warn_days the users' idle_due_at was computed;
     -- while it differs, the clock computes them anew before it sweeps.
     idle_applied                text,
@@ -92,8 +91,7 @@ CREATE TABLE rollcall.policy (
     CONSTRAINT policy_password_min_length_check CHECK (password_min_length BETWEEN 8 AND 128),
     CONSTRAINT policy_session_ttl_check CHECK (session_ttl BETWEEN 'PT5M' AND 'P365D'),
     CONSTRAINT policy_session_idle_ttl_check CHECK (session_idle_ttl BETWEEN 'PT5M' AND 'P365D'),
-    CONSTRAINT policy_outbox_retention_check CHECK (outbox_retention BETWEEN 'P4D' AND 'P10Y'),
-    CONSTRAINT policy_audit_retention_check CHECK (audit_retention BETWEEN 'P30D' AND 'P100Y')
+    CONSTRAINT policy_outbox_retention_check CHECK (outbox_retention BETWEEN 'P4D' AND 'P10Y')
 );
 
 CREATE TABLE rollcall.role (
@@ -126,6 +124,8 @@ CREATE TABLE rollcall.users (
     status_reason      text NOT NULL,
     status_changed_at  timestamptz NOT NULL DEFAULT now(),
     status_before_lock text,
+    -- Locked, and no digest to the administrators has told it yet.
+    lock_is_news       boolean NOT NULL DEFAULT false,
     -- A session or a reset link made under another epoch is dead.
     session_epoch      bigint NOT NULL DEFAULT 0,
     last_login_at      timestamptz,
@@ -165,6 +165,7 @@ CREATE INDEX users_status_name_idx ON rollcall.users (org_id, status, sort_name,
 CREATE INDEX users_status_idx ON rollcall.users (org_id, status, id);
 CREATE INDEX users_created_idx ON rollcall.users (org_id, created_at, id);
 CREATE INDEX users_idle_idx ON rollcall.users (org_id, idle_check_at) WHERE status = 'active' AND idle_check_at IS NOT NULL;
+CREATE INDEX users_lock_news_idx ON rollcall.users (org_id) WHERE lock_is_news;
 CREATE INDEX users_locked_idx ON rollcall.users (status_changed_at) WHERE status = 'locked';
 
 CREATE TABLE rollcall.credential (

@@ -1,11 +1,11 @@
 -- What the clock does: expired links, released locks, idle users, digests, purging.
 -- Sweeps take at most 1000 rows a statement, skip what others hold, and repeat.
 
+-- When the next link expires: for a clock that has nothing else to do.
 -- name: deadline_next () all_organizations
-SELECT least(
-    (SELECT min(expires_at) FROM rollcall.invitation WHERE state = 'pending'),
-    (SELECT min(u.idle_check_at) FROM rollcall.users u WHERE u.status = 'active' AND u.idle_check_at > now() AND u.idle_check_at < now() + interval '1 minute')
-) - now() AS wait;
+SELECT greatest(ceil(extract(epoch FROM min(i.expires_at) - now()) * 1000), 0)::bigint AS wait_ms
+FROM rollcall.invitation i
+WHERE i.state = 'pending';
 
 -- name: sweep_expired_invitations (limit) all_organizations
 SELECT u.org_id, :{subject}
@@ -133,7 +133,7 @@ LIMIT :limit::integer;
 
 -- A warning is no transition: it moves no version. Each is given once: the next look
 -- is at the next warning, or when the user is due. Returns who was really moved on.
--- name: idle_warned (org_id, mails, check_from) writes notifies
+-- name: idle_warned (org_id, mails) writes notifies
 WITH mail AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:mails::jsonb) AS t (id uuid, user_id uuid, days integer, wants_mail boolean)
 ),
@@ -144,7 +144,7 @@ moved AS (
             WHERE d < m.days AND make_interval(days => d) < p.idle_after), 0))
     FROM mail m, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = m.user_id AND p.org_id = :org_id AND u.status = 'active'
-      AND u.idle_check_at <= :check_from::timestamptz AND u.idle_due_at > now()
+      AND u.idle_check_at <= now() AND u.idle_due_at > now()
     RETURNING u.id, u.email, m.id AS mail_id, m.days, m.wants_mail
 )
 INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data)
@@ -170,31 +170,30 @@ audited AS (
 )
 SELECT idle_brake_released_until AS released_until FROM released;
 
--- Locks since the last digest: at once the first time, then at most every five minutes.
+-- Locks that no digest has told: at once the first time, then at most every five minutes.
 -- name: lock_digest_organizations () all_organizations
 SELECT o.id AS org_id
 FROM rollcall.organization o
-WHERE o.lock_digest_at < now() - interval '5 minutes'
-  AND EXISTS (SELECT FROM rollcall.users u
-      WHERE u.org_id = o.id AND u.status = 'locked' AND u.status_changed_at > o.lock_digest_at);
+WHERE o.id IN (SELECT u.org_id FROM rollcall.users u WHERE u.lock_is_news)
+  AND o.lock_digest_at < now() - interval '5 minutes';
 
 -- name: lock_digest_write (org_id, mails) writes notifies
-WITH fresh AS (
-    SELECT u.id, u.status_changed_at, o.lock_digest_at
-    FROM rollcall.organization o
-    JOIN rollcall.users u ON u.org_id = o.id AND u.status = 'locked' AND u.status_changed_at > o.lock_digest_at
-    WHERE o.id = :org_id
-),
-taken AS (
+WITH taken AS (
     UPDATE rollcall.organization o SET lock_digest_at = now()
     WHERE o.id = :org_id AND o.lock_digest_at < now() - interval '5 minutes'
     RETURNING o.id
+),
+told AS (
+    UPDATE rollcall.users u SET lock_is_news = false
+    FROM taken
+    WHERE u.org_id = :org_id AND u.lock_is_news
+    RETURNING u.id
 )
 INSERT INTO rollcall.outbox (org_id, id, kind, recipient, data)
-SELECT :org_id, m.id, 'lock_digest', m.recipient,
-    jsonb_build_object('recipient_id', m.recipient_id, 'users', (SELECT jsonb_agg(id) FROM (SELECT id FROM fresh ORDER BY status_changed_at LIMIT 100) f),
-        'count', (SELECT count(*) FROM fresh))
+SELECT :org_id, m.id, 'lock_digest', m.recipient, jsonb_build_object('recipient_id', m.recipient_id,
+    'users', (SELECT jsonb_agg(id) FROM (SELECT id FROM told LIMIT 100) f), 'count', (SELECT count(*) FROM told))
 FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, recipient text, recipient_id uuid), taken
+WHERE EXISTS (SELECT FROM told)
 RETURNING id;
 
 -- Those who hear about the organization: active administrators with an address.
@@ -239,3 +238,15 @@ DELETE FROM rollcall.login_throttle t
 WHERE (t.org_id, t.login_digest) IN (
     SELECT x.org_id, x.login_digest FROM rollcall.login_throttle x WHERE x.failed_at < now() - interval '1 day'
     LIMIT :limit::integer FOR UPDATE SKIP LOCKED);
+
+-- An administrators' mail that is for all of them: the first keeps the row, the others
+-- get one each with the same link. Done once, however often it is tried.
+-- name: mail_fan_out (org_id, id, first_id, others) writes notifies
+WITH original AS (
+    UPDATE rollcall.outbox m SET data = m.data || jsonb_build_object('recipient_id', :first_id::uuid)
+    WHERE m.org_id = :org_id AND m.id = :id AND NOT m.data ? 'recipient_id'
+    RETURNING m.kind, m.user_id, m.generation
+)
+INSERT INTO rollcall.outbox (org_id, id, kind, user_id, generation, data)
+SELECT :org_id, t.id, original.kind, original.user_id, original.generation, jsonb_build_object('recipient_id', t.recipient_id)
+FROM original, jsonb_to_recordset(:others::jsonb) AS t (id uuid, recipient_id uuid);

@@ -79,7 +79,7 @@ SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.a
         WHEN 'invitation_lapsed' THEN i.state = 'expired' AND u.status = 'pending'
         WHEN 'password_reset' THEN x.generation = m.generation AND x.state = 'pending' AND x.expires_at > now()
             AND x.session_epoch = u.session_epoch AND u.status IN ('pending', 'active', 'locked')
-        WHEN 'idle_warning' THEN u.status = 'active' AND u.idle_due_at IS NOT NULL
+        WHEN 'idle_warning' THEN u.status = 'active' AND u.idle_due_at <= now() + make_interval(days => (m.data ->> 'days')::integer)
         WHEN 'account_locked' THEN u.status = 'locked'
         ELSE true
     END AND (m.user_id IS NULL OR u.id IS NOT NULL) AS is_alive,

@@ -6,8 +6,7 @@
     p.invitation_resend_to, p.initial_status, p.activation_on, p.admin_password_activates,
     p.admin_activates_pending, p.password_at_create, p.reactivation_password, p.lockout_threshold,
     p.lockout_release, p.lockout_interval, p.idle_after, p.idle_warn_days, p.idle_brake, p.admin_password_notice,
-    p.password_self_reset, p.password_min_length, p.session_ttl, p.session_idle_ttl, p.outbox_retention,
-    p.audit_retention
+    p.password_self_reset, p.password_min_length, p.session_ttl, p.session_idle_ttl, p.outbox_retention
 
 -- name: policy_get (org_id)
 SELECT :{policy_columns}, p.version, p.updated_at
@@ -30,8 +29,7 @@ WITH edited AS (
          invitation_resend_to, initial_status, activation_on, admin_password_activates,
          admin_activates_pending, password_at_create, reactivation_password, lockout_threshold,
          lockout_release, lockout_interval, idle_after, idle_warn_days, idle_brake, admin_password_notice,
-         password_self_reset, password_min_length, session_ttl, session_idle_ttl, outbox_retention,
-         audit_retention)
+         password_self_reset, password_min_length, session_ttl, session_idle_ttl, outbox_retention)
         = (SELECT :{policy_columns_of_patch}
            FROM jsonb_populate_record(p, :patch::jsonb) n),
         version = p.version + 1,
@@ -52,5 +50,4 @@ SELECT org_id FROM edited;
     n.invitation_resend_to, n.initial_status, n.activation_on, n.admin_password_activates,
     n.admin_activates_pending, n.password_at_create, n.reactivation_password, n.lockout_threshold,
     n.lockout_release, n.lockout_interval, n.idle_after, n.idle_warn_days, n.idle_brake, n.admin_password_notice,
-    n.password_self_reset, n.password_min_length, n.session_ttl, n.session_idle_ttl, n.outbox_retention,
-    n.audit_retention
+    n.password_self_reset, n.password_min_length, n.session_ttl, n.session_idle_ttl, n.outbox_retention

@@ -72,6 +72,7 @@ stored AS (
         status_reason = CASE WHEN c.status IS NULL THEN u.status_reason ELSE c.status_reason END,
         status_changed_at = CASE WHEN c.status IS NULL THEN u.status_changed_at ELSE now() END,
         status_before_lock = CASE WHEN c.status IS NULL THEN u.status_before_lock WHEN c.status = 'locked' THEN u.status END,
+        lock_is_news = CASE WHEN c.status IS NULL THEN u.lock_is_news ELSE c.status = 'locked' END,
         session_epoch = u.session_epoch + coalesce(c.ends_sessions, false)::integer,
         last_login_at = CASE WHEN c.logged_in THEN now() ELSE u.last_login_at END,
         last_active_at = CASE WHEN c.logged_in THEN now() ELSE u.last_active_at END,

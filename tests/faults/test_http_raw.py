@@ -20,6 +20,8 @@ LOGIN = json.dumps({"organization": "nowhere", "login": "nobody", "password": "n
 HIDDEN = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 PATIENCE_S = 10
 
+pytestmark = pytest.mark.settings(ROLLCALL_RATE_LIMIT="0")  # some 200 anonymous requests in a few seconds
+
 
 def request(method=b"GET", target=b"/healthz", headers=b"", body=b"", version=b"HTTP/1.1"):
     return method + b" " + target + b" " + version + b"\r\n" + HOST + headers + b"\r\n" + body
@@ -32,8 +34,8 @@ def with_length(body, method=b"POST", target=b"/v1/sessions"):
 class Client:
     """One connection that sends what it is told and takes answers apart."""
 
-    def __init__(self, rollcall):
-        self.socket = socket.create_connection((rollcall.host, rollcall.port), timeout=PATIENCE_S)
+    def __init__(self, server):
+        self.socket = socket.create_connection((server.host, server.port), timeout=PATIENCE_S)
         self.received = b""
 
     def __enter__(self):
@@ -78,8 +80,8 @@ class Client:
         return self.answer()[0] == 200
 
 
-def refused(rollcall, data):
-    with Client(rollcall) as client:
+def refused(server, data):
+    with Client(server) as client:
         client.send(data)
         status, headers, body = client.answer(has_body=not data.startswith(b"HEAD"))
         assert headers["connection"] == "close"
@@ -143,8 +145,8 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_request_is_refused_and_ends_the_connection(rollcall, name):
-    status, headers, body = refused(rollcall, MALFORMED[name])
+def test_a_malformed_request_is_refused_and_ends_the_connection(standing, name):
+    status, headers, body = refused(standing, MALFORMED[name])
     assert status == 400
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-content-type-options"] == "nosniff"
@@ -187,17 +189,17 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_an_unreadable_request_is_refused_and_ends_the_connection(rollcall, name):
+def test_an_unreadable_request_is_refused_and_ends_the_connection(standing, name):
     expected, data = UNREADABLE[name]
-    assert refused(rollcall, data)[0] == expected
+    assert refused(standing, data)[0] == expected
 
 
-def test_the_sender_of_an_oversized_body_reads_413_instead_of_a_reset(rollcall):
+def test_the_sender_of_an_oversized_body_reads_413_instead_of_a_reset(standing):
     size = 8 * 1024 * 1024
     chunks = (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * (size // 0x10000) + b"0\r\n\r\n"
     for data in (POST + b"Content-Length: %d\r\n\r\n" % size + b"x" * size,
                  POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks):
-        assert refused(rollcall, data)[0] == 413
+        assert refused(standing, data)[0] == 413
 
 
 ACCEPTED = {
@@ -224,9 +226,9 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(rollcall, name):
+def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(standing, name):
     expected, data = ACCEPTED[name]
-    with Client(rollcall) as client:
+    with Client(standing) as client:
         client.send(data)
         status, headers, _ = client.answer()
         assert status == expected
@@ -235,24 +237,24 @@ def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(rollcal
         assert client.is_in_step()
 
 
-def test_requests_in_one_packet_are_answered_in_order(rollcall):
-    with Client(rollcall) as client:
+def test_requests_in_one_packet_are_answered_in_order(standing):
+    with Client(standing) as client:
         client.send(request() + request(target=b"/v1/nothing") + with_length(LOGIN) + request())
         assert [client.answer()[0] for _ in range(2)] == [200, 404]
         assert client.answer()[0] in range(400, 500)
         assert client.answer()[0] == 200
 
 
-def test_a_request_in_single_bytes_is_answered(rollcall):
-    with Client(rollcall) as client:
+def test_a_request_in_single_bytes_is_answered(standing):
+    with Client(standing) as client:
         for byte in with_length(LOGIN):
             client.send(bytes([byte]))
         assert client.answer()[0] in range(400, 500)
         assert client.is_in_step()
 
 
-def test_head_gives_the_length_of_the_body_without_the_body(rollcall):
-    with Client(rollcall) as client:
+def test_head_gives_the_length_of_the_body_without_the_body(standing):
+    with Client(standing) as client:
         client.send(request())
         whole = client.answer()
         client.send(request(b"HEAD"))
@@ -262,16 +264,16 @@ def test_head_gives_the_length_of_the_body_without_the_body(rollcall):
         assert client.is_in_step()
 
 
-def test_http_1_0_and_connection_close_end_the_connection(rollcall):
+def test_http_1_0_and_connection_close_end_the_connection(standing):
     for data in (request(version=b"HTTP/1.0"), request(headers=b"Connection: close\r\n")):
-        with Client(rollcall) as client:
+        with Client(standing) as client:
             client.send(data)
             assert client.answer()[0] == 200
             assert client.ends()
 
 
-def test_expect_100_continue_is_honoured(rollcall):
-    with Client(rollcall) as client:
+def test_expect_100_continue_is_honoured(standing):
+    with Client(standing) as client:
         client.send(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LOGIN))
         assert client.answer()[0] == 100
         client.send(LOGIN)
@@ -279,49 +281,49 @@ def test_expect_100_continue_is_honoured(rollcall):
         assert client.is_in_step()
 
 
-def test_a_client_that_has_closed_its_half_still_gets_the_answer(rollcall):
+def test_a_client_that_has_closed_its_half_still_gets_the_answer(standing):
     for data in (request(), with_length(LOGIN)):
-        with Client(rollcall) as client:
+        with Client(standing) as client:
             client.send(data)
             client.socket.shutdown(socket.SHUT_WR)
             assert client.answer()[0] in range(200, 500)
             assert client.ends()
 
 
-def test_bytes_behind_a_pending_request_wait_for_its_answer(rollcall):
+def test_bytes_behind_a_pending_request_wait_for_its_answer(standing):
     """evhttp ends the process when it reads while an answer is pending."""
-    with Client(rollcall) as client:
+    with Client(standing) as client:
         client.send(with_length(LOGIN))
         client.send(b"\0\xff garbage, no request\r\n\r\n")
         assert client.answer()[0] in range(400, 500)
         assert client.answer()[0] == 400
         assert client.ends()
-    assert_alive(rollcall)
+    assert_alive(standing)
 
 
-def test_clients_that_go_while_their_answer_is_pending_do_no_harm(rollcall):
+def test_clients_that_go_while_their_answer_is_pending_do_no_harm(standing):
     for number in range(60):
-        client = Client(rollcall)
+        client = Client(standing)
         client.send(with_length(LOGIN))
         if number % 3 == 0:
             client.send(HIDDEN * 3)
-        if number % 2 == 0:	# leave with a reset
+        if number % 2 == 0:  # leave with a reset
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.socket.close()
-    assert_alive(rollcall)
+    assert_alive(standing)
 
 
-def test_clients_that_leave_at_any_byte_do_no_harm(rollcall):
+def test_clients_that_leave_at_any_byte_do_no_harm(standing):
     data = with_length(LOGIN)
     for length in range(0, len(data), 3):
-        client = Client(rollcall)
+        client = Client(standing)
         client.send(data[:length])
         client.socket.close()
-    assert_alive(rollcall)
+    assert_alive(standing)
 
 
-def test_hundreds_of_connections_at_once_are_all_answered(rollcall):
-    clients = [Client(rollcall) for _ in range(300)]
+def test_hundreds_of_connections_at_once_are_all_answered(standing):
+    clients = [Client(standing) for _ in range(300)]
     for _ in range(2):
         for client in clients:
             client.send(request())
@@ -331,7 +333,7 @@ def test_hundreds_of_connections_at_once_are_all_answered(rollcall):
 
 
 @pytest.mark.timeout(120)
-def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(rollcall):
+def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(standing):
     """A byte a second gains nothing, and neither does a chunk size that never ends."""
     whole = {
         "drips its head": b"GET /healthz HTTP/1.1\r\nX-Slow: " + b"z" * 200,
@@ -345,7 +347,7 @@ def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(rollcall):
     def run(name):
         data = whole[name]
         sent = at_once.get(name, 1)
-        with Client(rollcall) as client:
+        with Client(standing) as client:
             client.socket.settimeout(1)
             client.send(data[:sent])
             started = time.monotonic()
@@ -363,7 +365,7 @@ def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(rollcall):
     threads = [threading.Thread(target=run, args=(name,)) for name in whole]
     for thread in threads:
         thread.start()
-    assert_alive(rollcall)
+    assert_alive(standing)
     for thread in threads:
         thread.join()
     assert set(lived) == set(whole)
@@ -371,21 +373,20 @@ def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(rollcall):
         assert 29 < seconds < 34, f"who {name} lived for {seconds:.1f} s"
 
 
-def test_sigterm_cuts_no_request_that_has_begun(rollcall):
-    """Ends the server, so it stands last and needs one of its own."""
+def test_sigterm_cuts_no_request_that_has_begun(server_only):
     data = with_length(LOGIN)
-    begun = [Client(rollcall) for _ in range(20)]
-    quiet = [Client(rollcall) for _ in range(25)]
+    begun = [Client(server_only) for _ in range(20)]
+    quiet = [Client(server_only) for _ in range(25)]
     for number, client in enumerate(begun):
         client.send(data[:split_at(number, data)])
-    for client in quiet[:20]:	# kept alive; the other five have never sent a byte
+    for client in quiet[:20]:  # kept alive; the other five have never sent a byte
         client.send(request())
         assert client.answer()[0] == 200
-    loads = [Load(rollcall) for _ in range(4)]
+    loads = [Load(server_only) for _ in range(4)]
     for load in loads:
         load.start()
-    time.sleep(0.3)	# by now all of it is read, and the loads run
-    os.kill(rollcall.server_pid, signal.SIGTERM)
+    time.sleep(0.3)  # by now all of it is read, and the loads run
+    os.kill(server_only.server_pid, signal.SIGTERM)
     time.sleep(0.05)
     for number, client in enumerate(begun):
         client.send(data[split_at(number, data):])
@@ -408,15 +409,15 @@ def split_at(number, data):
 class Load(threading.Thread):
     """Requests one after the other on connections of five, until nobody listens any more."""
 
-    def __init__(self, rollcall):
+    def __init__(self, server):
         super().__init__()
-        self.rollcall, self.answered, self.cut = rollcall, 0, []
+        self.server, self.answered, self.cut = server, 0, []
 
     def run(self):
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                client = Client(self.rollcall)
+                client = Client(self.server)
             except ConnectionRefusedError:
                 return
             try:
@@ -431,6 +432,6 @@ class Load(threading.Thread):
             client.socket.close()
 
 
-def assert_alive(rollcall):
-    with Client(rollcall) as client:
+def assert_alive(server):
+    with Client(server) as client:
         assert client.is_in_step()

@@ -140,11 +140,9 @@ ambiguous_heads_are_refused(void **state)
 		const char *fault = verdict(cases[i].headers, cases[i].major, cases[i].minor,
 			cases[i].is_head);
 
-		if (fault == NULL)
-			fail_msg("case %zu (%s: %s) passes", i, cases[i].headers[1].name,
-				cases[i].headers[1].value);
 		/* They are put into JSON as they are. */
-		assert_null(strpbrk(fault, "\"\\\n"));
+		if (fault == NULL || strpbrk(fault, "\"\\\n") != NULL)
+			fail_msg("case %zu: %s", i, fault != NULL ? fault : "passes");
 	}
 }
 

@@ -57,8 +57,8 @@ a_message_has_the_headers_that_it_needs(void **state)
 		"Content-Language: en\r\n",
 		"Auto-Submitted: auto-generated\r\n",
 		"MIME-Version: 1.0\r\n",
-		"Content-Type: multipart/alternative;\r\n boundary=\"=_0190b8a0-0000-7000-8000-000000000000\"\r\n\r\n"
-		"--=_0190b8a0-0000-7000-8000-000000000000\r\nContent-Type: text/plain; charset=utf-8\r\n",
+		"Content-Type: multipart/alternative;\r\n boundary=\"=_0190b8a0-0000-7000-8000-000000000000\"\r\n\r\n--",
+		"\r\n\r\n--=_0190b8a0-0000-7000-8000-000000000000\r\nContent-Type: text/plain; charset=utf-8\r\n",
 		"\r\n--=_0190b8a0-0000-7000-8000-000000000000--\r\n",
 	};
 	struct message message = sample();

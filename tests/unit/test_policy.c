@@ -210,7 +210,6 @@ the_defaults_are_those_of_the_document(void **state)
 	assert_string_equal(p.session_ttl, "PT12H");
 	assert_string_equal(p.session_idle_ttl, "PT2H");
 	assert_string_equal(p.outbox_retention, "P90D");
-	assert_null(p.audit_retention);
 	assert_null(policy_contradiction(&p));
 }
 
@@ -320,7 +319,6 @@ a_row_is_read_by_name_and_outlives_its_result(void **state)
 	assert_false(policy.email_required);
 	assert_true(policy.password_self_reset);
 	assert_null(policy.idle_after);
-	assert_null(policy.audit_retention);
 	assert_string_equal(policy.invitation_ttl, "PT24H");
 	assert_string_equal(policy.idle_warn_days, "{14,3}");
 	assert_int_equal(policy.lockout_threshold, 10);
@@ -401,8 +399,6 @@ values_are_taken_or_refused_with_a_reason(void **state)
 		{ "idle_after", "\"P3600D\"", "P3600D", NULL },
 		{ "idle_after", "\"P3601D\"", NULL, "invalid" },
 		{ "idle_after", "null", "", NULL },
-		{ "audit_retention", "null", "", NULL },
-		{ "audit_retention", "\"P29D\"", NULL, "invalid" },
 		{ "idle_warn_days", "[14, 3]", "{14,3}", NULL },
 		{ "idle_warn_days", "[3, 14]", "{14,3}", NULL },
 		{ "idle_warn_days", "[1, 365, 7, 30]", "{365,30,7,1}", NULL },

@@ -167,7 +167,7 @@ sigterm_and_sigint_end_all_children_with_zero(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct diary *diary = diary_create();
 		pid_t pid = start_supervisor(specs, 3, diary, 5);
-		int by_number[5] = {0};
+		int by_number[5] = { 0 };
 
 		assert_true(wait_until(&diary->starts, 5));
 		poll(NULL, 0, 20);
@@ -224,7 +224,7 @@ a_dead_child_is_started_again_at_once_and_then_ever_later(void **state)
 		if (diary->numbers[start] != 0)
 			continue;
 		if (seen > 0)
-			assert_in_range(started_ms - before_ms, least_ms[seen - 1], least_ms[seen - 1] + 90);
+			assert_in_range(started_ms - before_ms, least_ms[seen - 1], least_ms[seen - 1] + 900);
 		before_ms = started_ms;
 		seen++;
 	}

@@ -24,13 +24,13 @@ class Gone(Exception):
 
 class BadSmtp:
     def __init__(self, *, greeting="220 bad.test ready", extensions=("PIPELINING", "ENHANCEDSTATUSCODES"),
-                 ehlo=None, starttls="220 go ahead", after_starttls=b"", tls=None, tls_pause_s=0,
+                 ehlo=None, starttls="220 go ahead", after_starttls=b"", tls=None,
                  tls_hangs=False, auth="235 2.7.0 welcome", mail=None, rcpt=None, data=None,
                  accepted=None, quit="221 2.0.0 bye", drip=None, port=0):
         self.answers = {"mail": mail, "rcpt": rcpt, "data": data, "accepted": accepted, "quit": quit,
                         "greeting": greeting, "ehlo": ehlo, "starttls": starttls, "auth": auth}
         self.extensions, self.after_starttls, self.drip = extensions, after_starttls, drip
-        self.tls, self.tls_pause_s, self.tls_hangs = tls, tls_pause_s, tls_hangs
+        self.tls, self.tls_hangs = tls, tls_hangs
         self.commands, self.messages, self.server_names, self.tls_versions = [], [], [], []
         if tls:
             tls.sni_callback = lambda connection, name, context: self.server_names.append(name)
@@ -134,8 +134,6 @@ class Conversation:
             raise Gone
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.server.tls_versions.append(self.connection.version())
-        # A server that is slow to speak after its session tickets have gone out.
-        time.sleep(self.server.tls_pause_s)
 
     def on_auth(self, line):
         if line.upper().startswith("AUTH LOGIN"):

@@ -138,7 +138,7 @@ def test_a_hanging_relay_is_given_up(step, limit_s):
     with BadSmtp(**{step: HANG}) as relay:
         sent = send(ONE, plain(relay))
     assert sent.results == ["later"]
-    assert sent.attempted == [step in ("rcpt", "data", "accepted", "mail") and step != "mail"]
+    assert sent.attempted == [step in ("rcpt", "data", "accepted")]
     assert sent.seconds[0] < limit_s
 
 
@@ -273,17 +273,17 @@ def test_a_verified_relay_gets_its_name_and_the_mails(tls, send_securely):
 
 
 def test_tickets_that_come_early_do_not_dead_lock(tls, send_securely):
-    """TLS 1.3 would: tickets are readable before our EHLO is written."""
-    with BadSmtp(tls=tls(), tls_pause_s=0.1) as relay:
-        sent = send_securely(relay)
-    assert sent.results == ["sent"] and sent.seconds[0] < 0.9
+    """With TLS 1.3, session tickets are often readable before our EHLO is written; libesmtp then reads."""
+    with BadSmtp(tls=tls()) as relay:
+        sent = send_securely(relay, times=30)
+    assert sent.results == ["sent"] * 30 and max(sent.seconds) < 0.9
 
 
 def test_one_mailer_serves_many_sessions(tls, send_securely):
     """libesmtp's own TLS context is used after it was freed."""
-    with BadSmtp(tls=tls()) as relay:
+    with BadSmtp(tls=tls(), extensions=["AUTH LOGIN PLAIN"]) as relay:
         sent = send_securely(relay, TWO, times=5, user="u:p@")
-    assert sent.results == ["sent"] * 10 or "authentication" in sent.replies[0]
+    assert sent.results == ["sent"] * 10
 
 
 REFUSED = {
@@ -316,17 +316,24 @@ def test_a_certificate_may_be_for_an_address(tls, send_securely):
     assert relay.server_names == [None]
 
 
-def test_a_certificate_in_the_home_folder_is_not_offered(tls, send_securely, certificates, tmp_path):
-    folder = tmp_path / ".config" / "libesmtp" / "relay.test" / "private"
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_certificate_in_the_home_folder_is_not_offered(mode, tls, send_securely, certificates, tmp_path):
+    """libesmtp would find it and release it once too often."""
+    folder = tmp_path / ".config" / "libesmtp" / "private"
     folder.mkdir(parents=True)
-    (folder / "smtp-starttls.pem").write_bytes((certificates / "stranger.pem").read_bytes()
-                                               + (certificates / "stranger.key").read_bytes())
-    (folder / "smtp-starttls.pem").chmod(0o600)
+    (folder / "relay.test.pem").write_bytes((certificates / "stranger.pem").read_bytes()
+                                            + (certificates / "stranger.key").read_bytes())
+    (folder / "relay.test.pem").chmod(mode)
+    (folder / "relay.test.pem").parent.chmod(0o700)
     context = tls()
     context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_verify_locations(certificates / "other-ca.pem")
+    context.load_verify_locations(certificates / "ca.pem")
     with BadSmtp(tls=context) as relay:
-        assert send_securely(relay, HOME=str(tmp_path)).results == ["sent"]
+        sent = send_securely(relay, times=2, HOME=str(tmp_path))
+    if mode == 0o600:
+        assert sent.results == ["sent"] * 2
+    else:
+        assert sent.results == ["our_fault"] * 2 and "client certificate" in sent.replies[0]
 
 
 NO_TLS = {
@@ -428,12 +435,15 @@ def test_a_second_mechanism_may_succeed(tls, send_securely):
         assert send_securely(relay, user=USER).results == ["sent"]
 
 
-def test_a_relay_that_quotes_our_password_is_not_quoted(tls, send_securely):
-    with BadSmtp(tls=tls(), extensions=["AUTH PLAIN"], auth=lambda line: f"535 what is {line}") as relay:
+@pytest.mark.parametrize("before", ["", "x" * 210 + " "], ids=["whole", "cut"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_relay_that_quotes_our_password_is_not_quoted(mechanism, before, tls, send_securely):
+    with BadSmtp(tls=tls(), extensions=[f"AUTH {mechanism}"]) as relay:
+        relay.answers["auth"] = lambda line: f"535 {before}what is {relay.commands[-1]}"
         sent = send_securely(relay, user=USER)
-    secret = relay.commands[-2 if relay.commands[-1] == "QUIT" else -1].split()[-1]
-    assert sent.results == ["our_fault"] and sent.replies[0].endswith(": 535")
-    assert secret not in sent.output
+    secret = max((line.split()[-1] for line in relay.commands), key=len)
+    assert len(secret) >= 20 and sent.results == ["our_fault"] and sent.replies[0].endswith(": 535")
+    assert secret[:10] not in sent.output
 
 
 # --- a real server ---

@@ -1,0 +1,14 @@
+"""Waiting for something to become true: the only way in which tests let time pass."""
+import time
+
+
+def wait_until(claim, timeout=10, pause=0.01, because=""):
+    """What the claim says as soon as that is true; the test fails when it never is."""
+    deadline = time.monotonic() + timeout
+    while True:
+        said = claim()
+        if said:
+            return said
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {because or getattr(claim, '__name__', claim)}; last seen: {said!r}")
+        time.sleep(pause)

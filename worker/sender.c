@@ -1,0 +1,307 @@
+/*
+ * One sender: claim, read, compose, send, settle, and again.
+ *
+ * At least once, never lost: a claim is a lease, and what a dead sender held comes back
+ * when it runs out. No transaction is open while SMTP talks. Twice only when process,
+ * reply or database is lost between the receiver's acceptance and the settling, and
+ * then under the same Message-ID.
+ *
+ * A fault of our own (authentication, sender refused, no TLS) is nobody's attempt: it
+ * holds this sender for a while and raises an alarm.
+ */
+#include "sender.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "config.h"
+#include "json.h"
+#include "log.h"
+#include "mailer.h"
+#include "outgoing.h"
+#include "queries.h"
+#include "shared_page.h"
+#include "supervisor.h"
+#include "template.h"
+#include "uuid.h"
+#include "worker.h"
+
+#define BATCH 100
+#define BATCH_TEXT "100"
+#define LEASE_TEXT "180"
+
+/* Quadratic: 30 s, 2 min, 4.5 min, ... up to 6 h, each spread by a fifth. */
+#define BACKOFF_UNIT_S 30
+#define BACKOFF_MAX_S (6 * 3600)
+/* Nobody answered at all: the relay is down, which is no message's fault. */
+#define UNREACHED_DELAY_S 10
+#define HOLD_MIN_S 5
+#define HOLD_MAX_S 300
+
+struct sender {
+	struct worker worker;
+	struct mailer *mailer;
+	struct template_set *templates;
+	int hold_s;			/* 0: not held */
+	int64_t held_until_ms;
+};
+
+static double
+spread(double seconds)
+{
+	return seconds * (0.8 + 0.4 * (double)random() / (double)RAND_MAX);
+}
+
+static double
+back_off_s(long attempts)
+{
+	double seconds = (double)attempts * (double)attempts * BACKOFF_UNIT_S;
+
+	return spread(seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S);
+}
+
+static PGresult *
+claim(struct sender *sender)
+{
+	struct buffer ids = BUFFER_INIT;
+	PGresult *claimed = worker_query(&sender->worker, &query_outbox_claim,
+		(const char *const[]){ sender->worker.name, LEASE_TEXT, BATCH_TEXT });
+	PGresult *rows = NULL;
+
+	if (claimed != NULL && PQntuples(claimed) > 0) {
+		buffer_putc(&ids, '[');
+		for (int i = 0; i < PQntuples(claimed); i++) {
+			json_write_separator(&ids);
+			buffer_printf(&ids, "{\"org_id\":\"%s\",\"id\":\"%s\"}", row_text(claimed, i, "org_id"),
+				row_text(claimed, i, "id"));
+		}
+		buffer_putc(&ids, ']');
+		rows = worker_query(&sender->worker, &query_outbox_read, (const char *const[]){ buffer_text(&ids) });
+	}
+	buffer_free(&ids);
+	PQclear(claimed);
+	return rows;
+}
+
+static void
+write_result(struct buffer *out, const struct outgoing *mail, const char *state, const char *reply, double delay_s,
+	bool unattempted)
+{
+	json_write_separator(out);
+	buffer_putc(out, '{');
+	json_write_string_member(out, "org_id", mail->org_id);
+	json_write_string_member(out, "id", mail->id);
+	json_write_int_member(out, "attempts", mail->attempts);
+	json_write_string_member(out, "state", state);
+	json_write_string_member(out, "reply", reply);
+	/* An administrator's address is chosen anew at each try until one is accepted. */
+	if (*mail->recipient != '\0' && (*mail->administrator_id == '\0' || strcmp(state, "sent") == 0))
+		json_write_string_member(out, "recipient", mail->recipient);
+	json_write_name(out, "delay_s");
+	buffer_printf(out, "%.1f", delay_s);
+	json_write_bool_member(out, "unattempted", unattempted);
+	buffer_putc(out, '}');
+}
+
+static void
+write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *mail)
+{
+	switch (mail->verdict) {
+	case OUTGOING_CANCELLED:
+		metric_add(sender->worker.page, METRIC_MAILS_CANCELLED, 1);
+		write_result(out, mail, "cancelled", mail->reason, 0, true);
+		break;
+	case OUTGOING_FAILED:
+		metric_add(sender->worker.page, METRIC_MAILS_FAILED, 1);
+		write_result(out, mail, "failed", mail->reason, 0, true);
+		break;
+	default:
+		write_result(out, mail, "queued", mail->reason, UNREACHED_DELAY_S, true);
+	}
+}
+
+static void
+write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mail, const struct mail_outcome *outcome)
+{
+	struct shared_page *page = sender->worker.page;
+
+	switch (outcome->result) {
+	case MAIL_SENT:
+		metric_add(page, METRIC_MAILS_SENT, 1);
+		write_result(out, mail, "sent", outcome->reply, 0, false);
+		break;
+	case MAIL_REFUSED:
+		metric_add(page, METRIC_MAILS_FAILED, 1);
+		log_warn("could not send mail: refused", "outbox_id", mail->id, "kind", mail->kind, NULL);
+		write_result(out, mail, "failed", outcome->reply, 0, !outcome->attempted);
+		break;
+	case MAIL_LATER:
+		metric_add(page, METRIC_MAILS_RETRIED, 1);
+		write_result(out, mail, "queued", outcome->reply,
+			outcome->attempted ? back_off_s(mail->attempts) : spread(UNREACHED_DELAY_S), !outcome->attempted);
+		break;
+	case MAIL_OUR_FAULT:
+		write_result(out, mail, "queued", outcome->reply, sender->hold_s, true);
+		break;
+	}
+}
+
+/* Holds the lane when the batch met a fault of our own; frees it when one went through. */
+static void
+judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count)
+{
+	const struct mail_outcome *fault = NULL;
+
+	for (int i = 0; i < count; i++) {
+		if (outcomes[i].result == MAIL_OUR_FAULT)
+			fault = &outcomes[i];
+	}
+	if (fault == NULL) {
+		if (sender->hold_s > 0 && count > 0) {
+			sender->hold_s = 0;
+			metric_set(sender->worker.page, METRIC_MAIL_LANE_HELD, 0);
+		}
+		return;
+	}
+	sender->hold_s = sender->hold_s == 0 ? HOLD_MIN_S : sender->hold_s * 2;
+	if (sender->hold_s > HOLD_MAX_S)
+		sender->hold_s = HOLD_MAX_S;
+	sender->held_until_ms = clock_monotonic_ms() + sender->hold_s * 1000;
+	metric_set(sender->worker.page, METRIC_MAIL_LANE_HELD, 1);
+	log_error("could not send any mail: check ROLLCALL_SMTP_URL and ROLLCALL_MAIL_FROM", "reply", fault->reply, NULL);
+}
+
+/* "Link issued to ..." belongs to the audit from the moment that somebody has it. */
+static void
+audit_links(struct sender *sender, const struct outgoing *mails, int count, const bool *sent)
+{
+	for (int i = 0; i < count; i++) {
+		char id[UUID_TEXT_SIZE], audits[512];
+		if (!sent[i] || *mails[i].administrator_id == '\0')
+			continue;
+		uuid_make_text(id);
+		snprintf(audits, sizeof(audits),
+			"[{\"id\":\"%s\",\"user_id\":\"%s\",\"action\":\"user.link_issued\",\"changes\":{\"issued_to\":[null,\"%s\"]}}]",
+			id, mails[i].user_id, mails[i].administrator_id);
+		PQclear(worker_query(&sender->worker, &query_audit_add,
+			(const char *const[]){ mails[i].org_id, audits, transition_actor_system }));
+	}
+}
+
+static void
+settle(struct sender *sender, struct buffer *results)
+{
+	buffer_putc(results, ']');
+	/* A settling that is lost is no harm but a second mail: try it once more. */
+	for (int try = 0; try < 2; try++) {
+		PGresult *settled = worker_query(&sender->worker, &query_outbox_settle,
+			(const char *const[]){ buffer_text(results), sender->worker.name });
+		if (settled != NULL) {
+			PQclear(settled);
+			return;
+		}
+	}
+	log_warn("could not settle a batch: its mails may be sent again", NULL);
+}
+
+/* Sends what is ready in one session; outcomes[i] belongs to ready[i]. */
+static void
+send_batch(struct sender *sender, struct outgoing *mails, int count)
+{
+	struct mail batch[BATCH];
+	struct mail_outcome outcomes[BATCH];
+	int place[BATCH], ready = 0;
+	bool sent[BATCH] = { false };
+	struct buffer results = BUFFER_INIT;
+
+	for (int i = 0; i < count; i++) {
+		if (mails[i].verdict != OUTGOING_READY)
+			continue;
+		place[ready] = i;
+		batch[ready++] = (struct mail){ mails[i].recipient, mails[i].message.data, mails[i].message.length };
+	}
+	if (ready > 0)
+		mailer_send(sender->mailer, batch, ready, outcomes);
+	judge_lane(sender, outcomes, ready);
+	buffer_putc(&results, '[');
+	for (int i = 0; i < count; i++) {
+		if (mails[i].verdict != OUTGOING_READY)
+			write_unsent(sender, &results, &mails[i]);
+	}
+	for (int i = 0; i < ready; i++) {
+		sent[place[i]] = outcomes[i].result == MAIL_SENT;
+		write_sent(sender, &results, &mails[place[i]], &outcomes[i]);
+	}
+	audit_links(sender, mails, count, sent);
+	settle(sender, &results);
+	buffer_free(&results);
+}
+
+/* True when there was something to do. */
+static bool
+work(struct sender *sender)
+{
+	struct worker *worker = &sender->worker;
+	struct outgoing mails[BATCH];
+	PGresult *rows = claim(sender);
+
+	if (rows == NULL)
+		return false;
+	child_busy_set(worker->page, worker->child, clock_monotonic_ms());
+	const int count = PQntuples(rows);
+	for (int i = 0; i < count; i++)
+		outgoing_compose(worker, sender->templates, rows, i, &mails[i]);
+	send_batch(sender, mails, count);
+	for (int i = 0; i < count; i++)
+		outgoing_free(&mails[i]);
+	child_busy_set(worker->page, worker->child, 0);
+	PQclear(rows);
+	return true;
+}
+
+static int64_t
+wait_ms(struct sender *sender)
+{
+	const int64_t poll_ms = sender->worker.config->poll_interval_s * 1000;
+	int64_t until_due_ms = poll_ms;
+	PGresult *next;
+
+	if (sender->hold_s > 0 && sender->held_until_ms > clock_monotonic_ms())
+		return sender->held_until_ms - clock_monotonic_ms();
+	next = worker_query(&sender->worker, &query_outbox_next, NULL);
+	if (next != NULL && row_text(next, 0, "wait_ms") != NULL)
+		until_due_ms = row_int(next, 0, "wait_ms");
+	PQclear(next);
+	return until_due_ms < poll_ms ? until_due_ms : poll_ms;
+}
+
+static bool
+is_held(const struct sender *sender)
+{
+	return sender->hold_s > 0 && sender->held_until_ms > clock_monotonic_ms();
+}
+
+int
+sender_run(const struct config *config, struct shared_page *page, int child)
+{
+	struct sender sender = { 0 };
+
+	srandom((unsigned)clock_monotonic_ns());
+	worker_open(&sender.worker, config, page, child, "sender");
+	sender.mailer = mailer_create(config);
+	sender.templates = template_set_load(config->templates);
+	while (!supervisor_stopping()) {
+		if (!is_held(&sender) && work(&sender))
+			continue;
+		/* At least a little: an empty claim beside a due row is one that another holds. */
+		int64_t ms = wait_ms(&sender);
+		if (!supervisor_stopping())
+			(void)database_wait(sender.worker.database, OUTBOX_CHANNEL, ms > 50 ? ms : 50);
+	}
+	mailer_free(&sender.mailer);
+	template_set_free(&sender.templates);
+	worker_close(&sender.worker);
+	return 0;
+}

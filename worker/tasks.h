@@ -1,0 +1,13 @@
+/*
+ * tasks: what the clock child does, as a table: name, how often, function.
+ */
+#ifndef ROLLCALL_TASKS_H
+#define ROLLCALL_TASKS_H
+
+struct config;
+struct shared_page;
+
+/* Runs the tasks until SIGTERM; returns the exit code. */
+int tasks_run(const struct config *config, struct shared_page *page, int child);
+
+#endif

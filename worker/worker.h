@@ -1,0 +1,35 @@
+/*
+ * worker: what each child of the worker holds: configuration, one connection, memory.
+ */
+#ifndef ROLLCALL_WORKER_H
+#define ROLLCALL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "database.h"
+#include "memory.h"
+#include "transition.h"
+
+struct config;
+struct shared_page;
+
+struct worker {
+	const struct config *config;
+	struct shared_page *page;
+	struct database *database;
+	int child;		/* place in the shared page */
+	char name[64];		/* who holds a lease: host, process, a random part */
+};
+
+void worker_open(struct worker *worker, const struct config *config, struct shared_page *page,
+	int child, const char *role);
+void worker_close(struct worker *worker);
+
+/* Rows of a query without a reason to fail; NULL, logged already, otherwise. */
+PGresult *worker_query(struct worker *worker, const struct query *query, const char *const *params);
+/* Runs a batch of transitions and nudges the senders. How many users moved; -1 when it
+ * failed. A user whose version moved is left out: the next sweep sees him again. */
+int worker_transition(struct worker *worker, struct transition_batch *batch);
+
+#endif
