@@ -43,7 +43,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit test bench bench-quick fuzz check-libevent
+.PHONY: all help clean lint format unit unit-programs test bench-quick
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -7,7 +7,6 @@
  */
 #include "links.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "config.h"
@@ -90,17 +89,15 @@ static enum step
 link_show(struct request *rq)
 {
 	struct buffer *out = &rq->reply;
-	char expires_at[64];
 
-	snprintf(expires_at, sizeof(expires_at), "%s", request_column(rq, "expires_at"));
-	*strchr(expires_at, ' ') = 'T';
 	buffer_clear(out);
 	buffer_putc(out, '{');
 	json_write_string_member(out, "organization", request_column(rq, "organization"));
 	json_write_string_member(out, "organization_slug", request_column(rq, "organization_slug"));
 	json_write_string_member(out, "email", request_column(rq, "email"));
 	json_write_string_member(out, "first_name", request_column(rq, "first_name"));
-	json_write_string_member(out, "expires_at", expires_at);
+	json_write_name(out, "expires_at");
+	reply_write_timestamp(out, request_column(rq, "expires_at"));
 	json_write_int_member(out, "password_min_length", user_case(rq)->subject.policy.password_min_length);
 	buffer_putc(out, '}');
 	return request_reply(rq, 200, "application/json");

@@ -24,9 +24,8 @@ enum {
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
 
-/* "2026-11-22 02:33:12.5+00" to "2026-11-22T02:33:12.5Z": connections speak UTC. */
-static void
-write_timestamp(struct buffer *out, const char *text)
+void
+reply_write_timestamp(struct buffer *out, const char *text)
 {
 	char rfc3339[64];
 
@@ -93,7 +92,7 @@ write_value(struct buffer *out, const PGresult *rows, int row, int column)
 		buffer_append(out, text, (size_t)PQgetlength(rows, row, column));
 		break;
 	case OID_TIMESTAMPTZ:
-		write_timestamp(out, text);
+		reply_write_timestamp(out, text);
 		break;
 	case OID_TEXT_ARRAY:
 	case OID_UUID_ARRAY:

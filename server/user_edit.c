@@ -183,11 +183,11 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 
 	if (role_id != NULL && uuid_parse(role_id, &id) && row_text(rq->results[1], 0, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
-	if (policy->email_required && request_has(rq, "email") && request_text(rq, "email") == NULL
+	if (policy->email_required && request_has(rq, "email") && json_member(rq->body, "email") == NULL
 		&& edit->the.subject.email != NULL)
 		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
 	if (policy->login_identifier == LOGIN_BY_USERNAME && request_has(rq, "username")
-		&& request_text(rq, "username") == NULL)
+		&& json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
 }
 

@@ -91,9 +91,9 @@ user_create_find_faults(struct request *rq, const struct policy *policy)
 {
 	if (role_id_or_null(rq) != NULL && request_column(rq, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
-	if (policy->email_required && request_text(rq, "email") == NULL)
+	if (policy->email_required && json_member(rq->body, "email") == NULL)
 		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
-	if (policy->login_identifier == LOGIN_BY_USERNAME && request_text(rq, "username") == NULL)
+	if (policy->login_identifier == LOGIN_BY_USERNAME && json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
 	user_check_password(rq, policy, request_text(rq, "email"), request_text(rq, "first_name"),
 		request_text(rq, "last_name"));
@@ -282,6 +282,19 @@ search_pattern(struct request *rq)
 	return pattern;
 }
 
+/* A key is shown to PostgreSQL as a moment: a forged one must not get that far. */
+static void
+check_cursor_time(struct request *rq, const char *key)
+{
+	char *moment = arena_printf(rq->scratch, "%s:00", key);	/* "... 02:33:12.5+00" */
+	char *space = strchr(moment, ' ');
+
+	if (space != NULL)
+		*space = 'T';
+	if (!timestamp_is_valid(moment))
+		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
+}
+
 static enum step
 user_list(struct request *rq)
 {
@@ -293,6 +306,8 @@ user_list(struct request *rq)
 	rq->faults_in_query = true;
 	list->sort = read_sort(rq);
 	reply_read_page(rq, list->sort->letter, true, &list->page);
+	if (list->page.after_key != NULL && strcmp(list->sort->word + (list->sort->word[0] == '-'), "created_at") == 0)
+		check_cursor_time(rq, list->page.after_key);
 	list->page.wants_count = list_read_flag(rq, "count");
 	params[0] = rq->org_id;
 	params[1] = list_read_words(rq, "status", statuses);

@@ -1,4 +1,6 @@
 """HTTP as the tests speak it: short calls, and answers that say what is wrong with them."""
+import http.client
+
 import requests
 
 PATIENCE_S = 15
@@ -61,6 +63,25 @@ class Client:
     def call(self, method, path, json=None, params=None, headers=None, data=None, timeout=PATIENCE_S):
         return Answer(self.session.request(method, self.url + path, json=json, params=params, headers=headers, data=data,
                                            timeout=timeout, allow_redirects=False))
+
+    def raw(self, method, path, headers=None, data=None):
+        """As call(), but path, headers and body go out as they are written, however malformed."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=PATIENCE_S)
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in {**self.session.headers, **(headers or {})}.items():
+            connection.putheader(name, value)
+        if data is not None:
+            connection.putheader("Content-Length", str(len(data)))
+        connection.endheaders(data)
+        response = connection.getresponse()
+        answer = requests.Response()
+        answer.status_code, answer._content = response.status, response.read()
+        answer.headers = requests.structures.CaseInsensitiveDict(response.getheaders())
+        answer.request = requests.PreparedRequest()
+        answer.request.method, answer.request.url = method, self.url + path
+        answer.encoding = "utf-8"
+        connection.close()
+        return Answer(answer)
 
     def get(self, path, **params):
         return self.call("GET", path, params=params)

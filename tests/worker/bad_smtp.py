@@ -136,10 +136,9 @@ class Conversation:
         self.server.tls_versions.append(self.connection.version())
 
     def on_auth(self, line):
-        if line.upper().startswith("AUTH LOGIN"):
-            for challenge in ("334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"):
-                self.say(challenge)
-                self.server.commands.append(self.read_line())
+        if line.startswith("AUTH LOGIN "):  # the name came with it
+            self.say("334 UGFzc3dvcmQ6")
+            self.server.commands.append(self.read_line())
         words = self.server.answers["auth"]
         self.say(words(line) if callable(words) else words)
 
