@@ -73,6 +73,18 @@ struct founding {
 };
 
 static bool
+preset_needs_username(const char *preset)
+{
+	const struct policy_preset_value *value = policy_preset(preset);
+
+	for (; value != NULL && value->column != NULL; value++) {
+		if (strcmp(value->column, "login_identifier") == 0)
+			return strcmp(value->value, "username") == 0;
+	}
+	return false;
+}
+
+static bool
 founding_is_valid(const struct founding *founding)
 {
 	bool good = true;
@@ -83,6 +95,8 @@ founding_is_valid(const struct founding *founding)
 		{ email_is_valid(founding->email), "--admin-email: an address that mail can be sent to" },
 		{ founding->username == NULL || username_is_valid(founding->username),
 			"--admin-username: letters, digits, dots, hyphens, underscores" },
+		{ founding->username != NULL || !preset_needs_username(founding->preset),
+			"--admin-username: needed, people sign in by username under this preset" },
 		{ policy_preset(founding->preset) != NULL, "--preset: default, hesh, urbantz, keycrm or wetrack" },
 		{ locale_is_known(founding->locale), "--locale: en, uk or ru" },
 	};
@@ -133,7 +147,7 @@ founder_row(struct arena *arena, const struct founding *founding)
 	json_write_string_member(&out, "email", founding->email);
 	if (founding->username != NULL)
 		json_write_string_member(&out, "username", founding->username);
-	json_write_string_member(&out, "first_name", founding->username != NULL ? founding->username : "Administrator");
+	json_write_string_member(&out, "first_name", "Administrator");
 	json_write_string_member(&out, "last_name", founding->name);
 	json_write_string_member(&out, "role_id", founding->role_id);
 	buffer_puts(&out, "}]");
@@ -320,7 +334,7 @@ static bool
 make_key(struct database *database, const struct new_key *wanted)
 {
 	struct database_result org = database_run(database, &query_organization_find,
-		(const char *const[]){ wanted->organization });
+		(const char *const[]){ wanted->organization, NULL });
 	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE], token[BEARER_TOKEN_SIZE], hash[TOKEN_HASH_SIZE];
 	struct uuid org_id;
 

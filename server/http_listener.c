@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +75,11 @@ bind_address(struct event_base *base, struct http_listener *listener,
 	listener->sockets[listener->socket_count++] = bound;
 }
 
-struct http_listener *
-http_listener_create(struct event_base *base, struct evhttp *http, const struct endpoint *endpoint)
+static struct addrinfo *
+find_addresses(const struct endpoint *endpoint)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-	struct http_listener *listener = xcalloc(1, sizeof(*listener));
 	struct addrinfo *addresses = NULL;
 	char port[8];
 	int failure;
@@ -89,6 +89,36 @@ http_listener_create(struct event_base *base, struct evhttp *http, const struct 
 	if (failure != 0)
 		die("could not listen on %s port %s: %s", endpoint->host, port,
 			gai_strerror(failure));
+	return addresses;
+}
+
+void
+http_listener_probe(const struct endpoint *endpoint)
+{
+	struct addrinfo *addresses = find_addresses(endpoint);
+	const int on = 1;
+
+	for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+		int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
+
+		if (fd < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (at->ai_family == AF_INET6)
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		if (bind(fd, at->ai_addr, at->ai_addrlen) != 0)
+			die("could not listen on %s port %u: %s", endpoint->host, endpoint->port,
+				strerror(errno));
+		close(fd);
+	}
+	freeaddrinfo(addresses);
+}
+
+struct http_listener *
+http_listener_create(struct event_base *base, struct evhttp *http, const struct endpoint *endpoint)
+{
+	struct http_listener *listener = xcalloc(1, sizeof(*listener));
+	struct addrinfo *addresses = find_addresses(endpoint);
 
 	listener->http = http;
 	for (const struct addrinfo *at = addresses;

@@ -16,6 +16,9 @@ struct evhttp;
 struct event_base;
 struct http_listener;
 
+/* Dies when somebody else listens there already. Without this a second server of the
+ * same user would share the port with the first in silence. */
+void http_listener_probe(const struct endpoint *endpoint);
 /* Accepts for `http` at every address of the endpoint's host; dies when it cannot. */
 struct http_listener *http_listener_create(struct event_base *base, struct evhttp *http,
 	const struct endpoint *endpoint);

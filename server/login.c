@@ -194,14 +194,16 @@ static enum step
 login_admit(struct request *rq)
 {
 	struct login_case *login = rq->data;
-	enum step step = STEP_NEXT;
+	struct user_case *the = &login->the;
 
 	if (!login->counts_as_check)
 		return request_problem(rq, PROBLEM_LOGIN_FAILED);
 	if (login->must_reset)
 		return request_problem(rq, PROBLEM_PASSWORD_RESET_REQUIRED);
-	user_decide(rq, EVENT_LOGIN, &step);
-	return step;
+	/* Why a right password does not let him in is nobody's business either. */
+	if (!lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_LOGIN, &the->transition))
+		return request_problem(rq, PROBLEM_LOGIN_FAILED);
+	return STEP_NEXT;
 }
 
 static void

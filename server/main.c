@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "config.h"
 #include "database.h"
+#include "http_listener.h"
 #include "log.h"
 #include "metrics_server.h"
 #include "process.h"
@@ -70,6 +71,7 @@ serve(void)
 	if (service.config == NULL)
 		return 1;
 	log_open(service.config->log_level, service.config->log_json, "server");
+	http_listener_probe(&service.config->listen);
 	check_schema(service.config);
 	service.page = shared_page_create(router_names(), route_count + 1);
 	specs[count++] = (struct child_spec){ "server", service.config->processes, run_server, 0 };

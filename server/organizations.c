@@ -7,8 +7,12 @@
 enum step
 organization_ask(struct request *rq)
 {
+	const char *name = request_text(rq, "organization");
+	struct uuid id;
+	const bool is_id = name != NULL && uuid_parse(name, &id);
+
 	return request_query(rq, LANE_READ, &query_organization_find,
-		(const char *const[]){ request_text(rq, "organization") });
+		(const char *const[]){ is_id ? NULL : name, is_id ? name : NULL });
 }
 
 enum step

@@ -143,10 +143,13 @@ authorize(struct request *rq)
 	if (route->access == ACCESS_USER && rq->caller.kind != CALLER_USER)
 		return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
 			"This is for users who are signed in; an API key has no account of its own.");
-	if (route->permission == NULL || request_permits(rq, route->permission))
-		return STEP_NEXT;
-	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
-		arena_printf(rq->scratch, "This needs the permission %s.", route->permission));
+	const char *needed[] = { route->permission, route->permission_too };
+	for (size_t i = 0; i < 2; i++) {
+		if (needed[i] != NULL && !request_permits(rq, needed[i]))
+			return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+				arena_printf(rq->scratch, "This needs the permission %s.", needed[i]));
+	}
+	return STEP_NEXT;
 }
 
 static int

@@ -22,6 +22,7 @@ struct route {
 	const char *path;		/* "/v1/users/{id}"; {id} must be a UUID */
 	enum access access;
 	const char *permission;		/* NULL: none beyond being signed in */
+	const char *permission_too;	/* a second one, where the action needs both */
 	const struct body_field *fields;	/* NULL: takes no body */
 	const char *const *query;	/* names of parameters, NULL-ended; NULL: none */
 	/* The first steps look at the database before faults are answered: all at once. */

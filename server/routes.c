@@ -17,11 +17,12 @@
 #include "user_edit.h"
 #include "users.h"
 
-#define PUBLIC ACCESS_PUBLIC, NULL
-#define ANONYMOUS ACCESS_ANONYMOUS, NULL
-#define SIGNED_IN ACCESS_SIGNED_IN, NULL
-#define USER ACCESS_USER, NULL
-#define NEEDS(permission) ACCESS_SIGNED_IN, permission
+#define PUBLIC ACCESS_PUBLIC, NULL, NULL
+#define ANONYMOUS ACCESS_ANONYMOUS, NULL, NULL
+#define SIGNED_IN ACCESS_SIGNED_IN, NULL, NULL
+#define USER ACCESS_USER, NULL, NULL
+#define NEEDS(permission) ACCESS_SIGNED_IN, permission, NULL
+#define NEEDS_BOTH(permission, other) ACCESS_SIGNED_IN, permission, other
 
 const struct route routes[] = {
 	/* method, path, who may, body, query, faults deferred, steps */
@@ -34,9 +35,9 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/users/{id}/actions", NEEDS("users:read"), NULL, NULL, false, user_actions_steps },
 	{ HTTP_POST, "/v1/users/{id}/activate", NEEDS("users:write"), user_activate_fields, NULL, false, user_activate_steps },
 	{ HTTP_POST, "/v1/users/{id}/inactivate", NEEDS("users:write"), user_inactivate_fields, NULL, false, user_inactivate_steps },
-	{ HTTP_POST, "/v1/users/{id}/invite", NEEDS("users:invite"), NULL, NULL, false, user_invite_steps },
-	{ HTTP_POST, "/v1/users/{id}/password", NEEDS("users:password"), user_password_fields, NULL, false, user_password_steps },
-	{ HTTP_POST, "/v1/users/{id}/password-reset", NEEDS("users:invite"), NULL, NULL, false, user_send_reset_steps },
+	{ HTTP_POST, "/v1/users/{id}/invite", NEEDS_BOTH("users:write", "users:invite"), NULL, NULL, false, user_invite_steps },
+	{ HTTP_POST, "/v1/users/{id}/password", NEEDS_BOTH("users:write", "users:password"), user_password_fields, NULL, false, user_password_steps },
+	{ HTTP_POST, "/v1/users/{id}/password-reset", NEEDS_BOTH("users:write", "users:invite"), NULL, NULL, false, user_send_reset_steps },
 	{ HTTP_GET, "/v1/users/{id}/sessions", NEEDS("users:read"), NULL, session_list_parameters, false, session_list_steps },
 	{ HTTP_DELETE, "/v1/users/{id}/sessions", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },
 	{ HTTP_DELETE, "/v1/users/{id}/sessions/{id}", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },

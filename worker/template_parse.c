@@ -217,10 +217,13 @@ template_body_free(struct template_body *body)
 	*body = (struct template_body){ .source = NULL };
 }
 
+/* What is not there is empty. */
 static const char *
 value_of(const struct template_scope *scope, const struct value_name *name)
 {
-	return *(const char *const *)((const char *)scope + name->offset);
+	const char *value = *(const char *const *)((const char *)scope + name->offset);
+
+	return value != NULL ? value : "";
 }
 
 static void
@@ -244,35 +247,27 @@ put_html(struct buffer *out, const char *value)
 	}
 }
 
-static void
-put_value(struct buffer *out, const struct template_scope *scope, const struct value_name *name,
-	enum template_target target)
-{
-	const char *value = value_of(scope, name);
-
-	if (value == NULL)
-		return;
-	if (target == TEMPLATE_HTML && !name->is_html)
-		put_html(out, value);
-	else
-		buffer_puts(out, value);
-}
-
 void
 template_fill(const struct template_body *body, const struct template_scope *scope,
 	enum template_target target, struct buffer *out)
 {
 	for (int i = 0; i < body->count; i++) {
 		const struct template_node *node = &body->nodes[i];
-		const char *value = node->name != NULL ? value_of(scope, node->name) : NULL;
-		bool is_there = value != NULL && value[0] != '\0';
+		const char *value;
 
-		if (node->kind == NODE_TEXT)
+		if (node->kind == NODE_TEXT) {
 			buffer_append(out, node->text, node->length);
-		else if (node->kind == NODE_VALUE)
-			put_value(out, scope, node->name, target);
-		else if (is_there != (node->kind == NODE_WHEN))
-			i = node->end - 1;
+			continue;
+		}
+		value = value_of(scope, node->name);
+		if (node->kind != NODE_VALUE) {
+			if ((value[0] != '\0') != (node->kind == NODE_WHEN))
+				i = node->end - 1;
+		} else if (target == TEMPLATE_HTML && !node->name->is_html) {
+			put_html(out, value);
+		} else {
+			buffer_puts(out, value);
+		}
 	}
 }
 

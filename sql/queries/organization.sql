@@ -33,6 +33,6 @@ SELECT o.id AS org_id, o.name AS organization, u.id AS founder_id
 FROM rollcall.organization o
 JOIN rollcall.users u ON u.org_id = o.id
 JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
-WHERE (o.slug = :organization::text OR o.id::text = lower(:organization::text)) AND r.permissions && '{*}' AND u.status = 'pending'
+WHERE o.slug = :organization::text AND r.permissions && '{*}' AND u.status = 'pending'
 ORDER BY u.id
 LIMIT 1;

@@ -40,13 +40,15 @@ WHERE u.org_id = :org_id AND u.id = seen.user_id AND u.status = 'active' AND o.i
 UPDATE rollcall.api_key SET last_used_at = now()
 WHERE org_id = :org_id AND key_hash = :token_hash;
 
--- Without a name: the only organization of the deployment, or none.
--- name: organization_find (organization)
+-- By slug or by id; without either the only organization of the deployment, or none.
+-- name: organization_find (slug, id)
 SELECT o.id, o.slug, o.name, o.locale
 FROM rollcall.organization o
-WHERE CASE WHEN :organization::text IS NULL THEN (SELECT count(*) FROM (SELECT FROM rollcall.organization LIMIT 2) two) = 1
-           ELSE o.slug = :organization::text OR o.id::text = lower(:organization::text) END
-LIMIT 1;
+WHERE o.id = CASE
+    WHEN :id::uuid IS NOT NULL THEN :id::uuid
+    WHEN :slug::text IS NOT NULL THEN (SELECT x.id FROM rollcall.organization x WHERE x.slug = :slug::text)
+    ELSE (SELECT (array_agg(two.id))[1] FROM (SELECT x.id FROM rollcall.organization x LIMIT 2) two HAVING count(*) = 1)
+END;
 
 -- fragment: login_columns
     u.id IS NOT NULL AS is_known, c.password_hash, c.must_reset, c.failed_attempts,

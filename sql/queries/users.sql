@@ -129,6 +129,8 @@ edited AS (
         role_id = CASE WHEN j.patch ? 'role_id' THEN (j.patch ->> 'role_id')::uuid ELSE u.role_id END,
         own_permissions = CASE WHEN j.patch ? 'own_permissions'
             THEN ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'own_permissions')) ELSE u.own_permissions END,
+        -- A reset link that went to the address before dies with it.
+        session_epoch = u.session_epoch + (j.patch ? 'email' AND u.email IS NOT NULL)::integer,
         version = u.version + 1,
         updated_at = now()
     FROM (SELECT :patch::jsonb AS patch) j

@@ -153,7 +153,7 @@ RAW = ["q=%zz", "q=%", "q=%4", "q=%00", "q=%ff", "q=a&q=b", "%ff=1"]
 
 @pytest.mark.parametrize("query", RAW)
 def test_a_query_that_is_no_url_encoded_utf8_is_refused(standing, query):
-    standing.admin.raw("GET", f"/v1/users?{query}").refused(400, "invalid_query")
+    standing.admin.raw("GET", f"/v1/users?{query}").refused(400)
 
 
 def test_a_user_of_another_organization_is_in_no_list(server_only):

@@ -38,8 +38,8 @@ ANSWERS = {
     "MAIL 553": (dict(mail="553 5.1.8 bad sender"), "our_fault", False, "553 5.1.8 bad sender"),
     "MAIL 530": (dict(mail="530 5.7.0 authenticate first"), "our_fault", False, "530 5.7.0"),
     "MAIL and gone": (dict(mail=DROP), "later", False, "lost"),
-    "RCPT 450": (dict(rcpt="450 4.2.0 greylisted", data="554 5.5.1 no recipients"), "later", True, "450 4.2.0 greylisted"),
-    "RCPT 550": (dict(rcpt="550 5.1.1 no such user", data="554 5.5.1 no recipients"), "refused", True, "550 5.1.1 no such user"),
+    "RCPT 450": (dict(rcpt="450 4.2.0 grey", data="554 5.5.1 no recipients"), "later", True, "450 4.2.0 grey"),
+    "RCPT 550": (dict(rcpt="550 5.1.1 unknown", data="554 5.5.1 no recipients"), "refused", True, "550 5.1.1 unknown"),
     "RCPT 530": (dict(rcpt="530 5.7.0 authenticate first", data="503 5.5.1 no"), "our_fault", False, "530 5.7.0"),
     "RCPT 421 and gone": (dict(rcpt="421 4.3.2 shutting down"), "later", True, "421 4.3.2 shutting down"),
     "DATA 451": (dict(data="451 4.3.0 no room"), "later", True, "451 4.3.0 no room"),
@@ -255,8 +255,8 @@ def tls(certificates):
 @pytest.fixture
 def send_securely(certificates):
     def securely(relay, recipients=ONE, *, host="relay.test", canonical=None, user="", **more):
-        return send(recipients, f"smtp://{user}{host}:{relay.port}?tls=starttls",
-                    ROLLCALL_SMTP_CA=str(certificates / "ca.pem"), PROBE_RELAY=f"relay.test={canonical or host}", **more)
+        return send(recipients, f"smtp://{user}{host}:{relay.port}?tls=starttls", **more,
+                    ROLLCALL_SMTP_CA=str(certificates / "ca.pem"), PROBE_RELAY=f"relay.test={canonical or host}")
     return securely
 
 
@@ -410,7 +410,8 @@ def test_a_refused_password_holds_the_whole_batch(answer, tls, send_securely):
 
 
 def test_the_first_line_of_a_long_refusal_is_shown(tls, send_securely):
-    with BadSmtp(tls=tls(), extensions=["AUTH PLAIN"], auth="535-5.7.8 not accepted\r\n535 5.7.8 see https://x") as relay:
+    refusal = "535-5.7.8 not accepted\r\n535 5.7.8 see https://x"
+    with BadSmtp(tls=tls(), extensions=["AUTH PLAIN"], auth=refusal) as relay:
         sent = send_securely(relay, user=USER)
     assert sent.replies[0].endswith("535-5.7.8 not accepted")
 
@@ -458,7 +459,7 @@ class Mailbox:
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    return AuthResult(success=data.login == b"user" and data.password == PASSWORD.encode(), handled=False)
+    return AuthResult(success=(data.login, data.password) == (b"user", PASSWORD.encode()), handled=False)
 
 
 def test_a_real_server_with_tls_and_authentication(tls, send_securely):
@@ -487,8 +488,9 @@ def test_a_real_server_with_tls_and_authentication(tls, send_securely):
     assert first.startswith(b"Date: ") and first.count(b"\r\nMessage-ID: ") == 1 and first.endswith(b"--\r\n")
 
 
-def test_dots_arrive_as_they_were_written():
+def test_no_line_begins_with_a_dot_or_ends_alone():
     with BadSmtp() as relay:
         send(ONE, plain(relay), size=4000)
     text = relay.messages[0]
-    assert b"\n" not in text.replace(b"\r\n", b"") and not [line for line in text.split(b"\r\n") if line.startswith(b".")]
+    assert b"\n" not in text.replace(b"\r\n", b"")
+    assert not [line for line in text.split(b"\r\n") if line.startswith(b".")]

@@ -17,7 +17,8 @@ LINK = "https://rollcall.test.example/accept#AQEA" + "x-_9" * 30
 
 # Anything but NUL (C strings) and surrogates (not UTF-8); names and subjects lose their control characters.
 texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=300)
-injections = st.sampled_from(["\r\nBcc: evil@net.example", "\nX: y\n\nbody", "\r\n.\r\nMAIL FROM:<a@b>", "\r", "?= =?utf-8?q?=0d=0aBcc:_x?="])
+injections = st.sampled_from(["\r\nBcc: evil@net.example", "\nX: y\n\nbody", "\r\n.\r\nMAIL FROM:<a@b>", "\r",
+                              "?= =?utf-8?q?=0d=0aBcc:_x?="])
 words = st.one_of(texts, st.builds(lambda a, b, c: a + b + c, texts, injections, texts))
 
 
@@ -25,10 +26,12 @@ class Builder:
     """One process that builds message after message."""
 
     def __init__(self):
-        self.process = subprocess.Popen([PROGRAM, "build"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
+        self.process = subprocess.Popen([PROGRAM, "build"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=ENVIRONMENT)
 
-    def build(self, *, id="0190b8a0-0000-7000-8000-000000000000@test.example", from_name="", from_address="from@test.example",
-              to_name="", to_address="to@test.example", subject="", language="en", text="", html=""):
+    def build(self, *, id="0190b8a0-0000-7000-8000-000000000000@test.example", from_name="",
+              from_address="from@test.example", to_name="", to_address="to@test.example", subject="", language="en",
+              text="", html=""):
         fields = (id, from_name, from_address, to_name, to_address, subject, language, text, html)
         self.process.stdin.write(b"".join(field.encode() + b"\0" for field in fields))
         self.process.stdin.flush()
