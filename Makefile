@@ -43,7 +43,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test bench-quick
+.PHONY: all help clean lint format unit unit-programs test test-programs bench-quick
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -96,7 +96,7 @@ $(BUILD)/objects/tests/%.o: tests/%.c $(GEN)/queries.h
 	@mkdir -p $(@D) && echo '  CC    $<'
 	$(Q)$(CC) -Iserver -Iworker $(INCLUDES_common) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 # Every object but the two mains: a unit test may reach into server/ or worker/.
-TESTABLE := $(filter-out %/server/main.o %/worker/main.o %/worker/connect.o,$(SERVER_OBJECTS) $(WORKER_OBJECTS))
+TESTABLE := $(filter-out %/server/main.o %/worker/main.o,$(SERVER_OBJECTS) $(WORKER_OBJECTS))
 $(BUILD)/libtestable.a: $(TESTABLE)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -104,6 +104,13 @@ $(BUILD)/unit/%: $(BUILD)/objects/tests/unit/%.o $(BUILD)/libtestable.a $(BUILD)
 	@mkdir -p $(@D) && echo '  CC    $<'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(WORKER_LDLIBS) $(LDLIBS)
 unit-programs: $(UNIT_TESTS)
+
+# Programs that the Python tests drive: tests/worker/mailer_probe.c.
+$(BUILD)/tests/%: $(BUILD)/objects/tests/worker/%.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(WORKER_LDFLAGS) -Wl,--export-dynamic-symbol=getaddrinfo -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
+test-programs: $(BUILD)/tests/mailer_probe
+
 unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs
 	@failed=0; for t in $(patsubst tests/unit/%.c,build/debug/unit/%,$(UNIT_SOURCES)); do $$t || failed=1; done; exit $$failed

@@ -1,0 +1,54 @@
+"""Moving the worker's rows in time, and filling its outbox.
+
+Back-off and leases last minutes: tests bring the rows forward and nudge the worker, as the server
+does after a commit.
+"""
+from .waiting import wait_until
+
+POLL_S = 5
+
+
+def nudge(system):
+    system.sql("NOTIFY rollcall_outbox")
+
+
+def due_now(system):
+    """What waits for its next attempt is due at once; how many mails that are."""
+    moved = system.sql("UPDATE rollcall.outbox SET run_at = now() WHERE state = 'queued' AND leased_by IS NULL")
+    nudge(system)
+    return moved
+
+
+def end_leases(system):
+    """What a dead sender held comes back at once."""
+    moved = system.sql("UPDATE rollcall.outbox SET run_at = now() WHERE state = 'queued' AND leased_by IS NOT NULL")
+    nudge(system)
+    return moved
+
+
+def queue_mails(system, count, notify=True, prefix="many"):
+    """So many mails that stay alive whatever happens, due in the order of their numbers; their recipients."""
+    system.sql("INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, run_at)"
+               " SELECT %s, gen_random_uuid(), 'password_changed', %s, %s || n || '@example.org', now() - interval '1 hour' + n * interval '1 ms'"
+               " FROM generate_series(1, %s) n", system.org_id, system.admin_id, prefix, count)
+    if notify:
+        nudge(system)
+    return [f"{prefix}{n}@example.org" for n in range(1, count + 1)]
+
+
+def mail_to(system, recipient):
+    """The newest row of the outbox to somebody, as the API shows it."""
+    return next((row for row in system.outbox() if row["recipient"] == recipient), None)
+
+
+def wait_state(system, recipient, state, timeout=10, **members):
+    """The newest row to somebody, once it is in that state and has these members."""
+    def reached():
+        row = mail_to(system, recipient)
+        return row and row["state"] == state and all(row[name] == value for name, value in members.items()) and row
+    return wait_until(reached, timeout, because=f"the mail to {recipient} is {state} {members}")
+
+
+def wait_settled(system, timeout=30):
+    """Nothing is left to send."""
+    wait_until(lambda: system.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'queued'") == 0, timeout, because="the outbox is empty")
