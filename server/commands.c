@@ -333,10 +333,11 @@ struct new_key {
 static bool
 make_key(struct database *database, const struct new_key *wanted)
 {
-	struct database_result org = database_run(database, &query_organization_find,
-		(const char *const[]){ wanted->organization, NULL });
-	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE], token[BEARER_TOKEN_SIZE], hash[TOKEN_HASH_SIZE];
 	struct uuid org_id;
+	const bool is_id = uuid_parse(wanted->organization, &org_id);
+	struct database_result org = database_run(database, &query_organization_find,
+		(const char *const[]){ is_id ? NULL : wanted->organization, is_id ? wanted->organization : NULL });
+	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE], token[BEARER_TOKEN_SIZE], hash[TOKEN_HASH_SIZE];
 
 	if (org.status != DATABASE_OK || PQntuples(org.rows) == 0 || !uuid_parse(row_text(org.rows, 0, "id"), &org_id)) {
 		fprintf(stderr, "there is no organization of this name\n");

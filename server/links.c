@@ -38,6 +38,8 @@ link_load(struct request *rq, enum link_purpose purpose, const struct query *que
 	char *org_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	char *user_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 
+	if (request_text(rq, "token") == NULL)	/* a fault, and named as one */
+		return request_answer_faults(rq);
 	if (!link_token_verify(rq->server->config->keyring, purpose, request_text(rq, "token"), &the->link))
 		return request_problem(rq, PROBLEM_LINK_UNKNOWN);
 	uuid_format(&the->link.org_id, org_id);

@@ -76,13 +76,27 @@ session_sign_out_reply(struct request *rq)
 
 request_step *const session_sign_out_steps[] = { session_sign_out, session_sign_out_reply, NULL };
 
+/* The role's words and one's own may be the same. */
+static bool
+is_repeated(const struct permission_set *set, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(set->words[i], set->words[index]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 permissions_header(struct request *rq)
 {
+	const struct permission_set *set = &rq->caller.permissions;
 	struct buffer words = BUFFER_INIT;
 
-	for (size_t i = 0; i < rq->caller.permissions.count; i++)
-		buffer_printf(&words, "%s%s", i > 0 ? " " : "", rq->caller.permissions.words[i]);
+	for (size_t i = 0; i < set->count; i++) {
+		if (!is_repeated(set, i))
+			buffer_printf(&words, "%s%s", words.length > 0 ? " " : "", set->words[i]);
+	}
 	if (words.length > VERIFY_PERMISSIONS_MAX)
 		request_header(rq, "X-Rollcall-Permissions-Truncated", "true");
 	else

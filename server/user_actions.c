@@ -40,11 +40,11 @@ user_activate_decide(struct request *rq)
 	the->subject.state.brings_password = brings_password;
 	if (!user_decide(rq, EVENT_ACTIVATE, &step))
 		return step;
-	if (!brings_password)
-		return STEP_NEXT;
 	user_check_password(rq, &the->subject.policy, the->subject.email, the->subject.first_name, the->subject.last_name);
 	step = request_answer_faults(rq);
-	return step != STEP_NEXT ? step : user_require(rq, "users:password", "a password is set");
+	if (step == STEP_NEXT && brings_password)
+		step = user_require(rq, "users:password", "a password is set");
+	return step;
 }
 
 /* Hashes the body's password, where there is one. */

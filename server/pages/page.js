@@ -97,15 +97,16 @@ export function pageAddress(path, organization) {
 	return search ? `${path}?${search}` : path;
 }
 
-/* `next`, if it stays on this origin. The whole href is returned: a pathname may
- * begin with two slashes ("/.//host"), and would then be another host. */
+/* `next`, if it stays on this origin. A path that comes out with two slashes in front
+ * ("/.//host") is another host to some readers, and no path to the server. */
 export function nextAddress() {
 	const next = query.get("next") ?? "";
 	if (!/^\/(?![/\\])[^\\]*$/.test(next)) {
 		return null;
 	}
 	const address = new URL(next, location.origin);
-	return address.origin === location.origin ? address.href : null;
+	const stays = address.origin === location.origin && !address.pathname.startsWith("//");
+	return stays ? address.href : null;
 }
 
 function actionElement({ text, href, run }) {

@@ -65,7 +65,7 @@ INJECTIONS = ["Eve\r\nBcc: thief@example.org", "Eve\nBcc: thief@example.org", "E
 def test_a_name_adds_no_header_and_no_recipient(rollcall, name):
     """The API refuses control characters; a row that holds them (an older release, an import) does no harm either."""
     answer = rollcall.admin.post("/v1/users", {"email": "eve@example.org", "first_name": name, "last_name": name})
-    if "\n" in name or "\r" in name:
+    if answer.status != 201:
         assert answer.refused(422, "invalid_body").faults() == {"/first_name": "invalid", "/last_name": "invalid"}
         user = rollcall.create_user(email="eve@example.org", invite=None)
         rollcall.wait_mail("eve@example.org")
@@ -73,7 +73,8 @@ def test_a_name_adds_no_header_and_no_recipient(rollcall, name):
         rollcall.admin.post(f"/v1/users/{user['id']}/invite").ok(202)
         mail = rollcall.wait_mail("eve@example.org", count=2)
     else:
-        mail = rollcall.wait_mail("eve@example.org", count=1)
+        assert name.isprintable()
+        mail = rollcall.wait_mail("eve@example.org")
     assert mail.recipients == ["eve@example.org"]
     assert mail["Bcc"] is None
     assert len(mail.message.get_all("To")) == 1
@@ -87,7 +88,7 @@ def test_an_organizations_name_adds_no_header(rollcall):
     rollcall.sql("UPDATE rollcall.organization SET name = E'Acme\r\nBcc: thief@example.org'")
     user = rollcall.create_user()
     mail = rollcall.wait_mail(user["email"])
-    assert mail["Bcc"] is None and mail.subject == "Acme Bcc: thief@example.org invites you"
+    assert mail["Bcc"] is None and mail.subject.split() == "Acme Bcc: thief@example.org invites you".split()
 
 
 def test_a_second_invitation_kills_the_link_of_the_first(rollcall):
