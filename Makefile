@@ -124,8 +124,8 @@ bench-quick: all ## ratios against pgbench and the raw hash, under two minutes
 lint: ## formatting, clang-tidy, cppcheck, ruff-clean Python, shellcheck
 	tests/lint
 
-format: ## clang-format everything
-	clang-format -i $$(git ls-files '*.c' '*.h')
+format: ## put indentation and spacing right
+	tests/format --fix
 
 clean: ## remove what was built
 	rm -rf build

@@ -3,7 +3,7 @@
  *
  * What is always true: an effect that lifecycle names is in the parameters, and none
  * that it did not name; a batch is gated by admin_epoch when one of its users may be
- * an administrator less.
+ * an administrator less, and it holds one such user at most.
  */
 #include "transition.h"
 
@@ -214,6 +214,7 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 	struct buffer changes = BUFFER_INIT;
 
 	assert(transition->refusal == REFUSAL_NONE);
+	assert(!transition->reduces_administrators || batch->admin_epoch == NULL);
 	write_item(&batch->items, subject, transition, details);
 	for (int kind = 0; kind < MAIL_KIND_COUNT; kind++) {
 		if (sends(transition, (enum mail_kind)kind))
@@ -233,6 +234,12 @@ int
 transition_batch_count(const struct transition_batch *batch)
 {
 	return batch->count;
+}
+
+bool
+transition_batch_reduces_administrators(const struct transition_batch *batch)
+{
+	return batch->admin_epoch != NULL;
 }
 
 void

@@ -17,7 +17,7 @@ audit_list(struct request *rq)
 	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
 
 	rq->data = page;
-	reply_read_page(rq, 'a', false, page);
+	list_read_page(rq, 'a', false, page);
 	const char *params[] = { rq->org_id, list_read_id(rq, "subject_id"), list_read_id(rq, "actor_id"),
 		request_parameter(rq, "action"), list_read_time(rq, "since"), list_read_time(rq, "until"),
 		page->after_id, page->limit_text };
@@ -29,7 +29,7 @@ audit_list(struct request *rq)
 static enum step
 audit_list_reply(struct request *rq)
 {
-	return reply_page(rq, ((struct page_wish *)rq->data)->limit, 'a', "id");
+	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'a', "id");
 }
 
 request_step *const audit_list_steps[] = { audit_list, audit_list_reply, NULL };

@@ -229,7 +229,7 @@ invitation_list(struct request *rq)
 	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
 
 	rq->data = page;
-	reply_read_page(rq, 'i', false, page);
+	list_read_page(rq, 'i', false, page);
 	page->wants_count = list_read_flag(rq, "count");
 	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), page->after_id, page->limit_text };
 	if (rq->fault_count > 0)
@@ -243,7 +243,7 @@ invitation_list(struct request *rq)
 static enum step
 invitation_list_reply(struct request *rq)
 {
-	return reply_page(rq, ((struct page_wish *)rq->data)->limit, 'i', "user_id");
+	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'i', "user_id");
 }
 
 request_step *const invitation_list_steps[] = { invitation_list, invitation_list_reply, NULL };

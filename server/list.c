@@ -1,12 +1,22 @@
 /*
- * Reads the parameters that lists have in common; every fault goes to the request.
+ * What lists have in common: reading their parameters, and pages with cursors.
+ *
+ * Every fault goes to the request. A cursor is opaque to clients; inside stand the
+ * letter of the order, the id and the key of the last row, so that a page goes on behind
+ * that row whatever was written meanwhile.
  */
 #include "list.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "encode.h"
+#include "reply.h"
 #include "text.h"
 #include "uuid.h"
+
+#define PAGE_DEFAULT 50
+#define PAGE_MAX 200
 
 const char *
 list_read_words(struct request *rq, const char *parameter, const char *const *allowed)
@@ -61,4 +71,91 @@ list_read_time(struct request *rq, const char *parameter)
 		return NULL;
 	}
 	return text;
+}
+
+static void
+write_cursor(struct buffer *out, char prefix, const char *key, const char *id)
+{
+	struct buffer plain = BUFFER_INIT;
+
+	buffer_printf(&plain, "%c%s%s", prefix, id, key);
+	char *text = malloc(BASE64URL_SIZE(plain.length));
+	base64url_encode((const uint8_t *)plain.data, plain.length, text);
+	json_write_string(out, text);
+	free(text);
+	buffer_free(&plain);
+}
+
+static bool
+read_cursor(struct request *rq, const char *cursor, char prefix, bool has_key, struct page_wish *wish)
+{
+	const size_t bytes = strlen(cursor) * 3 / 4;
+	char *plain = arena_take(rq->scratch, bytes + 1);
+	struct uuid id;
+
+	if (bytes < UUID_TEXT_SIZE || bytes > 4096 || !base64url_decode(cursor, (uint8_t *)plain, bytes)
+		|| plain[0] != prefix || strlen(plain) != bytes || !utf8_is_valid(plain, bytes))
+		return false;
+	wish->after_id = arena_copy_n(rq->scratch, plain + 1, UUID_TEXT_SIZE - 1);
+	wish->after_key = arena_copy(rq->scratch, plain + UUID_TEXT_SIZE);
+	if (!uuid_parse(wish->after_id, &id))
+		return false;
+	return has_key || *wish->after_key == '\0';
+}
+
+void
+list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page_wish *wish)
+{
+	const char *limit = request_parameter(rq, "limit");
+	const char *cursor = request_parameter(rq, "cursor");
+
+	*wish = (struct page_wish){ .limit = PAGE_DEFAULT };
+	rq->faults_in_query = true;
+	if (limit != NULL) {
+		char *end;
+		long value = strtol(limit, &end, 10);
+		if (*end != '\0' || *limit < '0' || *limit > '9' || value < 1 || value > PAGE_MAX)
+			request_fault(rq, "limit", "invalid", "A limit is a number from 1 to 200.");
+		else
+			wish->limit = (int)value;
+	}
+	if (cursor != NULL && !read_cursor(rq, cursor, cursor_prefix, has_key, wish)) {
+		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
+		wish->after_id = NULL;
+	}
+	if (wish->after_id == NULL)
+		wish->after_key = NULL;
+	wish->limit_text = arena_printf(rq->scratch, "%d", wish->limit + 1);
+}
+
+enum step
+list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *id_column)
+{
+	const PGresult *rows = rq->results[0];
+	int count = PQntuples(rows);
+	const bool has_more = count > limit;
+	struct buffer *out = &rq->reply;
+
+	if (has_more)
+		count = limit;
+	buffer_clear(out);
+	buffer_puts(out, "{\"items\":[");
+	for (int row = 0; row < count; row++) {
+		json_write_separator(out);
+		reply_write_row(out, rows, row);
+	}
+	buffer_puts(out, "],\"next_cursor\":");
+	if (has_more) {
+		int key = PQfnumber(rows, "cursor_key");
+		write_cursor(out, cursor_prefix, key >= 0 ? PQgetvalue(rows, count - 1, key) : "",
+			PQgetvalue(rows, count - 1, PQfnumber(rows, id_column)));
+	} else {
+		buffer_puts(out, "null");
+	}
+	if (rq->result_count > 1) {
+		json_write_name(out, "total");
+		buffer_puts(out, PQgetvalue(rq->results[1], 0, 0));
+	}
+	buffer_putc(out, '}');
+	return request_reply(rq, 200, "application/json");
 }

@@ -15,7 +15,7 @@ outbox_list(struct request *rq)
 	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
 
 	rq->data = page;
-	reply_read_page(rq, 'o', false, page);
+	list_read_page(rq, 'o', false, page);
 	page->wants_count = list_read_flag(rq, "count");
 	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), request_parameter(rq, "kind"),
 		list_read_id(rq, "user_id"), page->after_id, page->limit_text };
@@ -30,7 +30,7 @@ outbox_list(struct request *rq)
 static enum step
 outbox_list_reply(struct request *rq)
 {
-	return reply_page(rq, ((struct page_wish *)rq->data)->limit, 'o', "id");
+	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'o', "id");
 }
 
 request_step *const outbox_list_steps[] = { outbox_list, outbox_list_reply, NULL };

@@ -20,19 +20,4 @@ enum step reply_created(struct request *rq);
 enum step reply_accepted(struct request *rq);
 enum step reply_no_content(struct request *rq);
 
-/* A page of a list from the first statement, of which limit + 1 rows were asked; a
- * second statement, where there is one, holds `total`. `cursor_prefix` names the sort;
- * the cursor is the last row's cursor_key (if the query has it) and its id. */
-enum step reply_page(struct request *rq, int limit, char cursor_prefix, const char *id_column);
-
-/* Reads `limit` and `cursor` of a list; faults go to the request. `key` is NULL for
- * lists that sort by id alone. All texts live in scratch. */
-struct page_wish {
-	int limit;
-	const char *limit_text;		/* limit + 1, for the query */
-	const char *after_key, *after_id;
-	bool wants_count;
-};
-void reply_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page_wish *wish);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "authenticate.h"
 #include "config.h"
+#include "list.h"
 #include "reply.h"
 #include "route.h"
 #include "user_steps.h"
@@ -134,7 +135,7 @@ session_list_read(struct request *rq)
 {
 	struct session_page *list = arena_take(rq->scratch, sizeof(*list));
 
-	reply_read_page(rq, 'x', false, &list->page);
+	list_read_page(rq, 'x', false, &list->page);
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	rq->data = list;
@@ -155,7 +156,7 @@ session_list_reply(struct request *rq)
 	PQclear(rq->results[1]);
 	rq->results[1] = NULL;
 	rq->result_count = 1;
-	return reply_page(rq, list->page.limit, 'x', "id");
+	return list_reply_page(rq, list->page.limit, 'x', "id");
 }
 
 request_step *const session_list_steps[] = { session_list_read, session_list_reply, NULL };

@@ -305,7 +305,7 @@ user_list(struct request *rq)
 	rq->data = list;
 	rq->faults_in_query = true;
 	list->sort = read_sort(rq);
-	reply_read_page(rq, list->sort->letter, true, &list->page);
+	list_read_page(rq, list->sort->letter, true, &list->page);
 	if (list->page.after_key != NULL && strcmp(list->sort->word + (list->sort->word[0] == '-'), "created_at") == 0)
 		check_cursor_time(rq, list->page.after_key);
 	list->page.wants_count = list_read_flag(rq, "count");
@@ -336,7 +336,7 @@ user_list_reply(struct request *rq)
 {
 	struct user_list *list = rq->data;
 
-	return reply_page(rq, list->page.limit, list->sort->letter, "id");
+	return list_reply_page(rq, list->page.limit, list->sort->letter, "id");
 }
 
 request_step *const user_list_steps[] = { user_list, user_list_reply, NULL };

@@ -27,6 +27,25 @@ struct sweep {
 	void (*refused)(struct worker *worker, const char *org_id, const struct subject *subject);
 };
 
+/* Decides one user. An administrator whose batch already takes one away is left for
+ * the next round: he may be the last by then. */
+static void
+sweep_user(struct worker *worker, const struct sweep *sweep, const char *org_id, const struct subject *subject,
+	struct transition_batch *batch)
+{
+	struct transition_details details = sweep->details;
+	struct transition transition;
+
+	if (details.guard != NULL)
+		details.guard_count = subject->policy.lockout_threshold;
+	if (!lifecycle_decide(&subject->policy, &subject->state, sweep->event, &transition)) {
+		if (sweep->refused != NULL)
+			sweep->refused(worker, org_id, subject);
+	} else if (!transition.reduces_administrators || !transition_batch_reduces_administrators(batch)) {
+		transition_batch_add(batch, subject, &transition, &details);
+	}
+}
+
 /* Decides the rows of one organization, from `first` on; marks them as done. */
 static int
 sweep_organization(struct worker *worker, const struct sweep *sweep, const PGresult *rows, int first, bool *done)
@@ -38,19 +57,12 @@ sweep_organization(struct worker *worker, const struct sweep *sweep, const PGres
 
 	for (int row = first; row < PQntuples(rows); row++) {
 		struct subject subject;
-		struct transition transition;
 
 		if (done[row] || strcmp(row_text(rows, row, "org_id"), org_id) != 0)
 			continue;
 		done[row] = true;
 		subject_from_row(&subject, arena, rows, row);
-		struct transition_details details = sweep->details;
-		if (details.guard != NULL)
-			details.guard_count = subject.policy.lockout_threshold;
-		if (lifecycle_decide(&subject.policy, &subject.state, sweep->event, &transition))
-			transition_batch_add(batch, &subject, &transition, &details);
-		else if (sweep->refused != NULL)
-			sweep->refused(worker, org_id, &subject);
+		sweep_user(worker, sweep, org_id, &subject, batch);
 	}
 	if (transition_batch_count(batch) > 0)
 		moved = worker_transition(worker, batch);

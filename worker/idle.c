@@ -71,12 +71,13 @@ mail_brake(struct worker *worker, const char *org_id, long due, long active)
 	struct arena *arena = arena_create();
 	struct buffer mails = BUFFER_INIT;
 
+	if (people == NULL)
+		goto out;
 	buffer_putc(&mails, '[');
-	for (int i = 0; people != NULL && i < PQntuples(people); i++) {
+	for (int i = 0; i < PQntuples(people); i++) {
 		json_write_separator(&mails);
 		buffer_putc(&mails, '{');
 		json_write_string_member(&mails, "id", new_id(arena));
-		json_write_string_member(&mails, "kind", mail_kind_word(MAIL_IDLE_BRAKE));
 		json_write_string_member(&mails, "recipient", row_text(people, i, "email"));
 		json_write_name(&mails, "data");
 		buffer_printf(&mails, "{\"count\":%ld,\"active\":%ld,\"recipient_id\":\"%s\"}", due, active,
@@ -84,18 +85,19 @@ mail_brake(struct worker *worker, const char *org_id, long due, long active)
 		buffer_putc(&mails, '}');
 	}
 	buffer_putc(&mails, ']');
-	PQclear(worker_query(worker, &query_mail_queue, (const char *const[]){ org_id, buffer_text(&mails) }));
+	PQclear(worker_query(worker, &query_idle_brake_tell, (const char *const[]){ org_id, buffer_text(&mails) }));
 	database_notify(worker->database, OUTBOX_CHANNEL);
+out:
 	buffer_free(&mails);
 	arena_free(&arena);
 	PQclear(people);
 }
 
 static void
-set_brake(struct worker *worker, const char *org_id, bool braked, bool mailed)
+set_brake(struct worker *worker, const char *org_id, bool braked)
 {
 	PQclear(worker_query(worker, &query_idle_brake_set,
-		(const char *const[]){ org_id, braked ? "true" : "false", mailed ? "true" : "false" }));
+		(const char *const[]){ org_id, braked ? "true" : "false" }));
 }
 
 /* Whether nobody may be inactivated there now. */
@@ -115,10 +117,9 @@ is_braked(struct worker *worker, const PGresult *organizations, int i)
 	due = row_int(count, 0, "due");
 	PQclear(count);
 	const bool holds = due > BRAKE_FREE_USERS && due * 100 > active * row_int(organizations, i, "idle_brake");
-	const bool mails = holds && !row_is_true(organizations, i, "is_mailed");
-	if (holds != row_is_true(organizations, i, "is_braked") || mails)
-		set_brake(worker, org_id, holds, mails);
-	if (mails) {
+	if (holds != row_is_true(organizations, i, "is_braked"))
+		set_brake(worker, org_id, holds);
+	if (holds && !row_is_true(organizations, i, "is_mailed")) {
 		log_warn("held the idle sweep: too many users would go at once", "organization_id", org_id, NULL);
 		mail_brake(worker, org_id, due, active);
 	}
@@ -155,11 +156,13 @@ add_leaving(struct worker *worker, struct idle_batch *batch, const struct subjec
 	static const struct transition_details details = { .action = "user.idle", .guard = "idle" };
 	struct transition transition;
 
-	if (lifecycle_decide(&subject->policy, &subject->state, EVENT_IDLE, &transition))
-		transition_batch_add(batch->leaving, subject, &transition, &details);
-	else	/* the last administrator stays */
+	if (!lifecycle_decide(&subject->policy, &subject->state, EVENT_IDLE, &transition))
+		/* the last administrator stays */
 		PQclear(worker_query(worker, &query_idle_postponed,
 			(const char *const[]){ batch->org_id, subject->id }));
+	else if (!transition.reduces_administrators || !transition_batch_reduces_administrators(batch->leaving))
+		/* a second administrator waits for the next round: he may be the last by then */
+		transition_batch_add(batch->leaving, subject, &transition, &details);
 }
 
 /* One page of an organization; how many were moved on. */

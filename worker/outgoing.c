@@ -130,6 +130,8 @@ find_recipient(struct composition *c)
 
 	c->language = column(c, "language");
 	c->to_name = full_name(c->arena, column(c, "first_name"), column(c, "last_name"));
+	if (c->to_name == NULL)
+		c->to_name = full_name(c->arena, column(c, "administrator_first_name"), column(c, "administrator_last_name"));
 	if (is_for_administrators(c->kind)) {
 		find_administrator(c);
 		return;

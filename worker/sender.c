@@ -148,18 +148,22 @@ write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mai
 	}
 }
 
-/* Holds the lane when the batch met a fault of our own; frees it when one went through. */
+/* Holds the lane when the batch met a fault of our own; frees it when the relay spoke
+ * about a mail again. */
 static void
 judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count)
 {
 	const struct mail_outcome *fault = NULL;
+	bool went_through = false;
 
 	for (int i = 0; i < count; i++) {
 		if (outcomes[i].result == MAIL_OUR_FAULT)
 			fault = &outcomes[i];
+		else if (outcomes[i].attempted)
+			went_through = true;
 	}
 	if (fault == NULL) {
-		if (sender->hold_s > 0 && count > 0) {
+		if (sender->hold_s > 0 && went_through) {
 			sender->hold_s = 0;
 			metric_set(sender->worker.page, METRIC_MAIL_LANE_HELD, 0);
 		}

@@ -6,6 +6,8 @@
  */
 #include "tasks.h"
 
+#include <string.h>
+
 #include "clock.h"
 #include "config.h"
 #include "deadlines.h"
@@ -19,11 +21,16 @@
 
 #define MINUTE_MS 60000
 #define NUDGE_SPACING_MS 1000
+#define PURGE_LIMIT "1000"
+/* A link that is over and could not be dealt with is no reason to hurry. */
+#define EXPIRY_RETRY_MS 1000
 
 static bool purge_outbox(struct worker *worker);
 static bool purge_sessions(struct worker *worker);
 static bool purge_throttles(struct worker *worker);
 static bool measure_outbox(struct worker *worker);
+
+enum { EXPIRE_INVITATIONS };	/* the one task that is named elsewhere */
 
 static const struct task {
 	const char *name;
@@ -31,7 +38,7 @@ static const struct task {
 	int period_ms;				/* 0: the poll interval */
 	bool follows_nudge;
 } tasks[] = {
-	{ "expire invitations", deadlines_expire_invitations, 0, false },
+	[EXPIRE_INVITATIONS] = { "expire invitations", deadlines_expire_invitations, 0, false },
 	{ "release locks", deadlines_release_locks, 0, false },
 	{ "finish locks", deadlines_finish_locks, 0, false },
 	{ "digest locks", digest_locks, 0, true },
@@ -47,8 +54,11 @@ static const struct task {
 static bool
 purge(struct worker *worker, const struct query *query)
 {
-	PQclear(worker_query(worker, query, (const char *const[]){ "1000" }));
-	return false;
+	PGresult *done = worker_query(worker, query, (const char *const[]){ PURGE_LIMIT });
+	const bool may_have_more = done != NULL && strcmp(PQcmdTuples(done), PURGE_LIMIT) == 0;
+
+	PQclear(done);
+	return may_have_more;
 }
 
 static bool purge_outbox(struct worker *worker) { return purge(worker, &query_purge_outbox); }
@@ -68,70 +78,84 @@ measure_outbox(struct worker *worker)
 	return false;
 }
 
-/* Runs what is due; returns for how long nothing will be. */
-static int64_t
-run_due(struct worker *worker, int64_t *due_ms)
+struct timetable {
+	struct worker worker;
+	int64_t due_ms[TASK_COUNT], ran_ms[TASK_COUNT];
+	int64_t nudged_ms;
+};
+
+/* Runs what is due. */
+static void
+run_due(struct timetable *table)
 {
-	const int poll_ms = worker->config->poll_interval_s * 1000;
-	int64_t next_ms = INT64_MAX;
+	const int poll_ms = table->worker.config->poll_interval_s * 1000;
 
 	for (size_t i = 0; i < TASK_COUNT && !supervisor_stopping(); i++) {
-		if (due_ms[i] <= clock_monotonic_ms()) {
-			while (tasks[i].run(worker) && !supervisor_stopping())
-				continue;
-			due_ms[i] = clock_monotonic_ms() + (tasks[i].period_ms != 0 ? tasks[i].period_ms : poll_ms);
-		}
-		if (due_ms[i] < next_ms)
-			next_ms = due_ms[i];
+		if (table->due_ms[i] > clock_monotonic_ms())
+			continue;
+		while (tasks[i].run(&table->worker) && !supervisor_stopping())
+			continue;
+		table->ran_ms[i] = clock_monotonic_ms();
+		table->due_ms[i] = table->ran_ms[i] + (tasks[i].period_ms != 0 ? tasks[i].period_ms : poll_ms);
 	}
-	int64_t wait_ms = next_ms - clock_monotonic_ms();
-	return wait_ms > 0 ? wait_ms : 0;
+}
+
+/* For how long nothing will be due. */
+static int64_t
+wait_ms(const struct timetable *table)
+{
+	int64_t next_ms = table->due_ms[0];
+
+	for (size_t i = 1; i < TASK_COUNT; i++) {
+		if (table->due_ms[i] < next_ms)
+			next_ms = table->due_ms[i];
+	}
+	return next_ms - clock_monotonic_ms();
 }
 
 /* A link that expires before the next round is worth waking for. */
 static void
-bring_forward_expiry(struct worker *worker, int64_t *due_ms)
+bring_forward_expiry(struct timetable *table)
 {
-	PGresult *next = worker_query(worker, &query_deadline_next, NULL);
+	PGresult *next = worker_query(&table->worker, &query_deadline_next, NULL);
 
 	if (next != NULL && PQntuples(next) > 0 && row_text(next, 0, "wait_ms") != NULL) {
 		int64_t at_ms = clock_monotonic_ms() + row_int(next, 0, "wait_ms") + 1;
-		if (at_ms < due_ms[0])
-			due_ms[0] = at_ms;
+		if (at_ms < table->ran_ms[EXPIRE_INVITATIONS] + EXPIRY_RETRY_MS)
+			at_ms = table->ran_ms[EXPIRE_INVITATIONS] + EXPIRY_RETRY_MS;
+		if (at_ms < table->due_ms[EXPIRE_INVITATIONS])
+			table->due_ms[EXPIRE_INVITATIONS] = at_ms;
 	}
 	PQclear(next);
 }
 
 static void
-follow_nudge(int64_t *due_ms, int64_t *nudged_ms)
+follow_nudge(struct timetable *table)
 {
-	const int64_t now_ms = clock_monotonic_ms();
-	const int64_t soon_ms = *nudged_ms + NUDGE_SPACING_MS > now_ms ? *nudged_ms + NUDGE_SPACING_MS : now_ms;
+	const int64_t now_ms = clock_monotonic_ms(), spaced_ms = table->nudged_ms + NUDGE_SPACING_MS;
+	const int64_t soon_ms = spaced_ms > now_ms ? spaced_ms : now_ms;
 
 	for (size_t i = 0; i < TASK_COUNT; i++) {
-		if (tasks[i].follows_nudge && due_ms[i] > soon_ms)
-			due_ms[i] = soon_ms;
+		if (tasks[i].follows_nudge && table->due_ms[i] > soon_ms)
+			table->due_ms[i] = soon_ms;
 	}
 	if (soon_ms == now_ms)
-		*nudged_ms = now_ms;
+		table->nudged_ms = now_ms;
 }
 
 int
 tasks_run(const struct config *config, struct shared_page *page, int child)
 {
-	int64_t due_ms[TASK_COUNT] = { 0 }, nudged_ms = 0;
-	struct worker worker;
+	struct timetable table = { 0 };
 
-	worker_open(&worker, config, page, child, "clock");
+	worker_open(&table.worker, config, page, child, "clock");
 	while (!supervisor_stopping()) {
-		int64_t wait_ms = run_due(&worker, due_ms);
-		bring_forward_expiry(&worker, due_ms);
-		if (due_ms[0] - clock_monotonic_ms() < wait_ms)
-			wait_ms = due_ms[0] - clock_monotonic_ms();
-		if (wait_ms > 0 && !supervisor_stopping()
-			&& database_wait(worker.database, OUTBOX_CHANNEL, wait_ms))
-			follow_nudge(due_ms, &nudged_ms);
+		run_due(&table);
+		bring_forward_expiry(&table);
+		const int64_t ms = wait_ms(&table);
+		if (ms > 0 && !supervisor_stopping() && database_wait(table.worker.database, OUTBOX_CHANNEL, ms))
+			follow_nudge(&table);
 	}
-	worker_close(&worker);
+	worker_close(&table.worker);
 	return 0;
 }

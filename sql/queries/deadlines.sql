@@ -113,11 +113,21 @@ SELECT (SELECT count(*) FROM rollcall.users u WHERE u.org_id = :org_id AND u.sta
         AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now() + interval '1 day'
         AND u.idle_due_at <= now() + interval '1 day') AS due;
 
--- name: idle_brake_set (org_id, braked, mailed) writes
-UPDATE rollcall.organization SET
-    idle_braked_at = CASE WHEN :braked::boolean THEN coalesce(idle_braked_at, now()) END,
-    idle_brake_mailed_at = CASE WHEN :mailed::boolean THEN now() ELSE idle_brake_mailed_at END
+-- name: idle_brake_set (org_id, braked) writes
+UPDATE rollcall.organization SET idle_braked_at = CASE WHEN :braked::boolean THEN coalesce(idle_braked_at, now()) END
 WHERE id = :org_id;
+
+-- The day's mails about the brake, by one clock only, however many see it hold.
+-- name: idle_brake_tell (org_id, mails) writes notifies
+WITH taken AS (
+    UPDATE rollcall.organization SET idle_brake_mailed_at = now()
+    WHERE id = :org_id AND (idle_brake_mailed_at IS NULL OR idle_brake_mailed_at <= now() - interval '1 day')
+    RETURNING id
+)
+INSERT INTO rollcall.outbox (org_id, id, kind, recipient, data)
+SELECT :org_id, m.id, 'idle_brake', m.recipient, m.data
+FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, recipient text, data jsonb), taken
+RETURNING id;
 
 -- Due ones and those to be warned, told apart by `is_due`. Under the brake only warnings.
 -- name: sweep_idle (org_id, warnings_only, limit)
@@ -207,12 +217,6 @@ WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL
        OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')
 ORDER BY a.id
 LIMIT 50;
-
--- Mails to many recipients about the organization itself.
--- name: mail_queue (org_id, mails) writes notifies
-INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data)
-SELECT :org_id, m.id, m.kind, m.user_id, m.recipient, coalesce(m.data, '{}')
-FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, kind text, user_id uuid, recipient text, data jsonb);
 
 -- Names for a digest.
 -- name: user_names (org_id, ids)

@@ -19,8 +19,7 @@ WHERE u.org_id = :org_id AND u.id = :user_id;
 -- name: invitation_list (org_id, state, after_id, limit)
 SELECT i.user_id, u.email, u.first_name, u.last_name, :{invitation_state_now} AS state, i.expires_at, i.issued_at,
     i.invited_by, i.renewals, i.accepted_at,
-    CASE WHEN d.id IS NOT NULL THEN jsonb_build_object('state', d.state, 'last_reply', d.last_reply, 'sent_at', d.sent_at,
-        'attempts', d.attempts) END AS delivery
+    :{delivery} AS delivery
 FROM rollcall.invitation i
 JOIN rollcall.users u ON u.org_id = i.org_id AND u.id = i.user_id
 LEFT JOIN rollcall.outbox d ON d.org_id = i.org_id AND d.id = i.outbox_id

@@ -65,8 +65,8 @@ RETURNING m.org_id, m.id;
 -- name: outbox_read (ids) all_organizations
 SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.attempts,
     m.created_at < now() - interval '3 days' AS is_too_old, m.created_at,
-    o.name AS organization, o.slug AS organization_slug, o.contact_email, coalesce(u.locale, o.locale) AS language,
-    o.locale AS organization_language,
+    o.name AS organization, o.slug AS organization_slug, o.contact_email, coalesce(u.locale, a.locale, o.locale) AS language,
+    o.locale AS organization_language, a.first_name AS administrator_first_name, a.last_name AS administrator_last_name,
     u.first_name, u.last_name, u.email, u.username, p.login_identifier, p.invitation_expiry_recipient,
     i.invited_by, coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
     to_char(CASE m.kind WHEN 'password_reset' THEN x.expires_at WHEN 'account_locked' THEN x.expires_at ELSE i.expires_at END
@@ -81,6 +81,8 @@ SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.a
             AND x.session_epoch = u.session_epoch AND u.status IN ('pending', 'active', 'locked')
         WHEN 'idle_warning' THEN u.status = 'active' AND u.idle_due_at <= now() + make_interval(days => (m.data ->> 'days')::integer)
         WHEN 'account_locked' THEN u.status = 'locked'
+        WHEN 'lock_digest' THEN a.status = 'active'
+        WHEN 'idle_brake' THEN a.status = 'active'
         ELSE true
     END AND (m.user_id IS NULL OR u.id IS NOT NULL) AS is_alive,
     m.kind = 'account_locked' AND x.generation = m.generation AND x.state = 'pending' AND x.releases_lock AS has_reset_link
@@ -89,6 +91,8 @@ JOIN rollcall.outbox m ON m.org_id = t.org_id AND m.id = t.id
 JOIN rollcall.organization o ON o.id = m.org_id
 JOIN rollcall.policy p ON p.org_id = m.org_id
 LEFT JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+-- To whom a mail about the organization itself goes.
+LEFT JOIN rollcall.users a ON m.user_id IS NULL AND a.org_id = m.org_id AND a.id = (m.data ->> 'recipient_id')::uuid
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.invitation i ON i.org_id = m.org_id AND i.user_id = m.user_id
 LEFT JOIN rollcall.password_reset x ON x.org_id = m.org_id AND x.user_id = m.user_id

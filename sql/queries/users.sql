@@ -11,9 +11,8 @@
     u.locale, '{}'::text[] AS incomplete, false AS on_day_off, u.status = 'active' AS assignable,
     CASE WHEN i.user_id IS NOT NULL THEN jsonb_build_object(
         'state', :{invitation_state_now},
-        'expires_at', i.expires_at, 'invited_by', i.invited_by, 'renewals', i.renewals, 'accepted_at', i.accepted_at,
-        'delivery', CASE WHEN d.id IS NOT NULL THEN jsonb_build_object(
-            'state', d.state, 'last_reply', d.last_reply, 'sent_at', d.sent_at, 'attempts', d.attempts) END)
+        'expires_at', to_char(i.expires_at, :{rfc3339}), 'invited_by', i.invited_by, 'renewals', i.renewals,
+        'accepted_at', to_char(i.accepted_at, :{rfc3339}), 'delivery', :{delivery})
     END AS invitation,
     NULL::text AS photo_url, u.last_login_at, u.last_active_at, u.version, u.created_at, u.updated_at
 
@@ -22,6 +21,15 @@
     LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
     LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
     LEFT JOIN rollcall.outbox d ON d.org_id = i.org_id AND d.id = i.outbox_id
+
+-- What became of the invitation's latest mail.
+-- fragment: delivery
+CASE WHEN d.id IS NOT NULL THEN jsonb_build_object('state', d.state, 'last_reply', d.last_reply,
+        'sent_at', to_char(d.sent_at, :{rfc3339}), 'attempts', d.attempts) END
+
+-- Inside of jsonb there is no row writer: times as it writes them (sessions speak UTC).
+-- fragment: rfc3339
+'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 -- A link that has lapsed counts as expired before the clock has come to it.
 -- fragment: invitation_state_now

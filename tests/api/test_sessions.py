@@ -316,4 +316,4 @@ def test_a_password_needs_its_own_permission(standing):
     user = standing.create_user()
     writer = standing.client(standing.make_key("users:write"))
     writer.post(f"/v1/users/{user['id']}/password", {"password": OTHER}).refused(403, "permission_missing")
-    standing.client(standing.make_key("users:password")).post(f"/v1/users/{user['id']}/password", {"password": OTHER}).ok(200)
+    standing.client(standing.make_key("users:write", "users:password")).post(f"/v1/users/{user['id']}/password", {"password": OTHER}).ok(200)

@@ -52,12 +52,17 @@ def make_rollcall(cluster, folder):
     return rollcall
 
 
+def raw_hash(tools, parameters, threads, seconds):
+    said = subprocess.run([tools / "raw_hash", *map(str, parameters), str(threads), str(seconds)], check=True, capture_output=True, text=True)
+    return json.loads(said.stdout)
+
+
 # -- CPU time, from /proc
 
 def times_of(pid, with_dead_children=False):
     try:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
     return sum(int(field) for field in fields[11:15 if with_dead_children else 13]) / TICKS
 
@@ -65,7 +70,7 @@ def times_of(pid, with_dead_children=False):
 def children_of(pid):
     try:
         return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
@@ -76,6 +81,8 @@ class Meter:
         self.postmaster = int((cluster.data / "postmaster.pid").read_text().split()[0])
         self.program, self.before = program, None
         self.before = self.look()
+
+    of = staticmethod(times_of)
 
     def look(self):
         postgres = times_of(self.postmaster, True) + sum(times_of(pid) for pid in children_of(self.postmaster))

@@ -13,14 +13,16 @@ import pathlib
 import re
 import secrets
 import subprocess
+import time
 
 from machine import Meter, wait_for
 
 PARAMETER = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-MARK = "@@@@@@@@@@@@"		# stands for twelve hexadecimal digits, the time in a UUIDv7
+MARK = "badc0ffee123"		# stands for twelve hexadecimal digits, the time in a UUIDv7
 OPTIONS = "-c search_path=rollcall,public -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601"
 REFETCH_EVERY = 250
+SEARCH_SECONDS = 1
 
 
 class Statement:
@@ -29,7 +31,7 @@ class Statement:
 
 
 def capture(rollcall, names, call):
-    """The statements of one request, in the order of `names`, and its answer."""
+    """The statements of one request, in the order of `names`."""
     log = rollcall.cluster.data / "statements" / "log.json"
     db = rollcall.db
     db.execute("ALTER SYSTEM SET log_statement = 'all'")
@@ -38,7 +40,7 @@ def capture(rollcall, names, call):
         wait_for(lambda: db.execute("SHOW log_statement").fetchone()[0] == "all")
         mark = secrets.token_hex(8)
         db.execute(f"SELECT '{mark}'")
-        answer = call()
+        call()
         found = {}
 
         def complete():
@@ -52,7 +54,7 @@ def capture(rollcall, names, call):
     finally:
         db.execute("ALTER SYSTEM RESET log_statement")
         db.execute("SELECT pg_reload_conf()")
-    return [found[name] for name in names], answer
+    return [found[name] for name in names]
 
 
 def read_line(entry):
@@ -73,13 +75,14 @@ class Script:
         self.lines, self.variables, self.templates, self.fetched = [], {"zero": "0"}, [], {}
         self.table = f"bench_{name}"
 
-    def fetch(self, sql, values):
-        """Parameters with these values are pgbench variables that `sql` fills, by these names."""
-        self.fetched = {value: name for name, value in values.items()}
+    def fetch(self, sql, ranges, names):
+        """Parameters with the values in `names` are columns that `sql` fetches, with new random numbers each time."""
+        self.fetched = names
         self.variables["turn"] = "0"
-        self.lines += [r"\set turn :turn + 1", rf"\if :turn % {REFETCH_EVERY} = 1", f"{sql} \\gset", r"\endif"]
+        self.lines += [r"\set turn :turn + 1", rf"\if :turn % {REFETCH_EVERY} = 1",
+                       *[rf"\set {name} random(1, {limit})" for name, limit in ranges.items()], f"{sql} \\gset", r"\endif"]
 
-    def number(self):
+    def count(self):
         """From here on MARK in a parameter is a number that comes only once."""
         self.variables["i"] = "0"
         self.lines += [r"\set i :i + 1", r"\set n :base + :i * :clients + :client_id"]
@@ -137,7 +140,7 @@ def mark_what_is_new(statements, known):
 
 class Limit:
     """pgbench with one script: tps, and the CPU time that PostgreSQL and pgbench took for each transaction."""
-    numbers = 1 << 40		# where the next run's numbers begin
+    numbers = int(time.time() * 1000)	# where the next run's begin: ids are UUIDv7, and partitions go by them
 
     def __init__(self, rollcall, script):
         self.rollcall, self.script, self.clients = rollcall, script, 8
@@ -145,7 +148,7 @@ class Limit:
     def run(self, seconds, clients=None):
         clients = clients or self.clients
         variables = {**self.script.variables, "base": str(Limit.numbers), "clients": str(clients)}
-        Limit.numbers += 1 << 24
+        Limit.numbers += 1 << 20
         command = ["pgbench", "-n", "-M", "prepared", "-c", clients, "-j", 1, "-T", seconds, "-f", self.script.path,
                    *[f"-D{name}={value}" for name, value in variables.items()],
                    "-h", "127.0.0.1", "-p", self.rollcall.cluster.port, "-U", "rollcall", self.rollcall.database]
@@ -154,13 +157,15 @@ class Limit:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
                               env={"PATH": "/usr/bin:/bin", "PGOPTIONS": OPTIONS, "PGPASSWORD": "rollcall"})
         assert done.returncode == 0 and "aborted" not in done.stderr, done.stderr[-3000:]
+        # The postmaster counts what its children took when they have ended.
+        wait_for(lambda: not self.rollcall.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'"))
         count = int(re.search(r"actually processed: (\d+)", done.stdout)[1])
         self.cost = [1e6 * meter.since()[0] / max(count, 1), 1e6 * (cpu_of_children() - before) / max(count, 1)]
         return float(re.search(r"tps = ([\d.]+)", done.stdout)[1])
 
-    def find_best(self, seconds, counts):
+    def find_best(self, counts):
         """The client count at which it is fastest."""
-        self.clients = max(counts, key=lambda clients: self.run(seconds, clients))
+        self.clients = max(counts, key=lambda clients: self.run(SEARCH_SECONDS, clients))
         return self.clients
 
 

@@ -13,7 +13,8 @@ class Answer:
         self.response = response
         self.status, self.headers, self.text = response.status_code, response.headers, response.text
         kind = self.headers.get("Content-Type", "")
-        self.body = response.json() if kind.split(";")[0] in ("application/json", "application/problem+json") else None
+        is_json = self.text and kind.split(";")[0] in ("application/json", "application/problem+json")
+        self.body = response.json() if is_json else None
 
     def __getitem__(self, name):
         return self.body[name]

@@ -82,7 +82,8 @@ class Cluster:
         return f"postgres://{role}:{role}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database="postgres"):
-        return psycopg.connect(host=str(self.folder), port=self.port, user="postgres", dbname=database, autocommit=True)
+        return psycopg.connect(host=str(self.folder), port=self.port, user="postgres", dbname=database, autocommit=True,
+                               options="-c intervalstyle=iso_8601 -c timezone=UTC")
 
     def make_roles(self):
         subprocess.run(["psql", "-qX", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-v", "owner_password=rollcall_owner",

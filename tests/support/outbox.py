@@ -5,7 +5,7 @@ does after a commit.
 """
 from .waiting import wait_until
 
-POLL_S = 5
+POLL_S = 5  # of a worker that is told nothing else
 
 
 def nudge(system):
@@ -52,3 +52,23 @@ def wait_state(system, recipient, state, timeout=10, **members):
 def wait_settled(system, timeout=30):
     """Nothing is left to send."""
     wait_until(lambda: system.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'queued'") == 0, timeout, because="the outbox is empty")
+
+
+def second_worker(system, **settings):
+    """Another one beside the first, once both clocks run."""
+    worker = system.program("rollcall-worker", ROLLCALL_METRICS_LISTEN="", **settings)
+    system.extra_workers.append(worker)
+    worker.start()
+    wait_until(lambda: sum(name == "rollcall-worker/clock" for name, *_ in system.cluster.connections(system.database)) == 2,
+               because="two clocks run")
+    return worker
+
+
+def rounds(system, count=2):
+    """The clock has gone round so many times: each time it has seen an invitation that was over."""
+    user_id = system.value("INSERT INTO rollcall.users (org_id, id, first_name, last_name, status, status_reason, version)"
+                           " VALUES (%s, gen_random_uuid(), 'round', 'round', 'inactive', 'by_admin', 1) RETURNING id", system.org_id)
+    for _ in range(count):
+        system.sql("INSERT INTO rollcall.invitation (org_id, user_id, generation, state, expires_at) VALUES (%s, %s, 1, 'pending', now())"
+                   " ON CONFLICT (org_id, user_id) DO UPDATE SET state = 'pending', expires_at = now()", system.org_id, user_id)
+        wait_until(lambda: system.row("invitation", user_id)["state"] == "expired", because="the clock has gone round")

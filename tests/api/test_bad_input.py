@@ -1,0 +1,82 @@
+"""Bodies that are none: a clear 4xx, and nothing changes."""
+import json
+
+import pytest
+
+GOOD = {"email": "bad-input@example.org", "first_name": "Olena", "last_name": "Koval"}
+TEXT = json.dumps(GOOD).encode()
+
+
+def deep(levels, inside=b"1"):
+    return b"[" * levels + inside + b"]" * levels
+
+
+MALFORMED = {
+    "nothing but a brace": b"{", "an array": b"[]", "a text": b'"x"', "null": b"null", "a number": b"1", "true": b"true",
+    "two objects": TEXT + TEXT, "a tail": TEXT + b"x", "a trailing comma": TEXT[:-1] + b",}", "single quotes": TEXT.replace(b'"', b"'"),
+    "a comment": b"/* */" + TEXT, "unquoted names": b"{email: 1}", "NaN": b'{"email": NaN}', "Infinity": b'{"email": -Infinity}',
+    "a leading zero": b'{"email": 01}', "a plus": b'{"email": +1}', "a hex number": b'{"email": 0x1}', "an unclosed text": b'{"email": "x}',
+    "a raw line end in a text": b'{"email": "a\nb"}', "a raw control character": b'{"email": "a\x01b"}', "a raw NUL": b'{"email": "a\x00b"}',
+    "a NUL behind the end": TEXT + b"\x00", "an escaped NUL": b'{"first_name": "a\\u0000b"}', "an escaped NUL in a name": b'{"first\\u0000name": "a"}',
+    "a bad escape": b'{"email": "\\x41"}', "half a surrogate pair": b'{"first_name": "\\ud800"}', "a pair the wrong way": b'{"first_name": "\\udc00\\ud800"}',
+    "invalid UTF-8": b'{"first_name": "\xff\xfe"}', "overlong UTF-8": b'{"first_name": "\xc0\xaf"}', "a surrogate in UTF-8": b'{"first_name": "\xed\xa0\x80"}',
+    "beyond Unicode": b'{"first_name": "\xf4\x90\x80\x80"}', "cut UTF-8": b'{"first_name": "\xd0"}', "UTF-16": json.dumps(GOOD).encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf" + TEXT, "the same member twice": b'{"email": "a@example.org", "email": "b@example.org"}',
+    "the same member twice, once escaped": b'{"email": "a@example.org", "\\u0065mail": "b@example.org"}',
+    "the same member twice, inside": b'{"x": {"a": 1, "a": 2}}', "nested 100 deep": b'{"email": ' + deep(100) + b"}",
+    "nested 100000 deep": b'{"email": ' + deep(100000) + b"}", "100000 open brackets": b"[" * 100000, "blank": b"   ", "a number of 5000 digits": b'{"email": ' + b"1" * 5000 + b"}",
+    "a huge exponent": b'{"email": 1e999999}',
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("route", [("POST", "/v1/users"), ("PATCH", "/v1/policy"), ("POST", "/v1/sessions")], ids=" ".join)
+def test_what_is_not_acceptable_as_json_is_malformed(standing, route, name):
+    counts = "SELECT (SELECT count(*) FROM rollcall.users), (SELECT count(*) FROM rollcall.audit), (SELECT version FROM rollcall.policy LIMIT 1)"
+    before = standing.sql(counts)
+    answer = standing.admin.call(*route, data=MALFORMED[name], headers={"Content-Type": "application/json"})
+    answer.refused(400, "malformed_body")
+    assert standing.sql(counts) == before
+
+
+def test_an_object_of_reasonable_depth_is_read(standing):
+    standing.admin.call("POST", "/v1/users", data=b'{"email": ' + deep(5) + b"}", headers={"Content-Type": "application/json"}).refused(422, "invalid_body")
+
+
+TYPES = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", "application/jsonp", "application/json-patch+json", ""]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_another_media_type_is_refused(standing, kind):
+    standing.admin.call("POST", "/v1/users", data=TEXT, headers={"Content-Type": kind}).refused(415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/merge-patch+json", "application/json;charset=UTF-8"])
+def test_json_under_its_other_names_is_taken(standing, kind):
+    standing.admin.call("POST", "/v1/users", data=b"{}", headers={"Content-Type": kind}).refused(422, "invalid_body")
+
+
+def test_a_body_of_one_mebibyte_is_read_and_a_greater_one_refused(standing):
+    frame = b'{"first_name": "%s"}'
+    room = (1 << 20) - len(frame) + 2
+    headers = {"Content-Type": "application/json"}
+    standing.admin.call("POST", "/v1/users", data=frame % (b"x" * room), headers=headers).refused(422, "invalid_body")
+    assert standing.anyone.call("POST", "/v1/users", data=b"x" * (1 << 20), headers=headers).status == 401
+    assert standing.client(standing.admin_token).raw("POST", "/v1/users", data=frame % (b"x" * (room + 1)), headers=headers).status == 413
+    standing.admin.get("/v1/me").ok(200)
+
+
+def test_thousands_of_faults_are_answered_and_not_all_of_them_named(standing):
+    body = {f"field_{number}": number for number in range(20000)}
+    answer = standing.admin.post("/v1/users", body).refused(422, "invalid_body")
+    assert 1 <= len(answer["errors"]) <= 100
+
+
+def test_a_member_of_an_absurd_name_does_not_break_the_answer(standing):
+    answer = standing.admin.post("/v1/users", {"a/~\"\\\u2028\u0007": 1, "": 1, "€" * 1000: 1}).refused(422, "invalid_body")
+    assert {"/a~1~0\"\\\u2028\u0007", "/", "/" + "€" * 1000} <= answer.faults().keys()
+
+
+def test_the_server_is_well_after_all_of_it(standing):
+    standing.admin.get("/v1/users").ok(200)
+    assert standing.metrics()["rollcall_child_restarts_total"] == 0

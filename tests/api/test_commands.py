@@ -1,0 +1,311 @@
+"""The other faces of rollcall-server: migrate, org create, key create, --print-config, --version."""
+import json
+import re
+import subprocess
+
+import pytest
+
+from support import links
+from support.system import Rollcall, build_folder, database_settings, environment, migrated_template, run_command, succeeded
+
+PASSWORD = "violet tractor under seven moons"
+
+
+@pytest.fixture
+def empty(cluster):
+    """An empty database, and a way to run commands on it."""
+    database = cluster.create_database()
+    yield Commands(cluster, database)
+    cluster.drop_database(database)
+
+
+@pytest.fixture
+def migrated(cluster):
+    database = cluster.create_database(migrated_template(cluster))
+    yield Commands(cluster, database)
+    cluster.drop_database(database)
+
+
+class Commands:
+    def __init__(self, cluster, database):
+        self.cluster, self.database = cluster, database
+        self.settings = database_settings(cluster, database)
+
+    def __call__(self, *arguments, **settings):
+        return run_command(*arguments, **{**self.settings, **settings})
+
+    def sql(self, statement, *params):
+        with self.cluster.connect(self.database) as db:
+            cursor = db.execute(statement, params)
+            return cursor.fetchall() if cursor.description else cursor.rowcount
+
+
+def refused(done, *words, code=1):
+    assert done.returncode == code, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    for word in words:
+        assert word in done.stderr, done.stderr
+    return done.stderr
+
+
+# --- migrate
+
+def test_migrate_brings_an_empty_database_up_and_a_second_time_changes_nothing(empty):
+    first = succeeded(empty("migrate"))
+    assert "applied migration 0001 foundation" in first and "the schema has all migrations" in first
+    before = empty.sql("SELECT version, checksum, applied_at FROM rollcall.schema_migration ORDER BY version")
+    second = succeeded(empty("migrate"))
+    assert "applied" not in second and "made" not in second and "granted" not in second
+    assert empty.sql("SELECT version, checksum, applied_at FROM rollcall.schema_migration ORDER BY version") == before
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(empty):
+    assert "would apply migration 0001 foundation" in empty("migrate", "--dry-run").stdout
+    assert empty.sql("SELECT to_regnamespace('rollcall')") == [(None,)]
+
+
+def test_a_migration_that_was_edited_after_it_landed_stops_everything(migrated):
+    migrated.sql("UPDATE rollcall.schema_migration SET checksum = 'x' WHERE version = 1")
+    done = migrated("migrate")
+    assert done.returncode == 1 and "edited after it had landed" in done.stderr and "foundation" in done.stderr
+
+
+def test_two_migrations_at_once_make_one_schema(empty):
+    env = environment(**empty.settings)
+    both = [subprocess.Popen([build_folder() / "rollcall-server", "migrate"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sum("applied migration 0001" in out for out, _ in outputs) == 1
+
+
+def test_migrate_makes_partitions_of_the_audit_for_two_years(migrated):
+    names = [row[0] for row in migrated.sql("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'rollcall.audit'::regclass")]
+    assert len(names) >= 25
+    newest = max(names)
+    migrated.sql(f"DROP TABLE {newest}")
+    assert "made 1 partition" in succeeded(migrated("migrate"))
+
+
+def test_a_program_refuses_to_start_on_a_database_without_its_schema(empty):
+    stderr = refused(empty(ROLLCALL_LISTEN="127.0.0.1:1"), "rollcall-server migrate")
+    assert re.search(" error server could not start", stderr)
+
+
+def test_a_program_refuses_to_start_on_a_schema_that_is_too_old_and_says_which(migrated):
+    migrated.sql("DELETE FROM rollcall.schema_migration WHERE version = (SELECT max(version) FROM rollcall.schema_migration)")
+    refused(migrated(ROLLCALL_LISTEN="127.0.0.1:1"), "lacks 1 of the migrations", "rollcall-server migrate")
+    for command in (("org", "create", "--slug", "x1", "--name", "X", "--admin-email", "a@example.org"), ("key", "create", "--org", "x", "--name", "n", "--permissions", "*")):
+        refused(migrated(*command), "lacks 1 of the migrations")
+
+
+def test_a_program_refuses_to_start_on_a_schema_that_declares_itself_incompatible(migrated):
+    migrated.sql("INSERT INTO rollcall.schema_migration (version, name, checksum, incompatible_below) VALUES (9000, 'future', 'x', 9000)")
+    refused(migrated(ROLLCALL_LISTEN="127.0.0.1:1"), "9000")
+
+
+def test_a_program_starts_on_a_newer_schema_that_does_not_mind(migrated):
+    migrated.sql("INSERT INTO rollcall.schema_migration (version, name, checksum) VALUES (9000, 'future', 'x')")
+    json.loads(succeeded(migrated("org", "create", "--slug", "later", "--name", "Later", "--admin-email", "a@example.org")))
+
+
+def test_migrate_without_the_programs_role_says_what_makes_it(empty):
+    stranger = empty.settings["ROLLCALL_DATABASE_URL"].replace("rollcall:rollcall@", "stranger:x@")
+    done = empty("migrate", ROLLCALL_DATABASE_URL=stranger)
+    assert done.returncode == 1 and "deploy/roles.sql" in done.stderr
+
+
+# --- least privilege
+
+def test_the_programs_role_holds_exactly_what_it_needs(migrated):
+    held = dict(migrated.sql("SELECT table_name, string_agg(privilege_type, ',' ORDER BY privilege_type) FROM information_schema.role_table_grants"
+                             " WHERE grantee = 'rollcall' AND table_schema = 'rollcall' GROUP BY table_name"))
+    tables = {row[0] for row in migrated.sql("SELECT relname FROM pg_class WHERE relnamespace = 'rollcall'::regnamespace AND relkind IN ('r', 'p')"
+                                             " AND NOT relispartition")}
+    assert held == {name: "DELETE,INSERT,SELECT,UPDATE" for name in tables} | {
+        "schema_migration": "SELECT", "audit": "INSERT,SELECT", "organization": "INSERT,SELECT,UPDATE"}
+
+
+FORBIDDEN = ["UPDATE rollcall.audit SET action = 'x'", "DELETE FROM rollcall.audit", "TRUNCATE rollcall.audit", "TRUNCATE rollcall.users",
+             "UPDATE rollcall.schema_migration SET checksum = 'x'", "INSERT INTO rollcall.schema_migration (version, name, checksum) VALUES (5, 'x', 'x')",
+             "DELETE FROM rollcall.schema_migration", "DELETE FROM rollcall.organization", "CREATE TABLE rollcall.x ()", "CREATE TABLE public.x ()",
+             "CREATE SCHEMA x", "ALTER TABLE rollcall.users DISABLE TRIGGER ALL", "DROP TABLE rollcall.users", "CREATE ROLE x",
+             "COPY rollcall.users TO PROGRAM 'cat'", "SELECT * FROM pg_authid"]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+def test_the_programs_role_may_not(cluster, statement):
+    import psycopg
+    database = cluster.create_database(migrated_template(cluster))
+    try:
+        with psycopg.connect(cluster.url("rollcall", database), autocommit=True) as db, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute(statement)
+    finally:
+        cluster.drop_database(database)
+
+
+def test_the_programs_role_may_not_touch_the_partitions_behind_the_audits_back(cluster):
+    import psycopg
+    database = cluster.create_database(migrated_template(cluster))
+    try:
+        with psycopg.connect(cluster.url("rollcall", database), autocommit=True) as db:
+            name = db.execute("SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'rollcall.audit'::regclass").fetchone()[0]
+            for verb in (f"DELETE FROM {name}", f"UPDATE {name} SET action = 'x'", f"INSERT INTO {name} DEFAULT VALUES"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    db.execute(verb)
+    finally:
+        cluster.drop_database(database)
+
+
+# --- org create, org reinvite-admin, key create
+
+def create(commands, *more, slug="acme"):
+    return commands("org", "create", "--slug", slug, "--name", "Acme", "--admin-email", "boss@example.org", *more)
+
+
+def test_org_create_prints_one_line_with_a_link_that_works(migrated, cluster, logs):
+    made = json.loads(succeeded(create(migrated)))
+    assert set(made) == {"organization_id", "user_id", "invitation_url"}
+    assert made["invitation_url"].startswith("http://127.0.0.1:1/accept#")
+    with Rollcall(cluster, migrated.database, {"org_id": made["organization_id"], "admin_id": made["user_id"]}, logs, with_worker=False) as system:
+        system.accept(made["invitation_url"]).ok(200)
+        token = system.login("boss@example.org", PASSWORD).ok(201)["token"]
+        me = system.client(token).get("/v1/me").ok(200)
+        assert (me["role"], me["permissions"], me["status"]) == ("Administrator", ["*"], "active")
+        rows = system.client(token).get("/v1/audit").ok(200).items
+        assert rows[-1]["actor"]["kind"] == "operator"
+        assert [row["kind"] for row in system.client(token).get("/v1/outbox").ok(200).items] == ["invitation"]
+
+
+WRONG = {
+    "--slug": (["Acme", "-acme", "a", "a" * 64, "ac me", "1acme", "acme-"], "--slug"), "--admin-email": (["boss", "boss@", ""], "--admin-email"),
+    "--name": (["", "a\nb", "   "], "--name"), "--preset": (["none", ""], "--preset"), "--admin-username": (["a@b", ""], "--admin-username"),
+    "--locale": (["de"], "--locale"), "--timezone": (["Mars/Olympus"], "time zone"),
+}
+
+
+@pytest.mark.parametrize("option, value", [(option, value) for option, (values, _) in WRONG.items() for value in values], ids=repr)
+def test_org_create_names_a_wrong_option_and_makes_nothing(migrated, option, value):
+    arguments = {"--slug": "acme", "--name": "Acme", "--admin-email": "boss@example.org", option: value}
+    done = migrated("org", "create", *[part for pair in arguments.items() for part in pair])
+    assert done.returncode in (1, 2) and WRONG[option][1] in done.stderr, done.stderr
+    assert migrated.sql("SELECT count(*) FROM rollcall.organization") == [(0,)]
+
+
+def test_org_create_names_all_wrong_options_at_once(migrated):
+    stderr = refused(migrated("org", "create", "--slug", "A", "--name", "", "--admin-email", "x", "--preset", "y"), code=2)
+    assert all(option in stderr for option in ("--slug", "--name", "--admin-email", "--preset"))
+
+
+USAGE = [("org", "create"), ("org", "create", "--slug", "acme"), ("org", "create", "--slug"), ("org", "create", "--colour", "red"), ("org",), ("org", "delete"),
+         ("key", "create"), ("key", "create", "--org", "acme", "--name", "n"), ("migrate", "--now"), ("serve",), ("--nonsense",),
+         ("org", "create", "--slug", "a1", "--slug", "a2", "--name", "A", "--admin-email", "a@example.org")]
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_a_wrong_command_line_is_refused_before_anything_is_read(arguments):
+    done = run_command(*arguments)
+    assert done.returncode == 2 and done.stderr and done.stdout == "", (done.stdout, done.stderr)
+
+
+def test_a_slug_is_taken_once(migrated):
+    succeeded(create(migrated))
+    refused(create(migrated), "slug")
+    assert migrated.sql("SELECT count(*) FROM rollcall.organization") == [(1,)]
+    assert migrated.sql("SELECT count(*) FROM rollcall.users") == [(1,)]
+
+
+@pytest.mark.parametrize("preset", ["default", "hesh", "urbantz", "keycrm", "wetrack"])
+def test_every_preset_makes_an_organization_whose_administrator_gets_in(cluster, logs, preset):
+    from support.system import organization_template
+    template, facts = organization_template(cluster, preset, logs)
+    database = cluster.create_database(template)
+    with Rollcall(cluster, database, facts, logs, with_worker=False) as system:
+        assert system.admin.get("/v1/me").ok(200)["status"] == "active"
+    cluster.drop_database(database)
+
+
+def test_a_lost_administrators_link_is_replaced(migrated, cluster, logs):
+    made = json.loads(succeeded(create(migrated)))
+    again = json.loads(succeeded(migrated("org", "reinvite-admin", "--slug", "acme")))
+    assert again["user_id"] == made["user_id"] and again["invitation_url"] != made["invitation_url"]
+    with Rollcall(cluster, migrated.database, {"org_id": made["organization_id"]}, logs, with_worker=False) as system:
+        system.accept(made["invitation_url"]).refused(410, "link_revoked")
+        system.accept(again["invitation_url"]).ok(200)
+    refused(migrated("org", "reinvite-admin", "--slug", "acme"), "no pending administrator")
+    refused(migrated("org", "reinvite-admin", "--slug", "nowhere"), "no pending administrator")
+
+
+def test_key_create_prints_a_key_once_and_stores_its_hash(migrated):
+    succeeded(create(migrated))
+    made = json.loads(succeeded(migrated("key", "create", "--org", "acme", "--name", "CI", "--permissions", "users:read,users:write", "--expires-at", "2999-01-01T00:00:00Z")))
+    assert set(made) == {"id", "key"} and made["key"].startswith("rck_")
+    row = migrated.sql("SELECT key_hash, name, permissions, expires_at::text FROM rollcall.api_key")[0]
+    assert row == (links.token_hash(made["key"]), "CI", ["users:read", "users:write"], "2999-01-01 00:00:00+00")
+    assert migrated.sql("SELECT action FROM rollcall.audit WHERE subject_kind = 'api_key'") == [("api_key.created",)]
+
+
+KEYS = {"--org": ["nowhere"], "--name": ["", "a\nb"], "--permissions": ["", "users read", "a,,b", ",", "a\"b"], "--expires-at": ["tomorrow", "2026-02-30T00:00:00Z"]}
+
+
+@pytest.mark.parametrize("option, value", [(option, value) for option, values in KEYS.items() for value in values], ids=repr)
+def test_key_create_refuses_what_is_wrong(migrated, option, value):
+    succeeded(create(migrated))
+    arguments = {"--org": "acme", "--name": "CI", "--permissions": "users:read", option: value}
+    done = migrated("key", "create", *[part for pair in arguments.items() for part in pair])
+    assert done.returncode in (1, 2) and done.stderr and done.stdout == "", (done.stdout, done.stderr)
+    assert migrated.sql("SELECT count(*) FROM rollcall.api_key") == [(0,)]
+
+
+# --- configuration
+
+def test_print_config_lists_every_variable_with_its_origin_and_masks_secrets(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("hex:" + "ab" * 32 + "\n")
+    done = run_command("--print-config", ROLLCALL_SECRET=None, ROLLCALL_SECRET_FILE=secret, ROLLCALL_DATABASE_URL="postgres://rollcall:hunter2secret@db/rollcall",
+                       ROLLCALL_SMTP_URL="smtp://mailer:hunter3secret@relay.example.org:587?tls=starttls")
+    assert done.returncode == 0, done.stderr
+    for variable in ("ROLLCALL_DATABASE_URL", "ROLLCALL_MIGRATE_DATABASE_URL", "ROLLCALL_SECRET", "ROLLCALL_LISTEN", "ROLLCALL_METRICS_LISTEN", "ROLLCALL_PUBLIC_URL",
+                     "ROLLCALL_TRUSTED_PROXIES", "ROLLCALL_PROCESSES", "ROLLCALL_SMTP_URL", "ROLLCALL_SMTP_CA", "ROLLCALL_MAIL_FROM", "ROLLCALL_TEMPLATES",
+                     "ROLLCALL_SENDERS", "ROLLCALL_POLL_INTERVAL", "ROLLCALL_PASSWORD_HASH", "ROLLCALL_HASH_THREADS", "ROLLCALL_HASH_QUEUE", "ROLLCALL_RATE_LIMIT",
+                     "ROLLCALL_DB_READ", "ROLLCALL_DB_WRITE", "ROLLCALL_DB_SLOW", "ROLLCALL_LOG_LEVEL", "ROLLCALL_LOG_FORMAT"):
+        assert variable in done.stdout, variable
+    for hidden in ("hunter2secret", "hunter3secret", "ab" * 8):
+        assert hidden not in done.stdout + done.stderr
+    assert str(secret) in done.stdout
+
+
+def test_every_wrong_value_is_named_at_start_all_at_once():
+    done = run_command(ROLLCALL_DATABASE_URL=None, ROLLCALL_SECRET="hex:00", ROLLCALL_LISTEN="nowhere", ROLLCALL_PROCESSES="many", ROLLCALL_RATE_LIMIT="-1",
+                       ROLLCALL_LOG_LEVEL="loud", ROLLCALL_PUBLIC_URL="ftp://x", ROLLCALL_TRUSTED_PROXIES="10.0.0.0/99", ROLLCALL_PASSWORD_HASH="md5")
+    stderr = refused(done)
+    for name in ("DATABASE_URL", "SECRET", "LISTEN", "PROCESSES", "RATE_LIMIT", "LOG_LEVEL", "PUBLIC_URL", "TRUSTED_PROXIES", "PASSWORD_HASH"):
+        assert f"could not use ROLLCALL_{name}:" in stderr, name
+
+
+def test_a_secret_in_the_environment_and_in_a_file_is_one_too_many(tmp_path):
+    (tmp_path / "secret").write_text("hex:" + "00" * 32)
+    refused(run_command(ROLLCALL_SECRET_FILE=tmp_path / "secret"), "both ROLLCALL_SECRET and ROLLCALL_SECRET_FILE are set")
+
+
+def test_version_names_the_release_and_the_schema():
+    assert re.fullmatch(r"rollcall-server \d+\.\d+\.\d+, schema \d+\n", succeeded(run_command("--version")))
+
+
+def test_help_lists_every_command():
+    stdout = succeeded(run_command("--help"))
+    for word in ("migrate", "org create", "org reinvite-admin", "key create", "--print-config", "--version"):
+        assert word in stdout
+
+
+def test_the_worker_prints_its_configuration_and_version_too():
+    assert "ROLLCALL_SMTP_URL" in succeeded(run_command("--print-config", program="rollcall-worker", ROLLCALL_DATABASE_URL="postgres://r@db/r",
+                                                       ROLLCALL_SMTP_URL="smtp://127.0.0.1:25?tls=none"))
+    assert "rollcall-worker" in succeeded(run_command("--version", program="rollcall-worker"))
+
+
+def test_json_logs_are_json(migrated):
+    done = migrated("org", "create", "--slug", "acme", "--name", "A", "--admin-email", "a@example.org", ROLLCALL_LOG_FORMAT="json", ROLLCALL_DATABASE_URL="postgres://rollcall@127.0.0.1:1/x")
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines and all({"at", "level", "program", "message"} <= set(line) for line in lines)

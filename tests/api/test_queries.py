@@ -1,0 +1,110 @@
+"""Every query of build/generated/queries.c against the migrated schema: it can be prepared, has the parameters
+that its list names, and stays in one organization unless it says that it does not."""
+import ast
+import pathlib
+import re
+
+import pytest
+
+from support.cluster import ROOT
+from support.system import migrated_template
+
+GENERATED = ROOT / "build" / "generated" / "queries.c"
+# The worker's claims and sweeps, and what is about the database as a whole (DESIGN.md §3).
+SPANNING = {
+    "audit_months_ahead", "deadline_next", "sweep_expired_invitations", "sweep_released_locks", "sweep_unfinished_guesses", "idle_stale_organizations",
+    "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "outbox_claim", "outbox_read", "outbox_settle",
+    "outbox_next", "outbox_depth", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
+    "schema_lock_wait", "schema_audit_partitions", "schema_role_exists", "schema_grants",
+}
+# These find an organization, by what a stranger calls it.
+FINDING = {"organization_find", "organization_founder"}
+
+
+def read_queries(text):
+    params = {name: re.findall(r'"([^"]*)"', body) for name, body in re.findall(r"params_(\w+)\[\] = \{(.*?)\};", text)}
+    for match in re.finditer(r"const struct query query_(\w+) = \{\n(.*?)\n\};", text, re.S):
+        lines = re.findall(r'^\t("(?:[^"\\]|\\.)*")', match[2], re.M)
+        sql = "".join(ast.literal_eval(line) for line in lines[1:])
+        yield match[1], sql, params.get(match[1], []), set(re.findall(r"QUERY_\w+", match[2].rsplit('"', 1)[1]))
+
+
+QUERIES = {name: rest for name, *rest in read_queries(GENERATED.read_text())} if GENERATED.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def schema(cluster):
+    database = cluster.create_database(migrated_template(cluster))
+    with cluster.connect(database) as db:
+        db.execute("SET ROLE rollcall_owner")
+        yield db
+    cluster.drop_database(database)
+
+
+def test_there_are_queries():
+    assert len(QUERIES) > 50
+    assert {name for name, (_, _, flags) in QUERIES.items() if "QUERY_ALL_ORGANIZATIONS" in flags} >= SPANNING & set(QUERIES)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_can_be_prepared_with_the_parameters_of_its_list(schema, name):
+    sql, params, _ = QUERIES[name]
+    schema.execute(f'PREPARE "{name}" AS {sql}'.encode())
+    types = schema.execute("SELECT parameter_types FROM pg_prepared_statements WHERE name = %s", [name]).fetchone()[0]
+    assert len(types.strip("{}").split(",") if types != "{}" else []) == len(params)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_binds_its_organization_unless_it_is_flagged(name):
+    sql, params, flags = QUERIES[name]
+    if "QUERY_ALL_ORGANIZATIONS" in flags:
+        assert name in SPANNING, "a new query that spans organizations: is it one of the worker's? add it here"
+    elif name not in FINDING:
+        assert params and params[0] == "org_id" and re.search(r"\$1\b", sql), "bind org_id, or flag it all_organizations"
+
+
+TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|session|api_key|outbox|audit|audit_value|role|policy)\b"
+
+
+@pytest.mark.parametrize("name", [name for name in QUERIES if "QUERY_ALL_ORGANIZATIONS" not in QUERIES[name][2]])
+def test_every_table_of_a_query_is_held_to_the_organization(name):
+    """Each mention of a tenant's table has an org_id or an organization beside it to be joined by."""
+    sql = QUERIES[name][0]
+    mentions = len(re.findall(TENANT_TABLES, sql))
+    bound = len(re.findall(r"\borg_id\b", sql)) + len(re.findall(r"\$1\b", sql))
+    assert bound >= mentions
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_flags_tell_what_a_query_does(name):
+    sql, _, flags = QUERIES[name]
+    body = re.sub(r"'[^']*'", "", sql)
+    changes = bool(re.search(r"^\s*(INSERT INTO|UPDATE|DELETE FROM)\b|AS (?:MATERIALIZED )?\(\s*(INSERT INTO|UPDATE|DELETE FROM)\b", body, re.M))
+    assert ("QUERY_WRITES" in flags) == changes
+    if "QUERY_NOTIFIES" in flags:
+        assert "QUERY_WRITES" in flags
+
+
+def test_no_c_file_holds_sql():
+    for folder in ("server", "worker", "common"):
+        for path in pathlib.Path(ROOT / folder).glob("*.c"):
+            found = re.search(r'"\s*(SELECT|INSERT INTO|UPDATE \w+\.|DELETE FROM|WITH \w+ AS)\b', path.read_text())
+            assert not found, f"{path}: {found and found[0]}"
+
+
+def test_every_foreign_key_and_primary_key_leads_with_the_organization(schema):
+    rows = schema.execute("""
+        SELECT conrelid::regclass::text, conname, contype, (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(conkey) WITH ORDINALITY k (num, n)
+            JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = k.num)
+        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+        WHERE connamespace = 'rollcall'::regnamespace AND contype IN ('p', 'f') AND NOT t.relispartition""").fetchall()
+    assert len(rows) > 15
+    for table, name, _, columns in rows:
+        if table not in ("rollcall.organization", "rollcall.schema_migration"):
+            assert columns[0] == "org_id", name
+
+
+def test_every_constraint_is_named_after_its_table(schema):
+    rows = schema.execute("SELECT t.relname, conname FROM pg_constraint c JOIN pg_class t ON t.oid = conrelid"
+                          " WHERE connamespace = 'rollcall'::regnamespace AND NOT t.relispartition").fetchall()
+    assert all(name.startswith(table + "_") for table, name in rows), rows
