@@ -20,7 +20,7 @@ struct buffer {
 	bool overflowed;	/* sticky: something was left out */
 };
 
-#define BUFFER_INIT ((struct buffer){0})
+#define BUFFER_INIT ((struct buffer){ 0 })
 
 void buffer_append(struct buffer *buffer, const char *bytes, size_t length);
 void buffer_puts(struct buffer *buffer, const char *text);

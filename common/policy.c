@@ -117,7 +117,12 @@ policy_set_value(struct policy *policy, const struct policy_column *column, cons
 {
 	void *member = (char *)policy + column->offset;
 
-	assert(text != NULL || column->nullable);
+	if (column->type == POLICY_DURATION || column->type == POLICY_INT_LIST) {
+		assert(text != NULL || column->nullable);
+		*(const char **)member = text;
+		return;
+	}
+	assert(text != NULL);
 	switch (column->type) {
 	case POLICY_BOOL:
 		*(bool *)member = text[0] == 't';
@@ -130,10 +135,8 @@ policy_set_value(struct policy *policy, const struct policy_column *column, cons
 	case POLICY_INT:
 		*(int *)member = (int)strtol(text, NULL, 10);
 		break;
-	case POLICY_DURATION:
-	case POLICY_INT_LIST:
-		*(const char **)member = text;
-		break;
+	default:
+		assert(!"every type is dealt with");
 	}
 }
 

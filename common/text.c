@@ -242,7 +242,7 @@ name_is_valid(const char *text)
 bool
 phone_normalize(const char *text, char out[17])
 {
-	char digits[1 + 2 + 15 + 1];	/* a plus or 00, fifteen digits, NUL */
+	char digits[1 + 2 + 15 + 1] = "";	/* a plus or 00, fifteen digits, NUL */
 	const char *national;
 	size_t count = 0;
 

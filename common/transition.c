@@ -93,6 +93,7 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 	write_text(out, "guard", details->guard);
 	if (details->guard != NULL)
 		json_write_int_member(out, "guard_count", details->guard_count);
+	write_text(out, "guard_email", details->guard_email);
 	if (transition->status_changes) {
 		json_write_string_member(out, "status", user_status_word(transition->status));
 		json_write_string_member(out, "status_reason", status_reason_word(transition->reason));

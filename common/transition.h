@@ -20,8 +20,9 @@ struct transition_batch;
  * false for what does not apply. */
 struct transition_details {
 	const char *action;		/* audit: "user.inactivated" */
-	const char *guard;		/* "idle", "lock" */
-	int guard_count;
+	const char *guard;		/* "idle", "lock", "email" */
+	int guard_count;		/* "lock": the threshold */
+	const char *guard_email;	/* "email": the address that he must have by now */
 	const char *password_hash;	/* where the transition sets one */
 	const char *keep_session;	/* id of the session that outlives ends_sessions */
 	const char *invited_by;		/* user id; NULL keeps the one before */

@@ -278,7 +278,8 @@ user_edit_plan_link(struct request *rq)
 		|| the->subject.state.status != STATUS_PENDING)
 		return STEP_NEXT;
 	the->subject.state.has_email = edit->new_email != NULL;
-	the->details = (struct transition_details){ .action = "user.invited", .ignores_version = true,
+	the->details = (struct transition_details){ .action = "user.invited", .guard = "email",
+		.guard_email = edit->new_email, .ignores_version = true,
 		.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL,
 		.note = "the e-mail address changed" };
 	if (!user_decide(rq, EVENT_INVITE, &step))

@@ -7,13 +7,19 @@ SELECT greatest(ceil(extract(epoch FROM min(i.expires_at) - now()) * 1000), 0)::
 FROM rollcall.invitation i
 WHERE i.state = 'pending';
 
+-- The due ones first: what they are joined with is looked up for them alone.
 -- name: sweep_expired_invitations (limit) all_organizations
+WITH due AS MATERIALIZED (
+    SELECT v.org_id, v.user_id, v.expires_at
+    FROM rollcall.invitation v
+    WHERE v.state = 'pending' AND v.expires_at <= now()
+    ORDER BY v.expires_at
+    LIMIT :limit::integer
+)
 SELECT u.org_id, :{subject}
-FROM rollcall.invitation due
+FROM due
 JOIN :{subject_from_joined}
-WHERE due.state = 'pending' AND due.expires_at <= now()
-ORDER BY due.expires_at
-LIMIT :limit::integer;
+ORDER BY due.expires_at;
 
 -- fragment: subject_from_joined
     rollcall.users u ON u.org_id = due.org_id AND u.id = due.user_id

@@ -10,7 +10,8 @@ administrator AS (
     INSERT INTO rollcall.role (org_id, id, name, permissions)
     VALUES (:org_id, :role_id, 'Administrator', '{*}')
 )
-SELECT id FROM made, (SELECT now() AT TIME ZONE :timezone) zone_is_known;
+-- Shown, so that it is computed: PostgreSQL refuses a zone that it does not know.
+SELECT id, now() AT TIME ZONE :timezone AS local_time FROM made;
 
 -- name: policy_create (org_id, columns) writes
 INSERT INTO rollcall.policy

@@ -2,7 +2,7 @@
 -- guards go in; status, invitation, sessions, password, mails and audit follow, or
 -- nothing does. One user or a thousand is the same statement.
 --
--- items    [{id, version, guard, guard_count, status, status_reason, ...}]
+-- items    [{id, version, guard, guard_count, guard_email, status, status_reason, ...}]
 -- mails    [{id, user_id, kind, to_user, recipient, data, link}]
 -- audits   [{id, user_id, action, changes, personal}]
 -- actor    {kind, id, ip, request_id}
@@ -21,7 +21,7 @@
 -- name: user_transition (org_id, items, mails, audits, actor, admin_epoch) versioned writes notifies
 WITH item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (
-        id uuid, version bigint, guard text, guard_count integer,
+        id uuid, version bigint, guard text, guard_count integer, guard_email text,
         status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
         logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
         invitation text, invited_by uuid, accepted_through text,
@@ -34,6 +34,10 @@ locked AS MATERIALIZED (
     WHERE u.org_id = :org_id
       AND (i.version IS NULL OR u.version = i.version)
       AND (i.guard IS DISTINCT FROM 'idle' OR u.idle_due_at <= now())
+      -- Who was inactivated meanwhile is not locked as well.
+      AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
+      -- Behind an edit in the same transaction: only if that edit came to pass.
+      AND (i.guard IS DISTINCT FROM 'email' OR u.email = i.guard_email)
     ORDER BY u.id
     FOR UPDATE OF u
 ),
@@ -149,10 +153,13 @@ reset_used AS (
     FROM changed c
     WHERE v.org_id = :org_id AND v.user_id = c.id AND c.password_reset = 'use'
 ),
+-- Queued ones, said in a way that does not tempt the planner to look for them among all
+-- that are queued: a plan made while the queue is empty would do so when it is long.
 mails_cancelled AS (
     UPDATE rollcall.outbox m SET state = 'cancelled', last_reply = 'no longer wanted'
     FROM changed c
-    WHERE m.org_id = :org_id AND m.user_id = c.id AND c.cancels_mails AND m.state = 'queued'
+    WHERE m.org_id = :org_id AND m.user_id = c.id AND c.cancels_mails
+      AND m.state <> ALL ('{sent,failed,cancelled,bounced}')
       AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning')
 ),
 mails_queued AS (

@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 
+import psycopg
 import pytest
 
 from support import links
@@ -133,28 +134,25 @@ FORBIDDEN = ["UPDATE rollcall.audit SET action = 'x'", "DELETE FROM rollcall.aud
              "COPY rollcall.users TO PROGRAM 'cat'", "SELECT * FROM pg_authid"]
 
 
+@pytest.fixture(scope="module")
+def as_program(cluster):
+    database = cluster.create_database(migrated_template(cluster))
+    with psycopg.connect(cluster.url("rollcall", database), autocommit=True) as db:
+        yield db
+    cluster.drop_database(database)
+
+
 @pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_programs_role_may_not(cluster, statement):
-    import psycopg
-    database = cluster.create_database(migrated_template(cluster))
-    try:
-        with psycopg.connect(cluster.url("rollcall", database), autocommit=True) as db, pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute(statement)
-    finally:
-        cluster.drop_database(database)
+def test_the_programs_role_may_not(as_program, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_program.execute(statement)
 
 
-def test_the_programs_role_may_not_touch_the_partitions_behind_the_audits_back(cluster):
-    import psycopg
-    database = cluster.create_database(migrated_template(cluster))
-    try:
-        with psycopg.connect(cluster.url("rollcall", database), autocommit=True) as db:
-            name = db.execute("SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'rollcall.audit'::regclass").fetchone()[0]
-            for verb in (f"DELETE FROM {name}", f"UPDATE {name} SET action = 'x'", f"INSERT INTO {name} DEFAULT VALUES"):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    db.execute(verb)
-    finally:
-        cluster.drop_database(database)
+def test_the_programs_role_may_not_touch_the_partitions_behind_the_audits_back(as_program):
+    name = as_program.execute("SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'rollcall.audit'::regclass").fetchone()[0]
+    for statement in (f"DELETE FROM {name}", f"UPDATE {name} SET action = 'x'", f"INSERT INTO {name} DEFAULT VALUES"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_program.execute(statement)
 
 
 # --- org create, org reinvite-admin, key create
@@ -198,8 +196,7 @@ def test_org_create_names_all_wrong_options_at_once(migrated):
 
 
 USAGE = [("org", "create"), ("org", "create", "--slug", "acme"), ("org", "create", "--slug"), ("org", "create", "--colour", "red"), ("org",), ("org", "delete"),
-         ("key", "create"), ("key", "create", "--org", "acme", "--name", "n"), ("migrate", "--now"), ("serve",), ("--nonsense",),
-         ("org", "create", "--slug", "a1", "--slug", "a2", "--name", "A", "--admin-email", "a@example.org")]
+         ("key", "create"), ("key", "create", "--org", "acme", "--name", "n"), ("migrate", "--now"), ("serve",), ("--nonsense",)]
 
 
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)

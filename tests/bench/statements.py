@@ -67,6 +67,14 @@ def read_line(entry):
     return Statement(match[1], match[2], values)
 
 
+def hide_colons(sql):
+    """pgbench would take the :MI of a literal 'HH24:MI' for a variable of its."""
+    def rewrite(match):
+        escaped = match[0].replace("\\", "\\\\").replace(":", "\\003A")
+        return "U&" + escaped if re.search(r":\w", match[0]) else match[0]
+    return re.sub(r"'(?:[^']|'')*'", rewrite, sql)
+
+
 class Script:
     """A pgbench script in the making."""
 
@@ -113,9 +121,9 @@ class Script:
             self.lines.append(r"\startpipeline")
         for statement in statements:
             kinds = self.types_of(statement)
-            sql = re.sub(r"\$(\d+)(?!\d)", lambda match: self.expression(
-                statement.values[int(match[1])], kinds[int(match[1]) - 1]), statement.sql)
-            self.lines.append(re.sub(r"--[^\n]*", "", sql).rstrip().rstrip(";") + ";")
+            sql = re.sub(r"\$(\d+)", lambda match: self.expression(
+                statement.values[int(match[1])], kinds[int(match[1]) - 1]), hide_colons(statement.sql))
+            self.lines.append(sql.rstrip() + ";")
         if len(statements) > 1:
             self.lines.append(r"\endpipeline")
 
@@ -140,7 +148,9 @@ def mark_what_is_new(statements, known):
 
 class Limit:
     """pgbench with one script: tps, and the CPU time that PostgreSQL and pgbench took for each transaction."""
-    numbers = int(time.time() * 1000)	# where the next run's begin: ids are UUIDv7, and partitions go by them
+    # Where the next run's numbers begin. They stand for the time in UUIDv7: somewhat later than now, so that they
+    # meet no id that is there, and not so late that there is no partition for them.
+    numbers = int(time.time() * 1000) + (1 << 20)
 
     def __init__(self, rollcall, script):
         self.rollcall, self.script, self.clients = rollcall, script, 8

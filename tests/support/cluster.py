@@ -17,7 +17,7 @@ import psycopg
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = {
-    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal",
+    "fsync": "off", "full_page_writes": "off", "wal_level": "minimal",
     "max_wal_senders": "0", "max_connections": "400", "shared_buffers": "128MB", "autovacuum": "off",
     "max_wal_size": "4GB", "checkpoint_timeout": "1h", "listen_addresses": "127.0.0.1", "log_min_messages": "warning",
     "max_locks_per_transaction": "256",

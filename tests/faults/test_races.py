@@ -1,0 +1,236 @@
+"""Two at the same moment: never both, never a token alive that should be dead.
+
+ROLLCALL_RACES says how many rounds (200; a thousand by hand). Each round has its own users; the two calls
+start together on connections that are open already, so that which comes first is left to chance.
+"""
+import os
+import threading
+
+import pytest
+
+from support.waiting import wait_until
+
+ROUNDS = int(os.environ.get("ROLLCALL_RACES", "200"))
+PASSWORD = "violet tractor under seven moons"
+OTHER = "another tractor of the moon"
+pytestmark = [pytest.mark.timeout(60 + ROUNDS // 2), pytest.mark.settings(ROLLCALL_DB_WRITE=16)]
+
+
+class Race:
+    """Runs two calls at once, over and over, on two threads that stay."""
+
+    def __init__(self):
+        self.gate, self.calls, self.answers = threading.Barrier(3), [None, None], [None, None]
+        for number in (0, 1):
+            threading.Thread(target=self.run, args=(number,), daemon=True).start()
+
+    def run(self, number):
+        while True:
+            self.gate.wait()
+            call = self.calls[number]
+            if call is None:
+                return
+            try:
+                self.answers[number] = call()
+            except Exception as failure:	# shown by the test that looks at the answer
+                self.answers[number] = failure
+            self.gate.wait()
+
+    def __call__(self, first, second):
+        self.calls = [first, second]
+        self.gate.wait()
+        self.gate.wait()
+        return self.answers
+
+    def end(self):
+        self.calls = [None, None]
+        self.gate.wait()
+
+
+@pytest.fixture
+def race():
+    race = Race()
+    yield race
+    race.end()
+
+
+def codes(outcomes):
+    return {tuple(str(code) for code in outcome): count for outcome, count in outcomes.items()}
+
+
+def tally(outcomes, *answers):
+    key = tuple(answer.code or answer.status for answer in answers)
+    outcomes[key] = outcomes.get(key, 0) + 1
+
+
+def test_accept_against_inactivate(server_only, race):
+    outcomes, accepting, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS):
+        user = server_only.create_user()
+        link = server_only.token_of(server_only.link(user))
+        accepted, inactivated = race(lambda: accepting.post("/v1/invitations/accept", {"token": link, "password": PASSWORD}),
+                                     lambda: admin.post(f"/v1/users/{user['id']}/inactivate"))
+        tally(outcomes, accepted, inactivated)
+        inactivated.ok(200)
+        assert accepted.status == 200 or accepted.code == "link_revoked", accepted
+        assert server_only.user(user)["status"] == "inactive"
+        server_only.login(user["email"], PASSWORD).refused(401, "login_failed")
+        server_only.anyone.post("/v1/invitations/accept", {"token": link, "password": OTHER}).refused(410)
+        assert server_only.row("invitation", user)["state"] in ("accepted", "revoked")
+    print(codes(outcomes))
+
+
+def test_login_against_inactivate(server_only, race):
+    outcomes, signing_in, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS):
+        user = server_only.create_user(password=PASSWORD)
+        session, inactivated = race(lambda: signing_in.post("/v1/sessions", {"login": user["email"], "password": PASSWORD}),
+                                    lambda: admin.post(f"/v1/users/{user['id']}/inactivate"))
+        tally(outcomes, session, inactivated)
+        inactivated.ok(200)
+        assert session.status in (201, 401), session
+        if session.status == 201:
+            server_only.client(session["token"]).get("/v1/auth/verify").refused(401)
+        assert server_only.user(user)["status"] == "inactive"
+        server_only.admin.post(f"/v1/users/{user['id']}/activate").ok(200)
+        if session.status == 201:	# what was out stays out, though he may come in again
+            server_only.client(session["token"]).get("/v1/auth/verify").refused(401)
+    print(codes(outcomes))
+
+
+REMOVALS = {
+    "inactivate": lambda client, user: client.post(f"/v1/users/{user['id']}/inactivate"),
+    "take the role": lambda client, user: client.patch(f"/v1/users/{user['id']}", {"role_id": None}),
+}
+
+
+@pytest.mark.parametrize("ways", [("inactivate", "inactivate"), ("take the role", "take the role"), ("inactivate", "take the role")], ids=" and ".join)
+def test_two_administrators_removing_each_other(server_only, race, ways):
+    """One of them stays, whatever way each takes, in every round."""
+    role_id = str(server_only.value("SELECT id FROM rollcall.role WHERE permissions = '{*}'"))
+    first, second = ({"id": server_only.admin_id}, server_only.create_administrator())
+    clients = [server_only.client(server_only.plant_session(user)) for user in (first, second)]
+    outcomes = {}
+    for _ in range(max(ROUNDS // 3, 20)):
+        answers = race(lambda: REMOVALS[ways[0]](clients[0], second), lambda: REMOVALS[ways[1]](clients[1], first))
+        tally(outcomes, *answers)
+        assert sum(answer.status == 200 for answer in answers) == 1, answers
+        loser = answers[0] if answers[0].status != 200 else answers[1]
+        assert loser.code in ("last_administrator", "unauthenticated", "permission_missing", "exceeds_your_permissions"), loser
+        assert server_only.value("SELECT count(*) FROM rollcall.users u JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id"
+                                 " WHERE u.status = 'active' AND r.permissions = '{*}'") == 1
+        for user in (first, second):
+            server_only.sql("UPDATE rollcall.users SET status = 'active', role_id = %s WHERE id = %s", role_id, user["id"])
+        clients = [server_only.client(server_only.plant_session(user)) for user in (first, second)]
+    print(codes(outcomes))
+
+
+def test_two_resends(server_only, race):
+    """Both may be done, one after the other; one link is alive, and it is the one that was mailed last."""
+    admins = [server_only.client(server_only.admin_token) for _ in range(2)]
+    for _ in range(ROUNDS):
+        user = server_only.create_user()
+        answers = race(*[lambda client=client: client.post(f"/v1/users/{user['id']}/invite") for client in admins])
+        assert [answer.status for answer in answers] == [202, 202], answers
+        mailed = server_only.sql("SELECT generation FROM rollcall.outbox WHERE user_id = %s AND kind = 'invitation' ORDER BY generation", user["id"])
+        assert mailed == [1, 2, 3]
+        for generation in (1, 2):
+            server_only.inspect(server_only.link(user, generation=generation)).refused(410, "link_revoked")
+        server_only.inspect(server_only.link(user, generation=3)).ok(200)
+        assert server_only.user(user)["version"] == user["version"] + 2
+
+
+def test_two_accepts_of_one_link(server_only, race):
+    clients = [server_only.client() for _ in range(2)]
+    for _ in range(ROUNDS):
+        user = server_only.create_user()
+        link = server_only.token_of(server_only.link(user))
+        answers = race(*[lambda client=client, password=password: client.post("/v1/invitations/accept", {"token": link, "password": password})
+                         for client, password in zip(clients, (PASSWORD, OTHER), strict=True)])
+        assert sorted(answer.code or answer.status for answer in answers if answer.status != 200) == ["link_used"], answers
+        winner = PASSWORD if answers[0].status == 200 else OTHER
+        server_only.login(user["email"], winner).ok(201)
+
+
+def test_accept_against_a_new_address(server_only, race):
+    """Either he accepted and keeps his address, or the link has moved on to the new one; nobody is invited twice."""
+    outcomes, accepting, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for number in range(ROUNDS):
+        user = server_only.create_user()
+        link = server_only.token_of(server_only.link(user))
+        accepted, edited = race(lambda: accepting.post("/v1/invitations/accept", {"token": link, "password": PASSWORD}),
+                                lambda: admin.patch(f"/v1/users/{user['id']}", {"email": f"moved{number}@example.org"}))
+        tally(outcomes, accepted, edited)
+        assert (accepted.status == 200) != (edited.status == 200), (accepted, edited)
+        invitations = server_only.sql("SELECT recipient FROM rollcall.outbox WHERE user_id = %s AND kind = 'invitation' ORDER BY id", user["id"])
+        if accepted.status == 200:
+            assert edited.code == "refused_by_policy"
+            assert (server_only.user(user)["invitation"]["state"], invitations) == ("accepted", [user["email"]])
+        else:
+            assert accepted.code == "link_revoked"
+            assert (server_only.user(user)["status"], invitations) == ("pending", [user["email"], f"moved{number}@example.org"])
+    print(codes(outcomes))
+
+
+def test_reset_against_inactivate(server_only, race):
+    completing, admin = server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS // 2):
+        user = server_only.create_user(password=PASSWORD)
+        server_only.ask_reset(user)
+        link = server_only.token_of(server_only.reset_link(user))
+        done, inactivated = race(lambda: completing.post("/v1/password-resets/complete", {"token": link, "password": OTHER}),
+                                 lambda: admin.post(f"/v1/users/{user['id']}/inactivate"))
+        inactivated.ok(200)
+        assert done.status == 204 or done.code == "link_revoked", done
+        assert server_only.user(user)["status"] == "inactive"
+        server_only.anyone.post("/v1/password-resets/complete", {"token": link, "password": OTHER}).refused(410)
+
+
+def test_two_edits_with_the_same_etag(server_only, race):
+    admins = [server_only.client(server_only.admin_token) for _ in range(2)]
+    user = server_only.create_user()
+    for _ in range(ROUNDS):
+        tag = {"If-Match": f'"{server_only.user(user)["version"]}"'}
+        name = server_only.user(user)["first_name"]
+        answers = race(*[lambda client=client, letter=letter: client.patch(f"/v1/users/{user['id']}", {"first_name": name[:3] + letter + str(_)}, headers=tag)
+                         for client, letter in zip(admins, "xy", strict=True)])
+        assert sorted(answer.status for answer in answers) == [200, 412], answers
+
+
+def test_two_users_with_the_same_address(server_only, race):
+    admins = [server_only.client(server_only.admin_token) for _ in range(2)]
+    for number in range(ROUNDS):
+        body = {"email": f"same{number}@example.org", "first_name": "A", "last_name": "B"}
+        answers = race(*[lambda client=client: client.post("/v1/users", body) for client in admins])
+        assert sorted(answer.status for answer in answers) == [201, 409], answers
+    assert server_only.value("SELECT count(*) FROM rollcall.outbox WHERE kind = 'invitation'") == ROUNDS
+
+
+def test_the_tenth_wrong_guess_against_inactivate(server_only, race):
+    """He ends inactive, whether he was locked for a moment or not; the guess is refused like any other."""
+    guessing, admin = server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS):
+        user = server_only.create_user(password=PASSWORD)
+        server_only.move("credential", user, failed_attempts="9")
+        guess, inactivated = race(lambda: guessing.post("/v1/sessions", {"login": user["email"], "password": "wrong"}),
+                                  lambda: admin.post(f"/v1/users/{user['id']}/inactivate"))
+        guess.refused(401, "login_failed")
+        inactivated.ok(200)
+        assert server_only.user(user)["status"] == "inactive"
+
+
+def test_wrong_guesses_against_the_right_one(server_only, race):
+    """The tenth wrong one and a right one: locked with no session alive, or in with a count of zero."""
+    clients = [server_only.client() for _ in range(2)]
+    for _ in range(ROUNDS // 4):
+        user = server_only.create_user(password=PASSWORD)
+        server_only.move("credential", user, failed_attempts="8")
+        wrong, right = race(lambda: clients[0].post("/v1/sessions", {"login": user["email"], "password": "wrong"}),
+                            lambda: clients[1].post("/v1/sessions", {"login": user["email"], "password": PASSWORD}))
+        assert wrong.status == 401 and right.status in (201, 401), (wrong, right)
+        status = wait_until(lambda: server_only.user(user)["status"])
+        if status == "locked":
+            assert right.status == 401 or server_only.client(right["token"]).get("/v1/me").status == 401
+        else:
+            assert right.status == 201
+            server_only.client(right["token"]).get("/v1/me").ok(200)
