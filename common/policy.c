@@ -136,7 +136,7 @@ policy_set_value(struct policy *policy, const struct policy_column *column, cons
 		*(int *)member = (int)strtol(text, NULL, 10);
 		break;
 	default:
-		assert(!"every type is dealt with");
+		assert(false && "every type is dealt with");
 	}
 }
 

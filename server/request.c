@@ -358,7 +358,7 @@ request_parameter(struct request *rq, const char *name)
 		if (strcmp(rq->route->query[i], name) == 0)
 			return rq->query_values[i];
 	}
-	assert(!"a parameter that the route does not list");
+	assert(false && "a parameter that the route does not list");
 	return NULL;
 }
 

@@ -85,7 +85,10 @@ class Meter:
     of = staticmethod(times_of)
 
     def look(self):
-        postgres = times_of(self.postmaster, True) + sum(times_of(pid) for pid in children_of(self.postmaster))
+        children = None
+        while children != (now := children_of(self.postmaster)):	# one that ends meanwhile must not get lost between the two
+            children = now
+            postgres = sum(times_of(pid) for pid in children) + times_of(self.postmaster, True)
         ours = sum(times_of(pid) for pid in [self.program.pid, *self.program.children()]) if self.program else 0
         return postgres, ours
 
