@@ -97,9 +97,12 @@ database_options(const char *url, int statement_timeout_ms)
 	struct buffer options = BUFFER_INIT;
 	PQconninfoOption *given = PQconninfoParse(url, NULL);
 
-	/* pg_catalog comes first without being named; public holds the extensions. */
+	/* pg_catalog comes first without being named; public holds the extensions.
+	 * Plans are kept for as long as the connection: one that was made while a table
+	 * was small must not read all of it when it is large, so nothing is read whole
+	 * that an index leads to. Compiling a plan takes longer than any of ours runs. */
 	buffer_printf(&options, "-c search_path=rollcall,public -c lock_timeout=%d -c statement_timeout=%d"
-		" -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601",
+		" -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c enable_seqscan=off -c jit=off",
 		DATABASE_LOCK_TIMEOUT_MS, statement_timeout_ms);
 	/* What the operator says in the connection string comes last, and wins. */
 	for (const PQconninfoOption *option = given; option != NULL && option->keyword != NULL; option++)

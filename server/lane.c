@@ -46,11 +46,14 @@ static const struct lane_kind {
 	int statement_timeout_ms;
 	const char *more_options;
 } lane_kinds[LANE_COUNT] = {
-	[LANE_READ] = { "read", "rollcall-server/read", 512, 8, 512, 10000, "" },
-	[LANE_WRITE] = { "write", "rollcall-server/write", 1, 1, 256, 10000, "" },
+	/* Rows by their keys: the first plan is as good as any. */
+	[LANE_READ] = { "read", "rollcall-server/read", 512, 8, 512, 10000,
+		" -c plan_cache_mode=force_generic_plan" },
+	[LANE_WRITE] = { "write", "rollcall-server/write", 1, 1, 256, 10000,
+		" -c plan_cache_mode=force_generic_plan" },
 	/* Lists: a plan that knows its values is worth more than one kept. */
 	[LANE_SLOW] = { "slow", "rollcall-server/slow", 1, 1, 64, 5000,
-		" -c plan_cache_mode=force_custom_plan" },
+		" -c plan_cache_mode=force_custom_plan -c enable_seqscan=on" },
 };
 
 struct lane_state {

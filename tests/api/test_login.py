@@ -58,7 +58,7 @@ def test_an_administrator_releases_a_lock_with_a_new_password_and_the_count_star
     assert (released["status"], released["status_reason"]) == ("active", "by_admin")
     assert guess(server_only, user, 9) == [401] * 9
     server_only.login(user["email"], OTHER).ok(201)
-    assert guess(server_only, user, 9) == [401] * 9	# the right one has set the count to zero
+    assert guess(server_only, user, 9) == [401] * 9  # the right one has set the count to zero
     assert server_only.user(user)["status"] == "active"
 
 

@@ -127,7 +127,7 @@ def test_an_administrator_sees_and_ends_the_sessions_of_others(standing):
     standing.admin.delete(path).ok(204)
     first.get("/v1/me").refused(401)
     other.get("/v1/me").ok(200)
-    standing.admin.delete(path).ok(204)	# none is left: nothing to complain of
+    standing.admin.delete(path).ok(204)  # none is left: nothing to complain of
     assert [row["changes"] for row in standing.audit("user.sessions_ended", user)] == [{"sessions": [1, 0]}, {"sessions": [1, 0]}]
 
 

@@ -204,7 +204,7 @@ def test_the_last_administrator_stays_one_and_a_second_frees_him(server_only):
 
 
 def test_an_administrator_by_own_permissions_counts_and_a_pending_one_does_not(server_only):
-    server_only.create_user(own_permissions=["users:write", "roles:write"])	# pending
+    server_only.create_user(own_permissions=["users:write", "roles:write"])  # pending
     server_only.machine.post(f"/v1/users/{server_only.admin_id}/inactivate").refused(403, "last_administrator")
     server_only.create_active(own_permissions=["users:write", "roles:write"])
     server_only.machine.post(f"/v1/users/{server_only.admin_id}/inactivate").ok(200)

@@ -69,7 +69,7 @@ def test_a_filter_finds_exactly_those_whom_it_names(standing, people, name):
 
 def test_filters_and_count_agree(standing, people):
     answer = standing.admin.get("/v1/users", status="active,inactive,locked", kind="employee", count="true", limit=1).ok(200)
-    assert answer["total"] == 4 + 0 * len(people)	# the administrator is an employee, too
+    assert answer["total"] == 4 + 0 * len(people)  # the administrator is an employee, too
     assert len(answer.items) == 1
     assert "total" not in standing.admin.get("/v1/users", count="false").ok(200).body
 
@@ -95,8 +95,8 @@ def test_a_cursor_is_stable_under_inserts(server_only):
         server_only.create_user(last_name=letter)
     first = server_only.admin.get("/v1/users", sort="name", limit=3).ok(200)
     seen = [user["last_name"] for user in first.items]
-    server_only.create_user(last_name="a")	# before the cursor: not seen any more
-    server_only.create_user(last_name="z")	# behind it: seen
+    server_only.create_user(last_name="a")  # before the cursor: not seen any more
+    server_only.create_user(last_name="z")  # behind it: seen
     rest = server_only.admin.pages("/v1/users", sort="name", cursor=first["next_cursor"])
     names = seen + [user["last_name"] for user in rest]
     assert len(names) == len(set(names)) and "z" in names and "a" not in names

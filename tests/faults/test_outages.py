@@ -86,7 +86,7 @@ def test_postgresql_stops_and_starts_while_requests_run(own, mode):
     wait_until(lambda: count_of(loads, 201) > made + 20, timeout=30, because="requests succeed again")
     for load in loads:
         load.stop()
-        assert set(load.statuses) <= {201, 503, 409}, load.statuses	# 409: a write whose answer was lost had been done
+        assert set(load.statuses) <= {201, 503, 409}, load.statuses  # 409: a write whose answer was lost had been done
         assert load.failures == []
         for answer in load.problems:
             assert answer.status != 503 or int(answer.headers["Retry-After"]) >= 1, answer

@@ -32,7 +32,7 @@ class Race:
                 return
             try:
                 self.answers[number] = call()
-            except Exception as failure:	# shown by the test that looks at the answer
+            except Exception as failure:  # shown by the test that looks at the answer
                 self.answers[number] = failure
             self.gate.wait()
 
@@ -93,7 +93,7 @@ def test_login_against_inactivate(server_only, race):
             server_only.client(session["token"]).get("/v1/auth/verify").refused(401)
         assert server_only.user(user)["status"] == "inactive"
         server_only.admin.post(f"/v1/users/{user['id']}/activate").ok(200)
-        if session.status == 201:	# what was out stays out, though he may come in again
+        if session.status == 201:  # what was out stays out, though he may come in again
             server_only.client(session["token"]).get("/v1/auth/verify").refused(401)
     print(codes(outcomes))
 
@@ -234,3 +234,16 @@ def test_wrong_guesses_against_the_right_one(server_only, race):
         else:
             assert right.status == 201
             server_only.client(right["token"]).get("/v1/me").ok(200)
+
+
+def test_two_first_logins(server_only, race):
+    """Both get in, and no session is left behind of which nobody has the token."""
+    server_only.set_policy(activation_on="first_login")
+    clients = [server_only.client() for _ in range(2)]
+    for _ in range(ROUNDS // 2):
+        user = server_only.create_user()
+        server_only.accept(server_only.link(user)).ok(200)
+        answers = race(*[lambda client=client: client.post("/v1/sessions", {"login": user["email"], "password": PASSWORD}) for client in clients])
+        assert [answer.status for answer in answers] == [201, 201], answers
+        assert server_only.value("SELECT count(*) FROM rollcall.session WHERE user_id = %s", user["id"]) == 2
+        assert len(server_only.audit("user.first_login", user)) == 1

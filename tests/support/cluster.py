@@ -5,8 +5,10 @@ pytest processes share the cluster. Durability is off; nothing here outlives the
 """
 import contextlib
 import fcntl
+import itertools
 import os
 import pathlib
+import random
 import secrets
 import shutil
 import socket
@@ -24,10 +26,17 @@ SETTINGS = {
 }
 
 
+# Below the range from which outgoing connections are given theirs: nobody takes one between our
+# looking and the program's listening.
+ports = itertools.cycle(random.sample(range(10000, 32768), 20000))
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    for port in ports:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def postgres_programs():

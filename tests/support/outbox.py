@@ -49,6 +49,15 @@ def wait_state(system, recipient, state, timeout=10, **members):
     return wait_until(reached, timeout, because=f"the mail to {recipient} is {state} {members}")
 
 
+def wait_put_off(system, recipient, attempts, reply=""):
+    """The newest row to somebody, once a sender has tried so often and waits for the next time."""
+    def put_off():
+        found = system.sql("SELECT id FROM rollcall.outbox WHERE recipient = %s AND state = 'queued' AND leased_by IS NULL AND attempts = %s"
+                           " AND last_reply LIKE %s", recipient, attempts, f"%{reply}%")
+        return found and mail_to(system, recipient)
+    return wait_until(put_off, because=f"the mail to {recipient} is put off after {attempts} attempts")
+
+
 def wait_settled(system, timeout=30):
     """Nothing is left to send."""
     wait_until(lambda: system.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'queued'") == 0, timeout, because="the outbox is empty")

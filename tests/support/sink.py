@@ -3,6 +3,7 @@
     sink.behave("slow@example.org", HANG)
     sink.behave("gone@example.org", "550 5.1.1 no such user", times=1)
     sink.behave("full@example.org", "452 4.2.2 mailbox full", at="data")
+    sink.behave("slow@example.org", gate := Gate(), at="accepted")   and later gate.open()
 
 One thread runs all sinks of a process; each has a port of its own.
 """
@@ -18,6 +19,24 @@ from aiosmtpd.smtp import SMTP
 
 HANG, DROP = "<hang>", "<drop>"
 LINK = re.compile(r"https?://\S+#[A-Za-z0-9_-]+")
+
+
+class Gate:
+    """Holds a conversation where it is, until a test has done what must be done at that moment."""
+
+    def __init__(self):
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def wait_reached(self, timeout=30):
+        assert self.reached.wait(timeout), "the conversation has never come to this point"
+
+    def open(self):
+        self.opened.set()
+
+    async def pass_through(self):
+        self.reached.set()
+        while not self.opened.is_set():
+            await asyncio.sleep(0.005)
 
 
 class Mail:
@@ -88,6 +107,9 @@ class Handler:
 
     async def act(self, server, address, moment):
         behaviour = self.sink.behaviour(address, moment)
+        if isinstance(behaviour, Gate):
+            await behaviour.pass_through()
+            return None
         if behaviour == HANG:
             await asyncio.sleep(3600)
         if behaviour == DROP:

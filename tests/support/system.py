@@ -39,7 +39,7 @@ def environment(**settings):
         "ROLLCALL_SECRET": "hex:" + SECRET.hex(), "ROLLCALL_PROCESSES": "2", "ROLLCALL_RATE_LIMIT": "0",
         "ROLLCALL_METRICS_LISTEN": "", "ROLLCALL_PUBLIC_URL": "http://127.0.0.1:1",
         "ROLLCALL_PASSWORD_HASH": "argon2id:m=1024,t=1,p=1", "ROLLCALL_DB_READ": "2", "ROLLCALL_DB_WRITE": "8",
-        "ROLLCALL_DB_SLOW": "2", "ROLLCALL_MAIL_FROM": "Rollcall <rollcall@example.org>", "ROLLCALL_LOG_LEVEL": "info",
+        "ROLLCALL_DB_SLOW": "2", "ROLLCALL_MAIL_FROM": "Rollcall <rollcall@example.org>", "ROLLCALL_LOG_LEVEL": "info", "ROLLCALL_POLL_INTERVAL": "2",
     }
     values.update(settings)
     return {name: str(value) for name, value in values.items() if value is not None}
@@ -124,7 +124,7 @@ class Rollcall:
     def __enter__(self):
         self.server.start()
         if self.with_worker:
-            self.worker.start()
+            self.start_worker()
         self.wait_ready()
         return self
 
@@ -136,6 +136,13 @@ class Rollcall:
                 self._db.close()
             if self.sink:
                 self.sink.stop()
+
+    def start_worker(self, worker=None):
+        """And waits until its supervisor is at work: before that a SIGTERM would find no handler."""
+        worker = worker or self.worker
+        worker.start()
+        wait_until(worker.children, pause=0.005, because=f"the worker has started\n{worker.text()}")
+        return worker
 
     def wait_ready(self):
         wait_until(self.is_ready, timeout=20, pause=0.005, because=f"the server is ready\n{self.server.text()}")
@@ -197,13 +204,12 @@ class Rollcall:
         self.worker.environment.update({name: str(value) for name, value in settings.items()})
         if self.worker.process and self.worker.is_running():
             assert self.worker.stop() == 0
-        self.worker.start()
+        self.start_worker()
 
     def add_worker(self, **settings):
         worker = self.program("rollcall-worker", ROLLCALL_METRICS_LISTEN="", **settings)
         self.extra_workers.append(worker)
-        worker.start()
-        return worker
+        return self.start_worker(worker)
 
     def command(self, *arguments, **settings):
         return run_command(*arguments, **{**self.settings, **settings})

@@ -429,12 +429,15 @@ every_session_has_our_settings(void **state)
 		{ LANE_READ, "datestyle", "ISO, MDY" },
 		{ LANE_READ, "lock_timeout", "500ms" },
 		{ LANE_READ, "statement_timeout", "10s" },
-		{ LANE_READ, "plan_cache_mode", "auto" },
+		{ LANE_READ, "plan_cache_mode", "force_generic_plan" },
+		{ LANE_READ, "enable_seqscan", "off" },
+		{ LANE_READ, "jit", "off" },
 		{ LANE_WRITE, "application_name", "rollcall-server/write" },
 		{ LANE_WRITE, "statement_timeout", "10s" },
 		{ LANE_SLOW, "application_name", "rollcall-server/slow" },
 		{ LANE_SLOW, "statement_timeout", "5s" },
 		{ LANE_SLOW, "plan_cache_mode", "force_custom_plan" },
+		{ LANE_SLOW, "enable_seqscan", "on" },
 	};
 	struct fixture *f = *state;
 
