@@ -342,6 +342,8 @@ supervisor_run(const struct child_spec *specs, int spec_count, void *context,
 	} while (signal_number != SIGTERM && signal_number != SIGINT);
 
 	exit_code = stop_children(&supervisor);
+	/* A second SIGTERM that waits by now would kill us with all done: discard it. */
+	signal(SIGTERM, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &supervisor.inherited, NULL);
 	return exit_code;
 }

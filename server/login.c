@@ -31,6 +31,8 @@ const struct body_field reset_request_fields[] = {
 	{ 0 },
 };
 
+#define USER_AGENT_MAX 256
+
 struct login_case {
 	struct user_case the;		/* first: user_case(rq) works here too */
 	char login_digest[TOKEN_HASH_SIZE];
@@ -217,13 +219,27 @@ make_token(struct request *rq, struct login_case *login)
 	uuid_make_text(login->session_id);
 }
 
+/* At most 256 bytes of it, and no half of a character. The client may have gone while
+ * the hash was made; then nobody asks. */
+static const char *
+user_agent(struct request *rq)
+{
+	const char *agent = rq->exchange != NULL ? http_header(rq->exchange, "User-Agent") : NULL;
+	size_t length = agent != NULL ? strnlen(agent, USER_AGENT_MAX) : 0;
+
+	if (agent == NULL)
+		return NULL;
+	while (length > 0 && ((unsigned char)agent[length] & 0xc0) == 0x80)
+		length--;
+	return arena_copy_n(rq->scratch, agent, length);
+}
+
 /* With the first login of a pending user his activation; both or neither. */
 static enum step
 login_record(struct request *rq)
 {
 	struct login_case *login = rq->data;
 	struct user_case *the = &login->the;
-	const char *agent = http_header(rq->exchange, "User-Agent");
 	struct statement statements[3];
 	int count = 0;
 
@@ -240,8 +256,9 @@ login_record(struct request *rq)
 	statements[count++] = (struct statement){ &query_session_create, (const char *const[]){
 		rq->org_id, the->subject.id, the->subject.session_epoch, login->session_id, login->token_hash,
 		rq->caller.by_cookie ? "cookie" : "bearer", rq->ip,
-		agent != NULL ? arena_copy_n(rq->scratch, agent, strnlen(agent, 256)) : NULL,
-		login->login_digest, *rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->stored_hash } };
+		user_agent(rq),
+		login->login_digest, *rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->stored_hash,
+		the->transition.status_changes ? "true" : "false" } };
 	statements[count++] = (struct statement){ &query_user_get,
 		(const char *const[]){ rq->org_id, the->subject.id } };
 	return request_queries(rq, LANE_WRITE, statements, count);

@@ -135,6 +135,14 @@ limit_anonymous(struct request *rq)
 	return request_problem_later(rq, PROBLEM_RATE_LIMITED, retry_after_s);
 }
 
+/* Authentication waited for the database. Whoever has gone meanwhile asks for nothing
+ * any more; the steps behind this one read his request. */
+static enum step
+stop_if_gone(struct request *rq)
+{
+	return rq->exchange != NULL ? STEP_NEXT : request_reply_empty(rq, 499);
+}
+
 static enum step
 authorize(struct request *rq)
 {
@@ -261,7 +269,7 @@ check_body(struct request *rq)
 
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous,
-	authenticate_ask, authenticate_take, authorize,
+	authenticate_ask, authenticate_take, stop_if_gone, authorize,
 	check_query, check_if_match, check_body,
 };
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

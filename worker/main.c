@@ -49,6 +49,7 @@ run(void)
 	signal(SIGPIPE, SIG_IGN);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
+	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);
 	specs[count++] = (struct child_spec){ "clock", 1, run_clock, 0 };
 	specs[count++] = (struct child_spec){ "sender", config->senders, run_sender, SENDER_DEADLINE_S };
 	if (config->metrics_listen.port != 0)

@@ -68,7 +68,8 @@ WHERE p.idle_applied IS DISTINCT FROM :{idle_setting};
 -- name: idle_recompute (org_id, after_id, limit) writes
 WITH page AS MATERIALIZED (
     SELECT u.id FROM rollcall.users u
-    WHERE u.org_id = :org_id AND u.status = 'active' AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
+    WHERE u.org_id = :org_id AND u.status = 'active'
+      AND u.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
     ORDER BY u.id
     LIMIT :limit::integer
     FOR UPDATE

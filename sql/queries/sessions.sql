@@ -108,7 +108,7 @@ ON CONFLICT (org_id, login_digest) DO UPDATE SET failed_at = now();
 
 -- The epoch is the one read together with the hash: a login that lost a race against
 -- an inactivation, a lock or a new password gets no row, and no session.
--- name: session_create (org_id, user_id, session_epoch, session_id, token_hash, kind, ip, user_agent, login_digest, new_hash, old_hash) versioned writes
+-- name: session_create (org_id, user_id, session_epoch, session_id, token_hash, kind, ip, user_agent, login_digest, new_hash, old_hash, first_login) versioned writes
 WITH alive AS (
     UPDATE rollcall.users u SET
         last_login_at = now(),
@@ -117,6 +117,9 @@ WITH alive AS (
         idle_check_at = :{idle_first_check}
     FROM rollcall.organization o, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = :user_id AND u.session_epoch = :session_epoch::bigint AND u.status = 'active'
+      -- Behind a first login in the same transaction: only if that came to pass (it
+      -- noted the transaction's own moment), or another first login's would do.
+      AND (NOT :first_login::boolean OR u.last_login_at = now())
       AND o.id = :org_id AND p.org_id = :org_id
     RETURNING u.id, u.session_epoch, p.session_ttl
 ),

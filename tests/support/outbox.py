@@ -26,10 +26,10 @@ def end_leases(system):
     return moved
 
 
-def queue_mails(system, count, notify=True, prefix="many"):
+def queue_mails(system, count, notify=True, prefix="many", due="now() - interval '1 hour' + n * interval '1 ms'"):
     """So many mails that stay alive whatever happens, due in the order of their numbers; their recipients."""
     system.sql("INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, run_at)"
-               " SELECT %s, gen_random_uuid(), 'password_changed', %s, %s || n || '@example.org', now() - interval '1 hour' + n * interval '1 ms'"
+               f" SELECT %s, gen_random_uuid(), 'password_changed', %s, %s || n || '@example.org', {due}"
                " FROM generate_series(1, %s) n", system.org_id, system.admin_id, prefix, count)
     if notify:
         nudge(system)
