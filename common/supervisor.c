@@ -46,6 +46,7 @@ struct supervisor {
 	struct shared_page *page;
 	int stop_deadline_s;
 	bool watches_busy;
+	bool ended_badly;	/* a child failed while it was stopping */
 	sigset_t awaited;
 	sigset_t inherited;	/* the mask that we were started with */
 };
@@ -144,7 +145,7 @@ start_due(struct supervisor *supervisor)
 }
 
 static void
-log_death(const struct child *child, pid_t pid, int status)
+log_death(const struct child *child, pid_t pid, int status, bool stopping)
 {
 	char pid_text[16], how[48];
 
@@ -153,7 +154,7 @@ log_death(const struct child *child, pid_t pid, int status)
 		snprintf(how, sizeof(how), "signal %d", WTERMSIG(status));
 	else
 		snprintf(how, sizeof(how), "exit code %d", WEXITSTATUS(status));
-	log_error("a child died, starting another", "child", child->spec->name,
+	log_error(stopping ? "a child failed while stopping" : "a child died, starting another", "child", child->spec->name,
 		"pid", pid_text, "reason", how, NULL);
 }
 
@@ -166,7 +167,7 @@ find_child(struct supervisor *supervisor, pid_t pid)
 	return NULL;
 }
 
-/* Collects the dead. While stopping, a death is what we wait for. */
+/* Collects the dead. While stopping, a clean end is what we wait for. */
 static void
 reap(struct supervisor *supervisor, bool stopping)
 {
@@ -181,9 +182,13 @@ reap(struct supervisor *supervisor, bool stopping)
 			continue;
 		child->pid = 0;
 		shared_page_forget_child(supervisor->page, child->number);
-		if (stopping)
+		if (stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 			continue;
-		log_death(child, pid, status);
+		log_death(child, pid, status, stopping);
+		if (stopping) {
+			supervisor->ended_badly = true;
+			continue;
+		}
 		metric_add(supervisor->page, METRIC_CHILD_RESTARTS, 1);
 		if (now_ms - child->since_ms >= HEALTHY_LIFE_MS)
 			child->delay_ms = 0;
@@ -278,7 +283,7 @@ stop_children(struct supervisor *supervisor)
 		reap(supervisor, true);
 	}
 	if (count_running(supervisor) == 0)
-		return EXIT_SUCCESS;
+		return supervisor->ended_badly ? EXIT_FAILURE : EXIT_SUCCESS;
 
 	for (int i = 0; i < supervisor->count; i++)
 		if (supervisor->children[i].pid != 0)

@@ -5,7 +5,7 @@
  * that doubles from 100 ms to 10 s; a minute of life resets it. SIGTERM and
  * SIGINT are passed on to the children as SIGTERM; what lives past the deadline
  * is killed. A child stopped by a second signal of its own does not matter: the
- * supervisor's exit code is 0 when every child ended in time. A child whose
+ * supervisor's exit code is 0 when every child ended cleanly and in time. A child whose
  * parent has died ends itself (PR_SET_PDEATHSIG).
  */
 #ifndef ROLLCALL_SUPERVISOR_H

@@ -86,7 +86,7 @@ class Meter:
 
     def look(self):
         children = None
-        while children != (now := children_of(self.postmaster)):	# one that ends meanwhile must not get lost between the two
+        while children != (now := children_of(self.postmaster)):  # one that ends meanwhile must not get lost between the two
             children = now
             postgres = sum(times_of(pid) for pid in children) + times_of(self.postmaster, True)
         ours = sum(times_of(pid) for pid in [self.program.pid, *self.program.children()]) if self.program else 0

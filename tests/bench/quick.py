@@ -33,9 +33,9 @@ ROUNDS = 3
 SECONDS = 2
 CONNECTIONS = 64
 CLIENT_COUNTS = (4, 8, 16, 32)
-READS_PER_SECOND = 150		# while their p99 is measured: the machine is far from full
+READS_PER_SECOND = 150  # while their p99 is measured: the machine is far from full
 LOGINS_AT_ONCE = 32
-HASH = (19456, 2, 1)		# memory in KiB, passes, lanes: the default
+HASH = (19456, 2, 1)  # memory in KiB, passes, lanes: the default
 MAILS = 15000
 MAIL_PAUSE_S = 0.025
 PASSWORD = "violet tractor under seven moons"
@@ -244,7 +244,7 @@ class Bench:
             rollcall.admin.post("/v1/users", {"email": address, "first_name": "Olena", "last_name": "Koval"}).ok(201)
         wait_for(lambda: len(arrived()) >= MAILS + len(sent))
         took = [(at - sent[recipient]) / 1e6 for at, _, recipient in arrived() if recipient in sent]
-        took = took[20:]		# by then everybody has prepared his statements
+        took = took[20:]  # by then everybody has prepared his statements
         self.table.value("mail on the wire, idle, p99", f"{p99(took):.1f} ms", "", "", "≤ 50 ms", f"p50 {statistics.median(took):.1f} ms")
         most = max(private_mib(pid) for pid in rollcall.worker.children())
         self.table.value("memory of a worker child, the largest", f"{most:.1f} MiB", "", "", "≤ 10 MiB")

@@ -19,7 +19,7 @@ from machine import Meter, wait_for
 
 PARAMETER = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-MARK = "badc0ffee123"		# stands for twelve hexadecimal digits, the time in a UUIDv7
+MARK = "badc0ffee123"  # stands for twelve hexadecimal digits, the time in a UUIDv7
 # As server/lane.c connects: the same plans.
 OPTIONS = ("-c search_path=rollcall,public -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601"
            " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off")
