@@ -54,6 +54,7 @@ static struct load {
 	int epoll;
 	int64_t start_ns, deadline_ns, finish_ns;
 	long sent, answered;
+	long late;			/* answers after time was up: they cost as much as others */
 	uint32_t *samples_us;
 	long statuses[STATUS_MAX];
 } load = { .connections = 32, .seconds = 2 };
@@ -164,8 +165,10 @@ take_answer(struct client *client)
 	if (whole == 0 || client->length < whole)
 		return false;
 	client->is_waiting = false;
-	if (now > load.deadline_ns)
+	if (now > load.deadline_ns) {
+		load.late++;
 		return true;
+	}
 	load.finish_ns = now;
 	load.statuses[status > 0 && status < STATUS_MAX ? status : 0]++;
 	load.samples_us[load.answered++] = (uint32_t)((now - client->since_ns) / 1000);
@@ -251,8 +254,8 @@ report(void)
 	cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
 		+ (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 	qsort(load.samples_us, (size_t)load.answered, sizeof(*load.samples_us), compare);
-	printf("{\"answered\": %ld, \"seconds\": %.6f, \"cpu_s\": %.6f, \"p50_us\": %u, \"p99_us\": %u, \"statuses\": {",
-		load.answered, (double)(load.finish_ns - load.start_ns) / 1e9, cpu_s,
+	printf("{\"answered\": %ld, \"late\": %ld, \"seconds\": %.6f, \"cpu_s\": %.6f, \"p50_us\": %u, \"p99_us\": %u, \"statuses\": {",
+		load.answered, load.late, (double)(load.finish_ns - load.start_ns) / 1e9, cpu_s,
 		load.answered > 0 ? load.samples_us[load.answered / 2] : 0,
 		load.answered > 0 ? load.samples_us[load.answered * 99 / 100] : 0);
 	for (int i = 0; i < STATUS_MAX; i++) {

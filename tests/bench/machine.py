@@ -108,6 +108,7 @@ def private_mib(pid):
 class Load:
     """What the generator said of one run of it, and the CPU time of all who took part."""
     answered: int
+    late: int
     seconds: float
     p50_us: int
     p99_us: int
@@ -122,7 +123,7 @@ class Load:
 
     def cost(self):
         """Microseconds of CPU for an answer: server, PostgreSQL, generator."""
-        return [1e6 * seconds / max(self.answered, 1) for seconds in (self.server_s, self.postgres_s, self.generator_s)]
+        return [1e6 * seconds / max(self.answered + self.late, 1) for seconds in (self.server_s, self.postgres_s, self.generator_s)]
 
 
 def request(method, path, token=None, body=None):
@@ -163,7 +164,7 @@ class Generator:
         meter = Meter(self.rollcall.cluster, self.rollcall.server)
         said = self.finish(self.start(requests, connections, seconds, **more))
         postgres_s, server_s = meter.since()
-        load = Load(**{**{name: said[name] for name in ("answered", "seconds", "p50_us", "p99_us", "statuses")},
+        load = Load(**{**{name: said[name] for name in ("answered", "late", "seconds", "p50_us", "p99_us", "statuses")},
                        "generator_s": said["cpu_s"], "postgres_s": postgres_s, "server_s": server_s})
         if wants:
             assert list(load.statuses) == [str(wants)], f"not only {wants}: {load.statuses}\n{self.rollcall.server.text()[-2000:]}"

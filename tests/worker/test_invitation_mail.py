@@ -101,6 +101,15 @@ def test_a_second_invitation_kills_the_link_of_the_first(rollcall):
     rollcall.accept(second.link).ok(200)
 
 
+def test_a_new_address_gets_the_new_link(rollcall):
+    user = rollcall.create_user()
+    old = rollcall.mail_link(user["email"])
+    rollcall.admin.patch(f"/v1/users/{user['id']}", {"email": "moved@example.org"}).ok(200)
+    new = rollcall.mail_link("moved@example.org")
+    rollcall.accept(old).refused(410, "link_revoked")
+    rollcall.accept(new).ok(200)
+
+
 def test_the_delivery_is_shown_with_the_user(rollcall):
     user = rollcall.create_user()
     rollcall.wait_mail(user["email"])
