@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "encode.h"
 #include "memory.h"
 #include "text.h"
 
@@ -233,39 +234,22 @@ value_network_holds(const struct network *network, const char *address)
 	return rest == 0 || (bytes[whole] ^ network->address[whole]) >> (8 - rest) == 0;
 }
 
-static int
-hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *found = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 'a' - 'A' : c) : NULL;
-
-	return found ? (int)(found - digits) : -1;
-}
-
-/* NULL for a malformed escape or an encoded control character. */
+/* NULL for a malformed escape or a control character. */
 static char *
-percent_decode(const char *text, size_t length)
+decode_login_part(const char *text, size_t length)
 {
-	char *decoded = xmalloc(length + 1), *out = decoded;
+	char *decoded = xcalloc(1, length + 1);
+	bool ok;
 
-	for (size_t i = 0; i < length; i++) {
-		int high, low;
-
-		if (text[i] != '%') {
-			*out++ = text[i];
-			continue;
-		}
-		high = i + 1 < length ? hex_digit(text[i + 1]) : -1;
-		low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
-		/* A line end in a user name would be a command of its own to the relay. */
-		if (high < 0 || low < 0 || high * 16 + low < 0x20 || high * 16 + low == 0x7f) {
-			free(decoded);
-			return NULL;
-		}
-		*out++ = (char)(high * 16 + low);
-		i += 2;
+	memcpy(decoded, text, length);
+	ok = percent_decode(decoded, &length);
+	/* A line end in a user name would be a command of its own to the relay. */
+	for (size_t i = 0; ok && i < length; i++)
+		ok = (unsigned char)decoded[i] >= 0x20 && decoded[i] != 0x7f;
+	if (!ok) {
+		free(decoded);
+		return NULL;
 	}
-	*out = '\0';
 	return decoded;
 }
 
@@ -276,8 +260,8 @@ parse_smtp_login(const char *text, size_t length, struct smtp_config *smtp)
 
 	if (!colon || colon == text || colon + 1 == text + length)
 		return "a user needs a password, and a password a user";
-	smtp->user = percent_decode(text, (size_t)(colon - text));
-	smtp->password = percent_decode(colon + 1, length - (size_t)(colon - text) - 1);
+	smtp->user = decode_login_part(text, (size_t)(colon - text));
+	smtp->password = decode_login_part(colon + 1, length - (size_t)(colon - text) - 1);
 	return smtp->user && smtp->password ? NULL : "user or password is not properly percent-encoded";
 }
 

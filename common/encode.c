@@ -1,5 +1,5 @@
 /*
- * encode: bytes as text and back: base64url, base64, hex.
+ * encode: bytes as text and back: base64url, base64, hex, percent-encoding.
  *
  * Always true: an encoder closes its text with NUL; a decoder accepts one
  * spelling of a value only (hex: either case; base64: with or without its
@@ -145,5 +145,28 @@ hex_decode(const char *text, uint8_t *bytes, size_t length)
 			return false;
 		bytes[i] = (uint8_t)(high << 4 | low);
 	}
+	return true;
+}
+
+bool
+percent_decode(char *text, size_t *length)
+{
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; from++) {
+		if (*from == '%') {
+			int high = hex_value(from[1]);
+			int low = high < 0 ? -1 : hex_value(from[2]);
+
+			if (low < 0)
+				return false;
+			*to++ = (char)(high << 4 | low);
+			from += 2;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	*length = (size_t)(to - text);
 	return true;
 }

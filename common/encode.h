@@ -1,5 +1,6 @@
 /*
- * encode: bytes as text and back: base64url without padding (RFC 4648 §5), hex.
+ * encode: bytes as text and back: base64url without padding (RFC 4648 §5), base64, hex,
+ * percent-encoding.
  *
  * Decoders are strict: no padding, no white space, no set bits past the end, so
  * that one value has exactly one spelling.
@@ -22,6 +23,9 @@ bool base64url_decode(const char *text, uint8_t *bytes, size_t length)
 void hex_encode(const uint8_t *bytes, size_t length, char *text);
 bool hex_decode(const char *text, uint8_t *bytes, size_t length)
 	__attribute__((warn_unused_result));
+/* Decodes %XX (RFC 3986 §2.1) in place; `length` counts what it becomes, for %00 is a
+ * byte like the others. False for a % without two hex digits. */
+bool percent_decode(char *text, size_t *length) __attribute__((warn_unused_result));
 /* Standard base64 with padding, as MIME wants it (RFC 4648 §4); text holds
  * ((length + 2) / 3) * 4 + 1 characters. Decoding accepts missing padding and
  * returns the number of bytes, or -1; `bytes` holds length(text) * 3 / 4. */

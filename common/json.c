@@ -167,3 +167,14 @@ json_write_bool_member(struct buffer *out, const char *name, bool value)
 	json_write_name(out, name);
 	buffer_puts(out, value ? "true" : "false");
 }
+
+void
+json_write_change(struct buffer *out, const char *name, const char *before, const char *after)
+{
+	json_write_name(out, name);
+	buffer_putc(out, '[');
+	json_write_string(out, before);
+	buffer_putc(out, ',');
+	json_write_string(out, after);
+	buffer_putc(out, ']');
+}

@@ -41,6 +41,8 @@ void json_write_value(struct buffer *out, struct json_object *value);
 void json_write_string_member(struct buffer *out, const char *name, const char *text);
 void json_write_int_member(struct buffer *out, const char *name, int64_t value);
 void json_write_bool_member(struct buffer *out, const char *name, bool value);
+/* `"name":[before,after]`: a change as the audit tells it. */
+void json_write_change(struct buffer *out, const char *name, const char *before, const char *after);
 /* A comma, unless what was written last opens an object or an array. */
 void json_write_separator(struct buffer *out);
 

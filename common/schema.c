@@ -379,19 +379,16 @@ out:
 	return ok;
 }
 
-static char *
-known_versions(void)
+void
+schema_known_versions(struct buffer *out)
 {
-	struct buffer list = BUFFER_INIT;
-
 	for (int i = 0; i < migration_count; i++)
-		buffer_printf(&list, "%c%d", i == 0 ? '{' : ',', migrations[i].version);
-	buffer_putc(&list, '}');
-	return buffer_take(&list);
+		buffer_printf(out, "%c%d", i == 0 ? '{' : ',', migrations[i].version);
+	buffer_putc(out, '}');
 }
 
-static enum schema_fit
-judge(const PGresult *state, char *detail, size_t detail_size)
+enum schema_fit
+schema_judge(const PGresult *state, char *detail, size_t detail_size)
 {
 	int version = number(PQgetvalue(state, 0, PQfnumber(state, "version")));
 	int incompatible_below = number(PQgetvalue(state, 0, PQfnumber(state, "incompatible_below")));
@@ -413,28 +410,29 @@ judge(const PGresult *state, char *detail, size_t detail_size)
 }
 
 enum schema_fit
-schema_check(struct database *database, char *detail, int detail_size)
+schema_check(struct database *database, char *detail, size_t detail_size)
 {
-	char *versions = known_versions();
+	struct buffer versions = BUFFER_INIT;
 	enum schema_fit fit = SCHEMA_UNREACHABLE;
 	PGresult *state = NULL;
 	bool exists = false;
 
 	assert(detail_size >= 256);
-	snprintf(detail, (size_t)detail_size, "the database cannot be reached, or does not let this role read "
+	snprintf(detail, detail_size, "the database cannot be reached, or does not let this role read "
 		"rollcall.schema_migration");
 	if (!ask_bool(database, &query_schema_exists, NULL, &exists))
 		goto out;
 	if (!exists) {
-		snprintf(detail, (size_t)detail_size, "the database is empty: run `rollcall-server migrate`");
+		snprintf(detail, detail_size, "the database is empty: run `rollcall-server migrate`");
 		fit = SCHEMA_OLDER;
 		goto out;
 	}
-	state = ask(database, &query_schema_state, (const char *const[]){ versions });
+	schema_known_versions(&versions);
+	state = ask(database, &query_schema_state, (const char *const[]){ buffer_text(&versions) });
 	if (state != NULL)
-		fit = judge(state, detail, (size_t)detail_size);
+		fit = schema_judge(state, detail, detail_size);
 out:
 	PQclear(state);
-	free(versions);
+	buffer_free(&versions);
 	return fit;
 }

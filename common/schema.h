@@ -11,10 +11,12 @@
 #ifndef ROLLCALL_SCHEMA_H
 #define ROLLCALL_SCHEMA_H
 
+#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct buffer;
 struct database;
 
 struct migration {
@@ -43,10 +45,16 @@ void audit_partition(int64_t now_s, int offset, char name[16], int64_t *begins_a
  * Prints one line for each step. */
 bool schema_migrate(const char *owner_url, const char *program_url, bool dry_run);
 
+/* The versions that this program knows, as a PostgreSQL array: what query_schema_state
+ * is asked with. */
+void schema_known_versions(struct buffer *out);
+
 enum schema_fit { SCHEMA_FITS, SCHEMA_OLDER, SCHEMA_INCOMPATIBLE, SCHEMA_UNREACHABLE };
 
-/* Whether this program may run on the database as it is. `detail`, of at least
- * 256 bytes, says which versions and what to do. */
-enum schema_fit schema_check(struct database *database, char *detail, int detail_size);
+/* Whether this program may run on a database of which query_schema_state says `state`.
+ * `detail`, of at least 256 bytes, says which versions and what to do. */
+enum schema_fit schema_judge(const PGresult *state, char *detail, size_t detail_size);
+/* The same of a database that is asked first. */
+enum schema_fit schema_check(struct database *database, char *detail, size_t detail_size);
 
 #endif

@@ -6,6 +6,7 @@
 #define ROLLCALL_SERVICE_H
 
 struct config;
+struct database;
 struct shared_page;
 
 /* The context of every child_spec. */
@@ -14,9 +15,14 @@ struct service {
 	struct shared_page *page;
 };
 
-/* Dies when the schema is older than the program needs, or incompatible with it. A
- * database that does not answer yet is waited for later: that is only said. */
+/* At the start of a program: dies when the schema is older than it needs, or
+ * incompatible with it. A database that does not answer yet is only spoken of; so
+ * what runs afterwards looks again: the server at each /readyz, each child of the
+ * worker before its first round (service_await_schema). */
 void service_check_schema(const struct config *config, const char *program);
+/* In a child: returns when the schema is known to fit, or on SIGTERM. Dies as above:
+ * the supervisor's next try comes after a while, when somebody may have migrated. */
+void service_await_schema(struct database *database);
 
 /* A child_spec's `run`: /metrics. */
 int service_run_metrics(void *context, int number, int instance);

@@ -40,7 +40,7 @@ static const struct metric_info {
 	[METRIC_OUTBOX_QUEUED] = { GAUGE, "rollcall_outbox_queued", "",
 		"Mails that wait in the outbox." },
 	[METRIC_OUTBOX_OLDEST_S] = { GAUGE, "rollcall_outbox_oldest_seconds", "",
-		"Age of the oldest mail that is due." },
+		"Age of the oldest mail that waits in the outbox." },
 	[METRIC_MAILS_SENT] = { COUNTER, "rollcall_mails_total", "{outcome=\"sent\"}",
 		"Attempts to send a mail, by outcome." },
 	[METRIC_MAILS_RETRIED] = { COUNTER, "rollcall_mails_total", "{outcome=\"retried\"}", "" },

@@ -93,7 +93,6 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 	write_text(out, "guard", details->guard);
 	if (details->guard != NULL)
 		json_write_int_member(out, "guard_count", details->guard_count);
-	write_text(out, "guard_email", details->guard_email);
 	if (transition->status_changes) {
 		json_write_string_member(out, "status", user_status_word(transition->status));
 		json_write_string_member(out, "status_reason", status_reason_word(transition->reason));
@@ -153,34 +152,30 @@ write_mail(struct buffer *out, const struct subject *subject, const struct trans
 }
 
 static void
-write_change(struct buffer *out, const char *name, const char *before, const char *after)
-{
-	json_write_name(out, name);
-	buffer_putc(out, '[');
-	json_write_string(out, before);
-	buffer_putc(out, ',');
-	json_write_string(out, after);
-	buffer_putc(out, ']');
-}
-
-static void
 write_changes(struct buffer *out, const struct subject *subject, const struct transition *transition,
 	const struct transition_details *details)
 {
 	buffer_putc(out, '{');
 	if (transition->status_changes) {
-		write_change(out, "status", user_status_word(subject->state.status), user_status_word(transition->status));
-		write_change(out, "status_reason", NULL, status_reason_word(transition->reason));
+		json_write_change(out, "status", user_status_word(subject->state.status), user_status_word(transition->status));
+		json_write_change(out, "status_reason", NULL, status_reason_word(transition->reason));
 	}
 	if (transition->invitation != INVITATION_UNCHANGED)
-		write_change(out, "invitation", invitation_state_word(subject->state.invitation),
+		json_write_change(out, "invitation", invitation_state_word(subject->state.invitation),
 			invitation_word(transition->invitation));
 	if (transition->sets_password && details->password_hash != NULL)
-		write_change(out, "password", NULL, "set");
+		json_write_change(out, "password", NULL, "set");
 	if (details->accepted_through != NULL)
-		write_change(out, "accepted_through", NULL, details->accepted_through);
-	if (details->note != NULL)
-		write_change(out, "note", NULL, details->note);
+		json_write_change(out, "accepted_through", NULL, details->accepted_through);
+	buffer_putc(out, '}');
+}
+
+/* Free words may name people: they lie apart, where erasing reaches them. */
+static void
+write_personal(struct buffer *out, const struct transition_details *details)
+{
+	buffer_putc(out, '{');
+	json_write_change(out, "note", NULL, details->note);
 	buffer_putc(out, '}');
 }
 
@@ -212,7 +207,7 @@ void
 transition_batch_add(struct transition_batch *batch, const struct subject *subject,
 	const struct transition *transition, const struct transition_details *details)
 {
-	struct buffer changes = BUFFER_INIT;
+	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
 
 	assert(transition->refusal == REFUSAL_NONE);
 	assert(!transition->reduces_administrators || batch->admin_epoch == NULL);
@@ -223,8 +218,12 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 	}
 	if (details->action != NULL) {
 		write_changes(&changes, subject, transition, details);
-		transition_batch_audit(batch, subject->id, details->action, buffer_text(&changes), NULL);
+		if (details->note != NULL)
+			write_personal(&personal, details);
+		transition_batch_audit(batch, subject->id, details->action, buffer_text(&changes),
+			details->note != NULL ? buffer_text(&personal) : NULL);
 		buffer_free(&changes);
+		buffer_free(&personal);
 	}
 	if (transition->reduces_administrators)
 		batch->admin_epoch = subject->admin_epoch;

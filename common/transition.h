@@ -20,9 +20,8 @@ struct transition_batch;
  * false for what does not apply. */
 struct transition_details {
 	const char *action;		/* audit: "user.inactivated" */
-	const char *guard;		/* "idle", "lock", "email" */
+	const char *guard;		/* "idle", "lock", "edited" */
 	int guard_count;		/* "lock": the threshold */
-	const char *guard_email;	/* "email": the address that he must have by now */
 	const char *password_hash;	/* where the transition sets one */
 	const char *keep_session;	/* id of the session that outlives ends_sessions */
 	const char *invited_by;		/* user id; NULL keeps the one before */
@@ -30,7 +29,7 @@ struct transition_details {
 	bool logged_in;
 	bool uses_reset;		/* a reset link was completed */
 	bool ignores_version;		/* a fresh row, or the guard says it all */
-	const char *note;		/* audit: a word or two of why */
+	const char *note;		/* audit: why, in free words */
 };
 
 struct transition_batch *transition_batch_create(struct arena *arena, const char *org_id);

@@ -8,7 +8,7 @@
 #include "reply.h"
 
 const char *const audit_list_parameters[] = {
-	"limit", "cursor", "subject_id", "actor_id", "action", "since", "until", NULL
+	"limit", "cursor", "count", "subject_id", "actor_id", "action", "since", "until", NULL
 };
 
 static enum step
@@ -21,9 +21,13 @@ audit_list(struct request *rq)
 	const char *params[] = { rq->org_id, list_read_id(rq, "subject_id"), list_read_id(rq, "actor_id"),
 		request_parameter(rq, "action"), list_read_time(rq, "since"), list_read_time(rq, "until"),
 		page->after_id, page->limit_text };
+	page->wants_count = list_read_flag(rq, "count");
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
-	return request_query(rq, LANE_SLOW, &query_audit_list, params);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ &query_audit_list, params },
+		{ &query_audit_count, params },
+	}, page->wants_count ? 2 : 1);
 }
 
 static enum step

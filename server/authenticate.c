@@ -103,10 +103,15 @@ authenticate_ask(struct request *rq)
 static void
 touch(struct request *rq)
 {
-	if (request_column_is_true(rq, "stale"))
-		request_query_aside(rq,
-			rq->caller.kind == CALLER_USER ? &query_session_touch : &query_api_key_touch,
-			(const char *const[]){ rq->org_id, rq->caller.token_hash });
+	const struct caller *caller = &rq->caller;
+
+	if (!request_column_is_true(rq, "stale"))
+		return;
+	if (caller->kind == CALLER_USER)
+		request_query_aside(rq, &query_session_touch,
+			(const char *const[]){ rq->org_id, caller->id, caller->token_hash });
+	else
+		request_query_aside(rq, &query_api_key_touch, (const char *const[]){ rq->org_id, caller->token_hash });
 }
 
 enum step
@@ -120,6 +125,7 @@ authenticate_take(struct request *rq)
 		return refuse(rq);
 	const char *id = request_column(rq, caller->kind == CALLER_USER ? "user_id" : "api_key_id");
 	caller->id = arena_copy(rq->scratch, id);
+	caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));
 	caller->permissions = permission_set_parse(rq->scratch, request_column(rq, "permissions"));
 	if (caller->kind == CALLER_USER) {
 		const char *role_id = request_column(rq, "role_id");

@@ -150,11 +150,23 @@ thread_run(void *context)
 /* ---- In the event loop ---- */
 
 static void
+complete_tasks(struct hasher *hasher, struct task_queue *tasks)
+{
+	struct task *task;
+
+	while ((task = STAILQ_FIRST(tasks)) != NULL) {
+		STAILQ_REMOVE_HEAD(tasks, link);
+		hash_place_return(hasher->page, hasher->child);
+		task->callback(task->context, &task->result);
+		task_free(task);
+	}
+}
+
+static void
 hasher_on_finished(evutil_socket_t fd, short what, void *context)
 {
 	struct hasher *hasher = hasher_from(context);
 	struct task_queue finished = STAILQ_HEAD_INITIALIZER(finished);
-	struct task *task;
 	uint64_t count;
 
 	(void)what;
@@ -163,12 +175,7 @@ hasher_on_finished(evutil_socket_t fd, short what, void *context)
 	pthread_mutex_lock(&hasher->mutex);
 	STAILQ_CONCAT(&finished, &hasher->finished);
 	pthread_mutex_unlock(&hasher->mutex);
-	while ((task = STAILQ_FIRST(&finished)) != NULL) {
-		STAILQ_REMOVE_HEAD(&finished, link);
-		hash_place_return(hasher->page, hasher->child);
-		task->callback(task->context, &task->result);
-		task_free(task);
-	}
+	complete_tasks(hasher, &finished);
 }
 
 static void
@@ -276,16 +283,19 @@ hasher_create(struct event_base *base, const struct config *config, struct share
 	return hasher;
 }
 
+/* Finished ones too: what their owners would do next is no longer possible. */
 static void
-drop_tasks(struct hasher *hasher, struct task_queue *tasks)
+lose_tasks(struct hasher *hasher)
 {
 	struct task *task;
 
-	while ((task = STAILQ_FIRST(tasks)) != NULL) {
-		STAILQ_REMOVE_HEAD(tasks, link);
-		hash_place_return(hasher->page, hasher->child);
-		task_free(task);
+	STAILQ_CONCAT(&hasher->finished, &hasher->queued);
+	STAILQ_FOREACH(task, &hasher->finished, link) {
+		OPENSSL_cleanse(&task->result, sizeof(task->result));
+		task->result.is_lost = true;
 	}
+	complete_tasks(hasher, &hasher->finished);
+	assert(STAILQ_EMPTY(&hasher->queued));
 }
 
 void
@@ -301,8 +311,7 @@ hasher_free(struct hasher **hasher)
 	pthread_mutex_unlock(&h->mutex);
 	for (int i = 0; i < h->thread_count; i++)
 		pthread_join(h->threads[i], NULL);
-	drop_tasks(h, &h->queued);
-	drop_tasks(h, &h->finished);
+	lose_tasks(h);
 	event_free(h->finished_event);
 	close(h->finished_fd);
 	pthread_cond_destroy(&h->changed);

@@ -22,7 +22,8 @@ struct shared_page;
 
 struct hasher *hasher_create(struct event_base *base, const struct config *config,
 	struct shared_page *page, int child);
-/* Waits for the hashes in work, drops the rest; no callback comes afterwards. */
+/* Waits for the hashes in work. Every task still open completes inside the call, with
+ * `is_lost`; its callback may release places, but queue nothing. */
 void hasher_free(struct hasher **hasher);
 
 /* False: the queue is full, answer 503. */
@@ -31,14 +32,15 @@ bool hasher_reserve(struct hasher *hasher) __attribute__((warn_unused_result));
 void hasher_release(struct hasher *hasher);
 
 struct hash_result {
+	bool is_lost;			/* the process ends: nobody knows, answer 503 */
 	bool ok;			/* verify: the password is right. make: there is a hash */
 	char hash[PASSWORD_HASH_SIZE];	/* make: the new hash. verify: a new one when the old should
 					 * be replaced, otherwise "" */
 };
 typedef void hash_callback(void *context, const struct hash_result *result);
 
-/* Both use up a reserved place and complete exactly once, in the event loop, never
- * inside the call. Passwords and hashes are copied and cleansed. `stored` NULL verifies
+/* Both use up a reserved place and complete exactly once, in the event loop or in
+ * hasher_free, never inside the call. Passwords and hashes are copied and cleansed. `stored` NULL verifies
  * against a dummy of the configured cost: false, in the same time. A password that is
  * right against an outdated hash is hashed anew on the same thread, which takes one
  * more hash of time. */

@@ -4,9 +4,6 @@
  */
 #include "health.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "schema.h"
 #include "subject.h"
 
@@ -19,39 +16,31 @@ health(struct request *rq)
 
 request_step *const health_steps[] = { health, NULL };
 
-/* The migrations that this program knows, as a PostgreSQL array. */
-static const char *
-known_migrations(struct request *rq)
-{
-	struct buffer out = BUFFER_INIT;
-
-	for (int i = 0; i < migration_count; i++)
-		buffer_printf(&out, "%c%d", i == 0 ? '{' : ',', migrations[i].version);
-	buffer_putc(&out, '}');
-	const char *known = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return known;
-}
-
 static enum step
 ready_ask(struct request *rq)
 {
-	return request_queries(rq, LANE_READ, (const struct statement[]){
-		{ &query_schema_state, (const char *const[]){ known_migrations(rq) } },
+	struct buffer known = BUFFER_INIT;
+	enum step step;
+
+	schema_known_versions(&known);
+	step = request_queries(rq, LANE_READ, (const struct statement[]){
+		{ &query_schema_state, (const char *const[]){ buffer_text(&known) } },
 		{ &query_audit_months_ahead, NULL },
 	}, 2);
+	buffer_free(&known);
+	return step;
 }
 
 static enum step
 ready(struct request *rq)
 {
-	const int newest = migrations[migration_count - 1].version;
 	const long months = row_int(rq->results[1], 0, "months");
 	struct buffer *out = &rq->reply;
+	char detail[256];
 
-	if (row_int(rq->result, 0, "missing") > 0 || row_int(rq->result, 0, "incompatible_below") > newest)
+	if (schema_judge(rq->result, detail, sizeof(detail)) != SCHEMA_FITS)
 		return request_problem_detail(rq, PROBLEM_UNAVAILABLE, NULL,
-			"The database's schema does not fit this program: run rollcall-server migrate of the newer release.");
+			arena_printf(rq->scratch, "The database does not fit this program: %s.", detail));
 	buffer_putc(out, '{');
 	json_write_string_member(out, "status", "ready");
 	json_write_int_member(out, "audit_months_ahead", months);

@@ -188,10 +188,17 @@ http_server_drain(struct http_server *server, void (*drained)(void *), void *con
 {
 	assert(!server->is_draining);
 	server->is_draining = true;
+	server->draining_since_ms = clock_monotonic_ms();
 	server->drained = drained;
 	server->drained_context = context;
 	http_listener_wind_down(server->listener);
 	event_add(server->grace_over, &(struct timeval){ .tv_usec = GRACE_MS * 1000 });
+}
+
+void
+http_server_refuse(struct http_server *server)
+{
+	server->handler = NULL;
 }
 
 void

@@ -39,14 +39,16 @@ struct http_server *http_server_create(struct event_base *base, const struct con
 /* Stops: what the kernel has queued is still accepted, and for a quarter of a second
  * first bytes are still waited for. Then idle connections are closed; one on which
  * the first byte of a request was read is not idle. What is answered from now on
- * carries Connection: close. `drained` comes once, from the loop and never inside the
- * call, when no connection is left; it may free the server. Without http_server_free
- * a drain lasts as long as the slowest request. */
+ * carries Connection: close; a client that draws out its request, or the reading of
+ * its reply, for more than five seconds is cut. `drained` comes once, from the loop and
+ * never inside the call, when no connection is left; it may free the server. Without
+ * http_server_free a drain lasts as long as the slowest answer. */
 void http_server_drain(struct http_server *server, void (*drained)(void *), void *context);
+/* The handler gets no more requests: what still comes is answered 503. */
+void http_server_refuse(struct http_server *server);
 void http_server_free(struct http_server **server);
 
 enum http_method http_method_of(const struct http_exchange *exchange);
-const char *http_method_name(const struct http_exchange *exchange);
 /* The decoded path: UTF-8 without control characters; %2F has become a slash. */
 const char *http_path(const struct http_exchange *exchange);
 /* The raw query string, without the question mark; NULL when there is none. */

@@ -30,6 +30,9 @@
 
 /* Head and body, from the first byte: the largest body over 300 kbit/s. */
 #define READING_LIMIT_MS 30000
+/* What is left of a phase that the client draws out, once the server drains: together
+ * with its answer it shall fit before DRAIN_DEADLINE_S (process.h). */
+#define DRAINING_LIMIT_MS 5000
 /* Long enough for the last reply to be read by whoever is still sending. */
 #define LINGERING_LIMIT_MS 2000
 /* Past this evhttp has a whole request in hand, or a chunk line without an end. */
@@ -277,12 +280,25 @@ http_connection_settle(struct http_connection *connection)
 	bufferevent_enable(connection->stream, EV_READ);
 }
 
+static bool
+has_expired(const struct http_connection *connection, int64_t now_ms, int64_t idle_limit_ms)
+{
+	const struct http_server *server = connection->server;
+	int64_t since_ms = connection->since_ms;
+
+	if (now_ms - since_ms >= (connection->phase == PHASE_IDLE ? idle_limit_ms : connection->limit_ms))
+		return true;
+	if (!server->is_draining || connection->phase == PHASE_PENDING)
+		return false;
+	if (since_ms < server->draining_since_ms)
+		since_ms = server->draining_since_ms;
+	return now_ms - since_ms >= DRAINING_LIMIT_MS;
+}
+
 void
 http_connection_expire(struct http_connection *connection, int64_t now_ms, int64_t idle_limit_ms)
 {
-	int64_t age_ms = now_ms - connection->since_ms;
-
-	if (age_ms < (connection->phase == PHASE_IDLE ? idle_limit_ms : connection->limit_ms))
+	if (!has_expired(connection, now_ms, idle_limit_ms))
 		return;
 	/* A request that is here but not read yet is not idleness. */
 	if (connection->phase == PHASE_IDLE && look_at_socket(connection) > 0)

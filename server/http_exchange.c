@@ -22,6 +22,7 @@
 #include "buffer.h"
 #include "http_priv.h"
 #include "log.h"
+#include "uuid.h"
 
 /* A reply is read within this much, and its bulk at 128 kbit/s or better. */
 #define REPLY_LIMIT_MS 30000
@@ -30,15 +31,14 @@
 static const struct {
 	enum evhttp_cmd_type command;
 	enum http_method method;
-	const char *name;
 } methods[] = {
-	{ EVHTTP_REQ_GET, HTTP_GET, "GET" },
-	{ EVHTTP_REQ_HEAD, HTTP_HEAD, "HEAD" },
-	{ EVHTTP_REQ_POST, HTTP_POST, "POST" },
-	{ EVHTTP_REQ_PUT, HTTP_PUT, "PUT" },
-	{ EVHTTP_REQ_PATCH, HTTP_PATCH, "PATCH" },
-	{ EVHTTP_REQ_DELETE, HTTP_DELETE, "DELETE" },
-	{ EVHTTP_REQ_OPTIONS, HTTP_OPTIONS, "OPTIONS" },
+	{ EVHTTP_REQ_GET, HTTP_GET },
+	{ EVHTTP_REQ_HEAD, HTTP_HEAD },
+	{ EVHTTP_REQ_POST, HTTP_POST },
+	{ EVHTTP_REQ_PUT, HTTP_PUT },
+	{ EVHTTP_REQ_PATCH, HTTP_PATCH },
+	{ EVHTTP_REQ_DELETE, HTTP_DELETE },
+	{ EVHTTP_REQ_OPTIONS, HTTP_OPTIONS },
 };
 #define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
 
@@ -88,14 +88,37 @@ find_fault(struct http_exchange *exchange)
 		: http_guard_split_target(request->uri, &exchange->path, &exchange->query);
 }
 
-/* The connection ends with it: nobody knows where the next request would begin. */
+/* An answer that no handler gives; the connection ends with it. */
+static void
+answer_problem(struct http_exchange *exchange, int status, const char *title, const char *code,
+	const char *detail)
+{
+	struct buffer problem = BUFFER_INIT;
+	char id[UUID_TEXT_SIZE];
+
+	uuid_make_text(id);
+	log_debug("refused a request", "reason", detail, "request_id", id, NULL);
+	exchange->closes = true;
+	/* Texts of ours: they hold no character that JSON escapes. */
+	buffer_printf(&problem, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
+		"\"code\":\"%s\",\"detail\":\"%s\"}", title, status, code, detail);
+	/* Ours, whatever came in: it may be what is malformed. */
+	http_reply_header(exchange, "X-Request-Id", id);
+	http_reply_header(exchange, "Content-Type", "application/problem+json");
+	http_reply_header(exchange, "X-Content-Type-Options", "nosniff");
+	http_reply_header(exchange, "Cache-Control", "no-store");
+	if (status == 503)
+		http_reply_header(exchange, "Retry-After", "1");
+	http_reply(exchange, status, buffer_text(&problem), problem.length);
+	buffer_free(&problem);
+}
+
+/* Nobody knows where the next request would begin. */
 static void
 refuse(struct http_exchange *exchange, const char *fault)
 {
 	struct evhttp_request *request = exchange->request;
-	struct buffer problem = BUFFER_INIT;
 
-	log_debug("refused a malformed request", "reason", fault, NULL);
 	/* evhttp repeats a version that it does not know, never closes after CONNECT
 	 * whatever the reply says, and says nothing of closing to a proxy's client. */
 	if (request->major != 1 || (request->minor != 0 && request->minor != 1))
@@ -103,16 +126,7 @@ refuse(struct http_exchange *exchange, const char *fault)
 	if (request->type == EVHTTP_REQ_CONNECT)
 		request->type = EVHTTP_REQ_GET;
 	request->flags &= ~EVHTTP_PROXY_REQUEST;
-	exchange->closes = true;
-
-	/* Faults hold no character that JSON escapes. */
-	buffer_printf(&problem, "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
-		"\"code\":\"malformed_request\",\"detail\":\"%s\"}", fault);
-	http_reply_header(exchange, "Content-Type", "application/problem+json");
-	http_reply_header(exchange, "X-Content-Type-Options", "nosniff");
-	http_reply_header(exchange, "Cache-Control", "no-store");
-	http_reply(exchange, 400, buffer_text(&problem), problem.length);
-	buffer_free(&problem);
+	answer_problem(exchange, 400, "Bad Request", "malformed_request", fault);
 }
 
 static void
@@ -142,6 +156,9 @@ http_exchange_begin(struct evhttp_request *request, void *context)
 	fault = find_fault(exchange);
 	if (fault != NULL)
 		refuse(exchange, fault);
+	else if (server->handler == NULL)
+		answer_problem(exchange, 503, "Service Unavailable", "unavailable",
+			"This process is stopping. Try again after the seconds that Retry-After says.");
 	else
 		server->handler(server->context, exchange);
 }
@@ -164,12 +181,6 @@ enum http_method
 http_method_of(const struct http_exchange *exchange)
 {
 	return methods[method_index(exchange->request)].method;
-}
-
-const char *
-http_method_name(const struct http_exchange *exchange)
-{
-	return methods[method_index(exchange->request)].name;
 }
 
 const char *

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "encode.h"
 #include "utf8.h"
 
 /* 18 digits fit in 63 bits; the size itself is checked where it is read. */
@@ -188,18 +189,6 @@ http_guard_verdict(const struct http_guard *guard, int major, int minor, bool is
 	return NULL;
 }
 
-static int
-hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Every byte printable ASCII, every % followed by two hex digits. */
 static const char *
 spelling_fault(const char *text)
@@ -211,28 +200,11 @@ spelling_fault(const char *text)
 			return "the target holds bytes that must be percent-encoded";
 		if (c == '#')
 			return "the target has a fragment";
-		if (c == '%' && (hex_value(text[1]) < 0 || hex_value(text[2]) < 0))
+		/* Here, because the query stays as it is. */
+		if (c == '%' && strspn(text + 1, "0123456789ABCDEFabcdef") < 2)
 			return "a percent sign is not followed by two hex digits";
 	}
 	return NULL;
-}
-
-/* In place; the spelling has been checked. Returns the length. */
-static size_t
-percent_decode(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from != '\0'; to++) {
-		if (*from == '%') {
-			*to = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
-			from += 3;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-	return (size_t)(to - text);
 }
 
 /* C0, DEL, and C1, which is C2 80 to C2 9F in UTF-8. */
@@ -267,8 +239,8 @@ http_guard_split_target(char *target, const char **path, const char **query)
 	mark = strchr(target, '?');
 	if (mark != NULL)
 		*mark++ = '\0';
-	length = percent_decode(target);
-	if (has_control_character(target, length) || !utf8_is_valid(target, length))
+	if (!percent_decode(target, &length) || has_control_character(target, length) ||
+		!utf8_is_valid(target, length))
 		return "the path holds control characters or is not UTF-8";
 	*path = target;
 	*query = mark;

@@ -63,7 +63,7 @@ struct http_server {
 	struct event_base *base;
 	struct evhttp *evhttp;
 	struct http_listener *listener;	/* NULL once it is closed */
-	http_handler *handler;
+	http_handler *handler;		/* NULL: 503 for whatever still comes */
 	http_gone *gone;
 	void *context;
 
@@ -77,6 +77,7 @@ struct http_server {
 	struct event *tick;		/* once a second */
 	struct event *grace_over;
 	bool is_draining, is_past_grace, is_freeing;
+	int64_t draining_since_ms;
 	void (*drained)(void *);
 	void *drained_context;
 };

@@ -327,12 +327,6 @@ lane_submit(struct lanes *lanes, enum lane which, const struct statement *statem
 	return true;
 }
 
-bool
-lane_is_up(const struct lanes *lanes, enum lane which)
-{
-	return has_connection_up(&lanes->states[which]);
-}
-
 /* ---- Notifications ---- */
 
 static void

@@ -71,8 +71,6 @@ void lanes_free(struct lanes **lanes);
 bool lane_submit(struct lanes *lanes, enum lane lane, const struct statement *statements,
 	int count, job_callback *callback, void *context) __attribute__((warn_unused_result));
 
-/* Whether a connection of this lane is up now. */
-bool lane_is_up(const struct lanes *lanes, enum lane lane);
 /* NOTIFY after commits, at most once in 10 ms (DESIGN.md §2.6). Jobs whose query
  * has QUERY_NOTIFIES do this by themselves when they complete with JOB_OK. */
 void lanes_notify_soon(struct lanes *lanes);

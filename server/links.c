@@ -97,6 +97,8 @@ link_show(struct request *rq)
 	json_write_string_member(out, "organization", request_column(rq, "organization"));
 	json_write_string_member(out, "organization_slug", request_column(rq, "organization_slug"));
 	json_write_string_member(out, "email", request_column(rq, "email"));
+	json_write_string_member(out, "login", user_case(rq)->subject.policy.login_identifier == LOGIN_BY_USERNAME
+		? user_case(rq)->subject.username : user_case(rq)->subject.email);
 	json_write_string_member(out, "first_name", request_column(rq, "first_name"));
 	json_write_name(out, "expires_at");
 	reply_write_timestamp(out, request_column(rq, "expires_at"));

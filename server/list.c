@@ -74,15 +74,14 @@ list_read_time(struct request *rq, const char *parameter)
 }
 
 static void
-write_cursor(struct buffer *out, char prefix, const char *key, const char *id)
+write_cursor(struct request *rq, char prefix, const char *key, const char *id)
 {
 	struct buffer plain = BUFFER_INIT;
 
 	buffer_printf(&plain, "%c%s%s", prefix, id, key);
-	char *text = malloc(BASE64URL_SIZE(plain.length));
+	char *text = arena_take(rq->scratch, BASE64URL_SIZE(plain.length));
 	base64url_encode((const uint8_t *)plain.data, plain.length, text);
-	json_write_string(out, text);
-	free(text);
+	json_write_string(&rq->reply, text);
 	buffer_free(&plain);
 }
 
@@ -147,7 +146,7 @@ list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *i
 	buffer_puts(out, "],\"next_cursor\":");
 	if (has_more) {
 		int key = PQfnumber(rows, "cursor_key");
-		write_cursor(out, cursor_prefix, key >= 0 ? PQgetvalue(rows, count - 1, key) : "",
+		write_cursor(rq, cursor_prefix, key >= 0 ? PQgetvalue(rows, count - 1, key) : "",
 			PQgetvalue(rows, count - 1, PQfnumber(rows, id_column)));
 	} else {
 		buffer_puts(out, "null");

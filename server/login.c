@@ -1,19 +1,18 @@
 /*
- * Signing in (DESIGN.md §4, Guesses and The delay), and asking for a reset link.
+ * Signing in, and asking for a reset link.
  *
- * The order is what makes a thousand parallel guesses get exactly ten checked: a place
- * in the hashing queue, then the count in the database, then the hash, then the
- * verdict. Unknown, locked, inactive and wrong answer alike after the same work: every
- * login touches its throttle and makes one hash.
+ * A login is a guess (guess.h) at somebody found by address or username, and then, if it
+ * was right and lifecycle lets him in, a session. Unknown, locked, inactive and wrong
+ * answer alike after the same work: every login touches its throttle and makes one hash.
  */
 #include <string.h>
 
 #include "authenticate.h"
 #include "config.h"
+#include "guess.h"
 #include "organizations.h"
 #include "reply.h"
 #include "sessions.h"
-#include "shared_page.h"
 #include "user_steps.h"
 
 const struct body_field login_fields[] = {
@@ -35,13 +34,9 @@ const struct body_field reset_request_fields[] = {
 
 struct login_case {
 	struct user_case the;		/* first: user_case(rq) works here too */
-	char login_digest[TOKEN_HASH_SIZE];
+	struct guess guess;
 	bool is_known;
-	const char *stored_hash;	/* NULL: nothing to guess */
 	bool must_reset;
-	bool is_lockable;		/* a lock can follow: no delay */
-	bool counts_as_check;
-	int guesses;			/* with this one, where it is lockable */
 	char session_id[UUID_TEXT_SIZE];
 	char token[BEARER_TOKEN_SIZE];
 	char token_hash[TOKEN_HASH_SIZE];
@@ -70,16 +65,17 @@ login_find(struct request *rq)
 {
 	struct login_case *login = arena_take(rq->scratch, sizeof(*login));
 	const char *name = request_text(rq, "login");
+	char *digest = arena_take(rq->scratch, TOKEN_HASH_SIZE);
 	struct uuid org_id;
 
 	rq->data = login;
 	if (!uuid_parse(rq->org_id, &org_id))
 		return request_problem(rq, PROBLEM_INTERNAL);
-	login_digest(rq->server->config->keyring, &org_id, name, login->login_digest);
+	login_digest(rq->server->config->keyring, &org_id, name, digest);
 	/* An address has an @, a username never has. */
 	return request_query(rq, LANE_READ,
 		strchr(name, '@') != NULL ? &query_login_find_by_email : &query_login_find_by_username,
-		(const char *const[]){ rq->org_id, name, login->login_digest });
+		(const char *const[]){ rq->org_id, name, digest });
 }
 
 /* A name that the policy does not take as a login is nobody's. */
@@ -95,13 +91,8 @@ policy_takes(const struct policy *policy, const char *name)
 static void
 login_read(struct request *rq, struct login_case *login)
 {
-	struct subject *subject = &login->the.subject;
-	const char *hash = request_column(rq, "password_hash");
-
-	subject_from_row(subject, rq->scratch, rq->result, 0);
-	login->is_known = request_column_is_true(rq, "is_known")
-		&& policy_takes(&subject->policy, request_text(rq, "login"));
-	login->stored_hash = login->is_known && hash != NULL ? arena_copy(rq->scratch, hash) : NULL;
+	subject_from_row(&login->the.subject, rq->scratch, rq->result, 0);
+	login->is_known = request_column_is_true(rq, "is_known");
 	login->must_reset = request_column_is_true(rq, "must_reset");
 	login->the.resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
 }
@@ -110,15 +101,14 @@ static enum step
 login_take(struct request *rq)
 {
 	struct login_case *login = rq->data;
-	struct user_case *the = &login->the;
-	struct transition lock;
+	const char *name = request_text(rq, "login"), *hash = request_column(rq, "password_hash");
+	const long blocked_s = row_int(rq->result, 0, "blocked_s");
 
 	login_read(rq, login);
-	/* Whether the guess at the threshold would lock him: lifecycle says. */
-	login->is_lockable = login->stored_hash != NULL
-		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_WRONG_PASSWORD, &lock);
-	long blocked_s = row_int(rq->result, 0, "blocked_s");
-	if (!login->is_lockable && blocked_s > 0)
+	const bool is_his = login->is_known && policy_takes(&login->the.subject.policy, name);
+	guess_begin(rq, &login->guess, &login->the.subject,
+		is_his && hash != NULL ? arena_copy(rq->scratch, hash) : NULL, name);
+	if (!login->guess.is_lockable && blocked_s > 0)
 		return request_problem_later(rq, PROBLEM_RATE_LIMITED, (int)blocked_s);
 	return STEP_NEXT;
 }
@@ -126,56 +116,13 @@ login_take(struct request *rq)
 static enum step
 login_count(struct request *rq)
 {
-	struct login_case *login = rq->data;
-	const struct subject *subject = &login->the.subject;
-	const char *threshold = arena_printf(rq->scratch, "%d", subject->policy.lockout_threshold);
-	const struct statement touch = { &query_login_touch_throttle,
-		(const char *const[]){ rq->org_id, login->login_digest, login->is_lockable ? "false" : "true" } };
-	const struct statement count = { &query_login_count_guess,
-		(const char *const[]){ rq->org_id, subject->id, threshold } };
-
-	if (login->is_lockable)
-		return request_queries(rq, LANE_WRITE, (const struct statement[]){ count, touch }, 2);
-	return request_queries(rq, LANE_WRITE, &touch, 1);
+	return guess_count(rq, &((struct login_case *)rq->data)->guess);
 }
 
-/* A guess past the threshold is not checked: a lock is on its way, or ten right ones
- * are being checked at this moment. Either is over in a second. */
 static enum step
-login_verify(struct request *rq)
+login_check(struct request *rq)
 {
-	struct login_case *login = rq->data;
-
-	if (request_rows(rq, 0) == 0)
-		return login->is_lockable ? request_problem_later(rq, PROBLEM_UNAVAILABLE, 1)
-					  : request_problem_later(rq, PROBLEM_RATE_LIMITED, 2);
-	if (login->is_lockable)
-		login->guesses = (int)row_int(rq->result, 0, "failed_attempts");
-	/* Hashes that only equalise time do not count as checks. */
-	const bool may_log_in = login->stored_hash != NULL && login->the.subject.state.status != STATUS_LOCKED
-		&& login->the.subject.state.status != STATUS_INACTIVE;
-	if (may_log_in)
-		metric_add(rq->server->page, METRIC_PASSWORD_CHECKS, 1);
-	login->counts_as_check = may_log_in;
-	return request_verify_password(rq, may_log_in ? login->stored_hash : NULL, request_text(rq, "password"));
-}
-
-/* The guess that came out wrong while the count stood at the threshold runs the lock.
- * Whoever else moved the user meanwhile, the guard decides on the locked row. */
-static enum step
-login_lock(struct request *rq)
-{
-	struct login_case *login = rq->data;
-	struct user_case *the = &login->the;
-	enum step step = STEP_NEXT;
-
-	if (!user_decide(rq, EVENT_WRONG_PASSWORD, &step))
-		return step;
-	the->details = (struct transition_details){ .action = "user.locked", .guard = "lock",
-		.guard_count = the->subject.policy.lockout_threshold, .ignores_version = true };
-	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
-	return request_try(rq, LANE_WRITE, &query_user_transition, transition_batch_params(batch, request_actor(rq)));
+	return guess_check(rq, &((struct login_case *)rq->data)->guess, request_text(rq, "password"));
 }
 
 static enum step
@@ -183,29 +130,23 @@ login_judge(struct request *rq)
 {
 	struct login_case *login = rq->data;
 
-	if (rq->hash->ok && login->counts_as_check)
-		return STEP_NEXT;
-	if (login->is_lockable && login->guesses >= login->the.subject.policy.lockout_threshold) {
-		login->counts_as_check = false;		/* what follows the lock is the refusal */
-		return login_lock(rq);
-	}
-	return request_problem(rq, PROBLEM_LOGIN_FAILED);
+	return guess_is_right(rq, &login->guess) ? STEP_NEXT : guess_lock(rq, &login->guess);
 }
 
+/* Why a right password does not let him in is nobody's business either. */
 static enum step
 login_admit(struct request *rq)
 {
 	struct login_case *login = rq->data;
 	struct user_case *the = &login->the;
 
-	if (!login->counts_as_check)
+	if (!guess_is_right(rq, &login->guess))
 		return request_problem(rq, PROBLEM_LOGIN_FAILED);
-	if (login->must_reset)
-		return request_problem(rq, PROBLEM_PASSWORD_RESET_REQUIRED);
-	/* Why a right password does not let him in is nobody's business either. */
-	if (!lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_LOGIN, &the->transition))
-		return request_problem(rq, PROBLEM_LOGIN_FAILED);
-	return STEP_NEXT;
+	if (!login->must_reset
+		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_LOGIN, &the->transition))
+		return STEP_NEXT;
+	guess_forget(rq, &login->guess);
+	return request_problem(rq, login->must_reset ? PROBLEM_PASSWORD_RESET_REQUIRED : PROBLEM_LOGIN_FAILED);
 }
 
 static void
@@ -255,9 +196,7 @@ login_record(struct request *rq)
 	}
 	statements[count++] = (struct statement){ &query_session_create, (const char *const[]){
 		rq->org_id, the->subject.id, the->subject.session_epoch, login->session_id, login->token_hash,
-		rq->caller.by_cookie ? "cookie" : "bearer", rq->ip,
-		user_agent(rq),
-		login->login_digest, *rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->stored_hash,
+		rq->caller.by_cookie ? "cookie" : "bearer", rq->ip, user_agent(rq), login->guess.login_digest, *rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->guess.stored_hash,
 		the->transition.status_changes ? "true" : "false" } };
 	statements[count++] = (struct statement){ &query_user_get,
 		(const char *const[]){ rq->org_id, the->subject.id } };
@@ -299,32 +238,45 @@ login_reply(struct request *rq)
 
 request_step *const login_steps[] = {
 	login_check_transport, request_reserve_hash, organization_ask, organization_take, login_find, login_take,
-	login_count, login_verify, login_judge, login_admit, login_record, login_reply, NULL
+	login_count, login_check, login_judge, login_admit, login_record, login_reply, NULL
 };
 
 /* "Forgot password": the answer is the same whatever is the case. */
 
-/* Both ways write and commit, so that the time does not tell who is known. */
+/* For a name that nobody has, or that may not be reset: the same statement about an id
+ * that there is not, so that the time does not tell who is known. */
+static void
+pretend(struct request *rq, struct user_case *the)
+{
+	const struct user_state anybody = { .status = STATUS_ACTIVE, .has_email = true, .has_password = true };
+	struct policy policy;
+	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	uuid_make_text(id);
+	policy_set_defaults(&policy);
+	the->subject = (struct subject){ .id = id, .version = "0" };
+	(void)lifecycle_decide(&policy, &anybody, EVENT_REQUEST_RESET, &the->transition);
+}
+
 static enum step
 reset_request_record(struct request *rq)
 {
 	struct login_case *login = rq->data;
 	struct user_case *the = &login->the;
-	struct statement statements[2] = {
-		{ &query_login_remember_asking, (const char *const[]){ rq->org_id, login->login_digest } },
-	};
-	int count = 1;
+	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+	bool is_real;
 
+	/* Any name of his will do here, whichever he signs in with: the link goes to his address. */
 	login_read(rq, login);
-	if (login->is_known && the->resets_this_hour < RESETS_PER_HOUR
-		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_REQUEST_RESET, &the->transition)) {
-		struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-		the->details = (struct transition_details){ .action = "user.reset_requested" };
-		transition_batch_add(batch, &the->subject, &the->transition, &the->details);
-		statements[count++] = (struct statement){ &query_user_transition,
-			transition_batch_params(batch, request_actor(rq)) };
-	}
-	return request_queries(rq, LANE_WRITE, statements, count);
+	is_real = login->is_known && the->resets_this_hour < RESETS_PER_HOUR
+		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_REQUEST_RESET, &the->transition);
+	if (!is_real)
+		pretend(rq, the);
+	the->details = (struct transition_details){ .action = "user.reset_requested" };
+	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
+	const char *const *params = transition_batch_params(batch, request_actor(rq));
+	return is_real ? request_query(rq, LANE_WRITE, &query_user_transition, params)
+		       : request_try(rq, LANE_WRITE, &query_user_transition, params);
 }
 
 static enum step

@@ -7,10 +7,8 @@
  */
 #include "me.h"
 
-#include <string.h>
-
+#include "guess.h"
 #include "reply.h"
-#include "shared_page.h"
 #include "user_steps.h"
 
 static enum step
@@ -29,7 +27,7 @@ const struct body_field me_password_fields[] = {
 
 struct own_password {
 	struct user_case the;		/* first: user_case(rq) works here too */
-	const char *stored_hash;
+	struct guess guess;
 };
 
 static enum step
@@ -40,7 +38,7 @@ me_password_load(struct request *rq)
 }
 
 static enum step
-me_password_check(struct request *rq)
+me_password_decide(struct request *rq)
 {
 	struct own_password *own = arena_take(rq->scratch, sizeof(*own));
 	struct subject *subject = &own->the.subject;
@@ -51,43 +49,48 @@ me_password_check(struct request *rq)
 	rq->data = own;
 	subject_from_row(subject, rq->scratch, rq->result, 0);
 	const char *hash = request_column(rq, "password_hash");
-	own->stored_hash = hash != NULL ? arena_copy(rq->scratch, hash) : NULL;
+	guess_begin(rq, &own->guess, subject, hash != NULL ? arena_copy(rq->scratch, hash) : NULL,
+		subject->email != NULL ? subject->email : subject->username);
 	own->the.details = (struct transition_details){ .action = "user.password_changed",
 		.keep_session = rq->caller.session_id };
-	if (!user_decide(rq, EVENT_CHANGE_OWN_PASSWORD, &step))
-		return step;
 	user_check_password(rq, &subject->policy, subject->email, subject->first_name, subject->last_name);
-	return request_answer_faults(rq);
+	step = request_answer_faults(rq);
+	if (step == STEP_NEXT)
+		user_decide(rq, EVENT_CHANGE_OWN_PASSWORD, &step);
+	return step;
 }
 
-/* At most ten guesses at the current password here too, whatever locks elsewhere. */
 static enum step
 me_password_count(struct request *rq)
 {
-	return request_query(rq, LANE_WRITE, &query_login_count_guess,
-		(const char *const[]){ rq->org_id, rq->caller.id, "10" });
+	return guess_count(rq, &((struct own_password *)rq->data)->guess);
 }
 
 static enum step
-me_password_verify(struct request *rq)
+me_password_check(struct request *rq)
+{
+	return guess_check(rq, &((struct own_password *)rq->data)->guess, request_text(rq, "current_password"));
+}
+
+static enum step
+me_password_judge(struct request *rq)
 {
 	struct own_password *own = rq->data;
 
-	if (request_rows(rq, 0) == 0)
-		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 60);
-	metric_add(rq->server->page, METRIC_PASSWORD_CHECKS, 1);
-	return request_verify_password(rq, own->stored_hash, request_text(rq, "current_password"));
+	return guess_is_right(rq, &own->guess) ? STEP_NEXT : guess_lock(rq, &own->guess);
 }
 
 static enum step
 me_password_hash(struct request *rq)
 {
+	struct own_password *own = rq->data;
 	enum step step;
 
-	if (!rq->hash->ok) {
+	if (!guess_is_right(rq, &own->guess)) {
 		request_fault(rq, "/current_password", "invalid", "This is not your present password.");
 		return request_answer_faults(rq);
 	}
+	guess_forget(rq, &own->guess);
 	step = request_reserve_hash(rq);
 	return step != STEP_NEXT ? step : request_hash_password(rq, request_text(rq, "password"));
 }
@@ -100,6 +103,6 @@ me_password_record(struct request *rq)
 }
 
 request_step *const me_password_steps[] = {
-	request_reserve_hash, me_password_load, me_password_check, me_password_count, me_password_verify,
-	me_password_hash, me_password_record, reply_no_content, NULL
+	request_reserve_hash, me_password_load, me_password_decide, me_password_count, me_password_check,
+	me_password_judge, me_password_hash, me_password_record, reply_no_content, NULL
 };

@@ -2,7 +2,8 @@
  * One server process, from its event base to its clean end.
  *
  * SIGTERM: the listener closes, what is in flight is answered, then everything is
- * freed. What is still open at the deadline is cut, and the exit code says so.
+ * freed. What still waits at the deadline is answered 503, and the exit code is 1, which
+ * the supervisor passes on.
  */
 #include "process.h"
 
@@ -19,11 +20,15 @@
 #include "request.h"
 #include "supervisor.h"
 
+/* For the answers at the deadline to leave. */
+#define FLUSH_S 1
+
 struct process {
 	struct server server;
 	struct event *term, *deadline;
 	bool is_draining;
 	bool is_late;
+	bool is_drained;
 };
 
 static void
@@ -31,6 +36,7 @@ drained(void *context)
 {
 	struct process *process = context;
 
+	process->is_drained = true;
 	event_base_loopexit(process->server.base, NULL);
 }
 
@@ -59,6 +65,21 @@ stop(evutil_socket_t fd, short what, void *context)
 	process->is_draining = true;
 	evtimer_add(process->deadline, &limit);
 	http_server_drain(process->server.http, drained, process);
+}
+
+/* Whoever waits for a job or a hash gets 503, and some time to receive it. */
+static void
+abandon(struct process *process)
+{
+	struct server *server = &process->server;
+
+	http_server_refuse(server->http);
+	lanes_free(&server->lanes);
+	hasher_free(&server->hasher);
+	if (process->is_drained)
+		return;
+	event_base_loopexit(server->base, &(const struct timeval){ FLUSH_S, 0 });
+	event_base_dispatch(server->base);
 }
 
 static void
@@ -93,9 +114,7 @@ process_run(const struct config *config, struct shared_page *page, int child)
 		stop(-1, 0, &process);
 	event_base_dispatch(server->base);
 
-	/* Jobs and hashes first: they end the requests that still wait for them. */
-	lanes_free(&server->lanes);
-	hasher_free(&server->hasher);
+	abandon(&process);
 	http_server_free(&server->http);
 	event_free(process.term);
 	event_free(process.deadline);

@@ -8,11 +8,11 @@
 #include "prologue.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "authenticate.h"
 #include "config.h"
+#include "encode.h"
 #include "pages.h"
 #include "route.h"
 #include "shared_page.h"
@@ -174,26 +174,11 @@ parameter_index(const struct route *route, const char *name)
 static bool
 decode_parameter(char *text)
 {
-	char *out = text;
+	size_t length;
 
-	for (const char *in = text; *in != '\0'; in++) {
-		if (*in == '+') {
-			*out++ = ' ';
-		} else if (*in == '%') {
-			char digits[3] = { in[1], in[1] != '\0' ? in[2] : '\0', '\0' };
-			if (strspn(digits, "0123456789abcdefABCDEF") != 2)
-				return false;
-			long byte = strtol(digits, NULL, 16);
-			if (byte == 0)
-				return false;
-			*out++ = (char)byte;
-			in += 2;
-		} else {
-			*out++ = *in;
-		}
-	}
-	*out = '\0';
-	return utf8_is_valid(text, (size_t)(out - text));
+	for (char *plus = text; (plus = strchr(plus, '+')) != NULL;)
+		*plus = ' ';
+	return percent_decode(text, &length) && strlen(text) == length && utf8_is_valid(text, length);
 }
 
 static void
@@ -223,7 +208,7 @@ check_query(struct request *rq)
 	const char **values = arena_take(rq->scratch, sizeof(*values) * (size_t)(count + 1));
 	rq->query_values = values;
 	/* Pages take parameters of their own, which their scripts read. */
-	if (query == NULL || *query == '\0' || rq->route->access == ACCESS_PUBLIC)
+	if (query == NULL || *query == '\0' || rq->route->access == ACCESS_PUBLIC || rq->route->ignores_input)
 		return STEP_NEXT;
 	rq->faults_in_query = true;
 	char *rest = arena_copy(rq->scratch, query);
@@ -248,7 +233,7 @@ check_if_match(struct request *rq)
 {
 	const char *header = http_header(rq->exchange, "If-Match");
 
-	if (header == NULL || strcmp(header, "*") == 0)
+	if (header == NULL || strcmp(header, "*") == 0 || rq->route->ignores_input)
 		return STEP_NEXT;
 	size_t length = strlen(header);
 	if (length < 3 || length > 21 || header[0] != '"' || header[length - 1] != '"'
@@ -262,6 +247,8 @@ check_if_match(struct request *rq)
 static enum step
 check_body(struct request *rq)
 {
+	if (rq->route->ignores_input)
+		return STEP_NEXT;
 	if (!body_check(rq))
 		return STEP_DONE;
 	return rq->route->defers_faults ? STEP_NEXT : request_answer_faults(rq);
@@ -272,4 +259,5 @@ request_step *const prologue_steps[] = {
 	authenticate_ask, authenticate_take, stop_if_gone, authorize,
 	check_query, check_if_match, check_body,
 };
+const int prologue_again = 3;	/* authenticate_ask */
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

@@ -8,5 +8,7 @@
 
 extern request_step *const prologue_steps[];
 extern const int prologue_step_count;
+/* Where a request that must decide again goes on: at who asks. */
+extern const int prologue_again;
 
 #endif

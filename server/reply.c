@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pgarray.h"
+
 /* Types as PostgreSQL numbers them (pg_type.dat); these never change. */
 enum {
 	OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_JSON = 114, OID_FLOAT8 = 701,
@@ -32,31 +34,21 @@ reply_write_timestamp(struct buffer *out, const char *text)
 	json_write_string(out, rfc3339);
 }
 
-/* The elements of {a,"b c",NULL}: what PostgreSQL prints for a one-dimensional array. */
 static void
 write_array(struct buffer *out, const char *text, bool as_text)
 {
 	struct buffer item = BUFFER_INIT;
-	const char *p = text + 1;
+	bool is_null;
 
 	buffer_putc(out, '[');
-	while (*p != '}' && *p != '\0') {
-		bool quoted = *p == '"';
-		p += quoted;
-		buffer_clear(&item);
-		while (*p != '\0' && (quoted ? *p != '"' : *p != ',' && *p != '}')) {
-			if (*p == '\\' && p[1] != '\0')
-				p++;
-			buffer_putc(&item, *p++);
-		}
-		p += quoted;
+	while (pgarray_next(&text, &item, &is_null)) {
 		json_write_separator(out);
-		if (as_text)
+		if (is_null)
+			buffer_puts(out, "null");
+		else if (as_text)
 			json_write_string(out, buffer_text(&item));
 		else
 			buffer_puts(out, buffer_text(&item));
-		if (*p == ',')
-			p++;
 	}
 	buffer_putc(out, ']');
 	buffer_free(&item);

@@ -123,7 +123,8 @@ finish(struct request *rq, enum step step)
 	request_free(rq);
 }
 
-/* A version, a guard or admin_epoch moved: read again, decide again. */
+/* A version, a guard or admin_epoch moved: read again, decide again. From who asks
+ * on: what moved may be that the caller himself was put out. */
 static void
 decide_again(struct request *rq)
 {
@@ -133,9 +134,14 @@ decide_again(struct request *rq)
 		return;
 	}
 	clear_results(rq);
+	if (rq->body != NULL)
+		json_object_put(rq->body);
+	rq->body = NULL;
+	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
 	rq->data = NULL;
-	rq->position = prologue_step_count;
+	rq->hash = NULL;
+	rq->position = prologue_again;
 	request_run(rq);
 }
 
@@ -182,8 +188,7 @@ job_done(void *context, struct job_result *job)
 		finish(rq, request_problem_later(rq, PROBLEM_UNAVAILABLE, 1));
 		return;
 	case JOB_ERROR:
-		log_error("could not run a query", "sqlstate", job->sqlstate, "route", rq->route->path,
-			"request_id", rq->id, NULL);
+		/* The lane has said which query and why; record() adds route and request id. */
 		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
 		return;
 	}
@@ -199,10 +204,8 @@ request_queries(struct request *rq, enum lane lane, const struct statement *stat
 			rq->versioned_statement = i;
 		}
 	}
-	if (!lane_submit(rq->server->lanes, lane, statements, count, job_done, rq)) {
-		metric_add(rq->server->page, METRIC_LANE_FULL, 1);
+	if (!lane_submit(rq->server->lanes, lane, statements, count, job_done, rq))
 		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
-	}
 	return STEP_WAIT;
 }
 
@@ -237,15 +240,21 @@ request_query_aside(struct request *rq, const struct query *query, const char *c
 	/* What is aside may be left out: under load the lane is for those who wait. */
 	if (!lane_submit(rq->server->lanes, LANE_WRITE, &(struct statement){ query, params }, 1,
 		    aside_done, (void *)(uintptr_t)query))
-		metric_add(rq->server->page, METRIC_LANE_FULL, 1);
+		log_debug("left out a query: the lane is full", "query", query->name, NULL);
 }
 
 static void
 hash_done(void *context, const struct hash_result *hash)
 {
 	struct request *rq = request_from(context);
-	struct hash_result *copy = arena_take(rq->scratch, sizeof(*copy));
+	struct hash_result *copy;
 
+	/* The process stops: whoever still waits tries again elsewhere. */
+	if (hash->is_lost) {
+		finish(rq, request_problem(rq, PROBLEM_UNAVAILABLE));
+		return;
+	}
+	copy = arena_take(rq->scratch, sizeof(*copy));
 	*copy = *hash;
 	rq->hash = copy;
 	request_run(rq);

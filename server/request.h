@@ -9,7 +9,9 @@
  *   its name, a moved version ran the route's steps again (at most five times), a lost
  *   connection or a full lane became 503.
  * - request_query copies its parameters and never completes inside the call.
- * - The client may go at any moment: the steps run to their end, the reply is dropped.
+ * - The client may go at any moment: `exchange` is NULL from then on, the steps run to
+ *   their end, the reply is dropped. What the prologue needs of the exchange it reads
+ *   before it waits for anything but who asks.
  * - Texts and structs that a step keeps live in `scratch` and die with the request.
  */
 #ifndef ROLLCALL_REQUEST_H
@@ -48,7 +50,6 @@ struct server {
 	struct hasher *hasher;
 	struct shared_page *page;
 	struct http_server *http;
-	bool schema_fits;
 };
 
 enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
@@ -60,6 +61,7 @@ struct caller {
 	const char *role_id;		/* NULL: none */
 	const char *session_id;		/* NULL: an API key */
 	const char *token_hash;
+	const char *admin_epoch;	/* of the organization, when he was let in */
 	bool by_cookie;
 	struct permission_set permissions;
 };

@@ -28,6 +28,9 @@ struct route {
 	/* The first steps look at the database before faults are answered: all at once. */
 	bool defers_faults;
 	request_step *const *steps;
+	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
+	 * request; only the credentials are ours. */
+	bool ignores_input;
 };
 
 extern const struct route routes[];

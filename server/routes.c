@@ -26,7 +26,7 @@
 
 const struct route routes[] = {
 	/* method, path, who may, body, query, faults deferred, steps */
-	{ HTTP_GET, "/v1/auth/verify", SIGNED_IN, NULL, NULL, false, auth_verify_steps },
+	{ HTTP_GET, "/v1/auth/verify", SIGNED_IN, NULL, NULL, false, auth_verify_steps, .ignores_input = true },
 
 	{ HTTP_POST, "/v1/users", NEEDS("users:write"), user_create_fields, NULL, true, user_create_steps },
 	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },
@@ -60,7 +60,7 @@ const struct route routes[] = {
 	{ HTTP_DELETE, "/v1/me/sessions", USER, NULL, NULL, false, session_delete_steps },
 	{ HTTP_DELETE, "/v1/me/sessions/{id}", USER, NULL, NULL, false, session_delete_steps },
 
-	{ HTTP_GET, "/v1/policy", SIGNED_IN, NULL, NULL, false, policy_get_steps },
+	{ HTTP_GET, "/v1/policy", NEEDS("policy:write"), NULL, NULL, false, policy_get_steps },
 	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
 	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
 

@@ -123,7 +123,7 @@ auth_verify(struct request *rq)
 
 request_step *const auth_verify_steps[] = { auth_verify, NULL };
 
-const char *const session_list_parameters[] = { "limit", "cursor", NULL };
+const char *const session_list_parameters[] = { "limit", "cursor", "count", NULL };
 
 struct session_page {
 	struct user_case the;		/* first: user_case(rq) works here too */
@@ -136,13 +136,14 @@ session_list_read(struct request *rq)
 	struct session_page *list = arena_take(rq->scratch, sizeof(*list));
 
 	list_read_page(rq, 'x', false, &list->page);
+	list->page.wants_count = list_read_flag(rq, "count");
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	rq->data = list;
 	return request_queries(rq, LANE_READ, (const struct statement[]){
 		{ &query_session_list, (const char *const[]){ rq->org_id, owner_id(rq), list->page.after_id,
 			list->page.limit_text, rq->caller.session_id } },
-		{ &query_user_exists, (const char *const[]){ rq->org_id, owner_id(rq) } },
+		{ &query_session_count, (const char *const[]){ rq->org_id, owner_id(rq) } },
 	}, 2);
 }
 
@@ -153,9 +154,12 @@ session_list_reply(struct request *rq)
 
 	if (request_rows(rq, 1) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	PQclear(rq->results[1]);
-	rq->results[1] = NULL;
-	rq->result_count = 1;
+	/* The second statement was asked for the user, and maybe for the total. */
+	if (!list->page.wants_count) {
+		PQclear(rq->results[1]);
+		rq->results[1] = NULL;
+		rq->result_count = 1;
+	}
 	return list_reply_page(rq, list->page.limit, 'x', "id");
 }
 

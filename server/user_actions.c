@@ -10,7 +10,6 @@
 
 #include "reply.h"
 #include "user_steps.h"
-#include "users.h"
 
 const struct body_field user_activate_fields[] = {
 	{ "password", BODY_PASSWORD, .is_nullable = true },
@@ -44,20 +43,7 @@ user_activate_decide(struct request *rq)
 	step = request_answer_faults(rq);
 	if (step == STEP_NEXT && brings_password)
 		step = user_require(rq, "users:password", "a password is set");
-	return step;
-}
-
-/* Hashes the body's password, where there is one. */
-static enum step
-user_hash_password(struct request *rq)
-{
-	const char *password = request_text(rq, "password");
-	enum step step;
-
-	if (password == NULL)
-		return STEP_NEXT;
-	step = request_reserve_hash(rq);
-	return step != STEP_NEXT ? step : request_hash_password(rq, password);
+	return step == STEP_NEXT ? user_check_mails(rq) : step;
 }
 
 static enum step
@@ -102,9 +88,7 @@ user_invite_decide(struct request *rq)
 	the->details.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL;
 	if (!user_decide(rq, EVENT_INVITE, &step))
 		return step;
-	if (the->invitations_this_hour >= INVITATIONS_PER_HOUR)
-		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / INVITATIONS_PER_HOUR);
-	return STEP_NEXT;
+	return user_check_mails(rq);
 }
 
 request_step *const user_invite_steps[] = {
@@ -142,9 +126,7 @@ user_send_reset_decide(struct request *rq)
 	the->details.action = "user.reset_sent";
 	if (!user_decide(rq, EVENT_ADMIN_SENDS_RESET, &step))
 		return step;
-	if (the->resets_this_hour >= RESETS_PER_HOUR)
-		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / RESETS_PER_HOUR);
-	return STEP_NEXT;
+	return user_check_mails(rq);
 }
 
 request_step *const user_send_reset_steps[] = {

@@ -12,7 +12,6 @@
 #include "reply.h"
 #include "route.h"
 #include "user_steps.h"
-#include "users.h"
 
 static const char *const kinds[] = { "employee", "external", NULL };
 
@@ -58,6 +57,7 @@ struct user_editing {
 	const char *new_email;
 	struct permission_set new_permissions;
 	bool permissions_change;
+	bool is_gated;			/* he may be an administrator less: admin_epoch */
 };
 
 static const char *
@@ -97,17 +97,6 @@ same_text(const char *a, const char *b)
 }
 
 static void
-write_text_change(struct buffer *out, const char *name, const char *before, const char *after)
-{
-	json_write_name(out, name);
-	buffer_putc(out, '[');
-	json_write_string(out, before);
-	buffer_putc(out, ',');
-	json_write_string(out, after);
-	buffer_putc(out, ']');
-}
-
-static void
 collect_texts(struct request *rq, struct user_editing *edit)
 {
 	const char *wanted;
@@ -120,7 +109,12 @@ collect_texts(struct request *rq, struct user_editing *edit)
 		if (same_text(before, wanted))
 			continue;
 		json_write_string_member(&edit->patch, field->name, wanted);
-		write_text_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
+		json_write_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
+		/* That it changed stays known when the values are erased. */
+		if (field->is_personal) {
+			json_write_name(&edit->changes, field->name);
+			buffer_puts(&edit->changes, "[]");
+		}
 	}
 }
 
@@ -250,7 +244,7 @@ user_edit_check_permissions(struct request *rq)
 	if (state->is_administrator && !permission_set_administers(&edit->new_permissions)) {
 		if (state->is_last_administrator)
 			return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
-		edit->the.transition.reduces_administrators = true;
+		edit->is_gated = true;
 	}
 	return STEP_NEXT;
 }
@@ -271,22 +265,19 @@ user_edit_plan_link(struct request *rq)
 {
 	struct user_editing *edit = rq->data;
 	struct user_case *the = &edit->the;
-	const bool gate = the->transition.reduces_administrators;
 	enum step step = STEP_NEXT;
 
 	if (!edit->email_changes || the->subject.state.invitation != INVITATION_PENDING
 		|| the->subject.state.status != STATUS_PENDING)
 		return STEP_NEXT;
 	the->subject.state.has_email = edit->new_email != NULL;
-	the->details = (struct transition_details){ .action = "user.invited", .guard = "email",
-		.guard_email = edit->new_email, .ignores_version = true,
+	the->details = (struct transition_details){ .action = "user.invited", .guard = "edited", .ignores_version = true,
 		.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL,
 		.note = "the e-mail address changed" };
 	if (!user_decide(rq, EVENT_INVITE, &step))
 		return step;
-	the->transition.reduces_administrators = gate;
 	edit->sends_new_link = true;
-	return user_require(rq, "users:invite", "a new link goes to the new address");
+	return user_check_mails(rq);
 }
 
 static enum step
@@ -294,7 +285,7 @@ user_edit_record(struct request *rq)
 {
 	struct user_editing *edit = rq->data;
 	struct subject *subject = &edit->the.subject;
-	const char *admin_epoch = edit->the.transition.reduces_administrators ? subject->admin_epoch : NULL;
+	const char *admin_epoch = edit->is_gated ? subject->admin_epoch : NULL;
 	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	struct statement statements[3];
 	int count = 0;

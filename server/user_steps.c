@@ -32,6 +32,9 @@ user_take(struct request *rq)
 	subject_from_row(&the->subject, rq->scratch, rq->result, 0);
 	the->invitations_this_hour = row_int(rq->result, 0, "invitations_this_hour");
 	the->resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
+	/* The gate of a decision about administrators begins at who asks: had he been put out
+	 * between his authentication and this reading, the epoch would have moved. */
+	the->subject.admin_epoch = rq->caller.admin_epoch;
 	rq->data = the;
 	if (rq->if_match != NULL && strcmp(rq->if_match, the->subject.version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
@@ -116,4 +119,53 @@ user_record(struct request *rq)
 		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
 		{ &query_user_get, (const char *const[]){ rq->org_id, the->subject.id } },
 	}, 2);
+}
+
+enum step
+user_require(struct request *rq, const char *permission, const char *because)
+{
+	if (request_permits(rq, permission))
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+		arena_printf(rq->scratch, "This needs the permission %s: %s.", permission, because));
+}
+
+enum step
+user_check_mails(struct request *rq)
+{
+	const struct user_case *the = user_case(rq);
+	const bool invites = (the->transition.mails & MAIL_BIT(MAIL_INVITATION)) != 0;
+	const bool resets = (the->transition.mails & MAIL_BIT(MAIL_PASSWORD_RESET)) != 0;
+
+	if (!invites && !resets)
+		return STEP_NEXT;
+	if (invites && the->invitations_this_hour >= INVITATIONS_PER_HOUR)
+		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / INVITATIONS_PER_HOUR);
+	if (resets && the->resets_this_hour >= RESETS_PER_HOUR)
+		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / RESETS_PER_HOUR);
+	return user_require(rq, "users:invite", "a link is mailed");
+}
+
+enum step
+user_hash_password(struct request *rq)
+{
+	const char *password = request_text(rq, "password");
+	enum step step;
+
+	if (password == NULL)
+		return STEP_NEXT;
+	step = request_reserve_hash(rq);
+	return step != STEP_NEXT ? step : request_hash_password(rq, password);
+}
+
+struct permission_set
+user_permissions_wanted(struct request *rq)
+{
+	struct json_object *list = rq->body != NULL ? json_member(rq->body, "own_permissions") : NULL;
+	size_t count = list != NULL && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	const char **words = arena_take(rq->scratch, sizeof(*words) * (count + 1));
+
+	for (size_t i = 0; i < count; i++)
+		words[i] = json_object_get_string(json_object_array_get_idx(list, i));
+	return (struct permission_set){ words, count };
 }

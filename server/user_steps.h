@@ -41,7 +41,16 @@ void user_check_password(struct request *rq, const struct policy *policy, const 
  * afterwards comes back as the last statement. */
 enum step user_record(struct request *rq);
 
-/* Mails that one user may get in an hour (DESIGN.md §8). */
+/* STEP_NEXT, or the answer that the permission is missing and why it is needed. */
+enum step user_require(struct request *rq, const char *permission, const char *because);
+/* A decision that mails a link needs users:invite, and no user gets more than 10
+ * invitations and 3 reset links in an hour (DESIGN.md §8). */
+enum step user_check_mails(struct request *rq);
+/* A step: hashes the body's password, where there is one; needs no reserved place. */
+enum step user_hash_password(struct request *rq);
+/* own_permissions of the body; empty when it has none. */
+struct permission_set user_permissions_wanted(struct request *rq);
+
 #define INVITATIONS_PER_HOUR 10
 #define RESETS_PER_HOUR 3
 

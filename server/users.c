@@ -57,18 +57,6 @@ user_create_load(struct request *rq)
 		(const char *const[]){ rq->org_id, role_id_or_null(rq) });
 }
 
-struct permission_set
-user_permissions_wanted(struct request *rq)
-{
-	struct json_object *list = rq->body != NULL ? json_member(rq->body, "own_permissions") : NULL;
-	size_t count = list != NULL && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-	const char **words = arena_take(rq->scratch, sizeof(*words) * (count + 1));
-
-	for (size_t i = 0; i < count; i++)
-		words[i] = json_object_get_string(json_object_array_get_idx(list, i));
-	return (struct permission_set){ words, count };
-}
-
 static void
 creation_facts(struct request *rq, struct user_creation *creation)
 {
@@ -112,15 +100,6 @@ user_create_check(struct request *rq)
 	return request_answer_faults(rq);
 }
 
-enum step
-user_require(struct request *rq, const char *permission, const char *because)
-{
-	if (request_permits(rq, permission))
-		return STEP_NEXT;
-	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
-		arena_printf(rq->scratch, "This needs the permission %s: %s.", permission, because));
-}
-
 static enum step
 user_create_decide(struct request *rq)
 {
@@ -134,23 +113,10 @@ user_create_decide(struct request *rq)
 			"You cannot grant permissions that you do not hold.");
 	if (!user_decide(rq, EVENT_CREATE, &step))
 		return step;
-	if (creation->the.transition.invitation == INVITATION_ISSUE)
-		step = user_require(rq, "users:invite", "an invitation goes out");
+	step = user_check_mails(rq);
 	if (step == STEP_NEXT && creation->the.subject.state.brings_password)
 		step = user_require(rq, "users:password", "a password is set");
 	return step;
-}
-
-static enum step
-user_create_hash(struct request *rq)
-{
-	const char *password = request_text(rq, "password");
-	enum step step;
-
-	if (password == NULL)
-		return STEP_NEXT;
-	step = request_reserve_hash(rq);
-	return step != STEP_NEXT ? step : request_hash_password(rq, password);
 }
 
 static void
@@ -209,7 +175,7 @@ user_create_reply(struct request *rq)
 }
 
 request_step *const user_create_steps[] = {
-	user_create_load, user_create_check, user_create_decide, user_create_hash, user_create_record,
+	user_create_load, user_create_check, user_create_decide, user_hash_password, user_create_record,
 	user_create_reply, NULL
 };
 

@@ -13,11 +13,4 @@ extern request_step *const user_get_steps[];
 extern const char *const user_list_parameters[];
 extern request_step *const user_list_steps[];
 
-/* For the other files about users. */
-
-/* own_permissions of the body; empty when it has none. */
-struct permission_set user_permissions_wanted(struct request *rq);
-/* STEP_NEXT, or the answer that the permission is missing and why it is needed. */
-enum step user_require(struct request *rq, const char *permission, const char *because);
-
 #endif

@@ -123,7 +123,7 @@ bool
 deadlines_finish_locks(struct worker *worker)
 {
 	static const struct sweep sweep = { .query = &query_sweep_unfinished_guesses, .event = EVENT_WRONG_PASSWORD,
-		.details = { .action = "user.locked", .guard = "lock", .ignores_version = true },
+		.details = { .action = "user.locked", .guard = "lock" },
 		.metric = METRIC_USERS_LOCKED, .refused = forget_guesses };
 
 	return sweep_run(worker, &sweep);

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "connect.h"
 #include "encode.h"
+#include "supervisor.h"
 
 void
 dialogue_copy_words(char *out, size_t size, const char *words)
@@ -58,6 +59,7 @@ dialogue_begin(struct dialogue *dialogue, const struct smtp_config *relay, int o
 	*dialogue = (struct dialogue){
 		.relay = relay,
 		.offer_until_ms = clock_monotonic_ms() + offer_ms,
+		.heard_ms = clock_monotonic_ms(),
 	};
 }
 
@@ -197,6 +199,7 @@ on_bytes(const char *bytes, int length, int direction, void *arg)
 {
 	struct dialogue *dialogue = arg;
 
+	dialogue->heard_ms = clock_monotonic_ms();
 	if (direction == SMTP_CB_WRITING)
 		heed_command(dialogue, bytes, (size_t)length);
 	else if (direction == SMTP_CB_READING)
@@ -216,6 +219,16 @@ accept_certificate(va_list *event)
 
 	(void)found_name;
 	*is_accepted = SSL_get_verify_result(tls) == X509_V_OK;
+}
+
+/* A MAIL was answered: here the session may still end without harm to its message. */
+static void
+heed_offer(struct dialogue *dialogue)
+{
+	dialogue->was_stopped = supervisor_stopping();
+	dialogue->has_run_out = !dialogue->was_stopped && clock_monotonic_ms() > dialogue->offer_until_ms;
+	if (dialogue->was_stopped || dialogue->has_run_out)
+		connect_cut();
 }
 
 static void
@@ -243,10 +256,7 @@ on_event(smtp_session_t session, int event, void *arg, ...)
 		fault(dialogue, MAIL_OUR_FAULT, "unusable client certificate in the home folder", "");
 		break;
 	case SMTP_EV_MAILSTATUS:
-		if (clock_monotonic_ms() > dialogue->offer_until_ms) {
-			dialogue->has_run_out = true;
-			connect_cut();
-		}
+		heed_offer(dialogue);
 		break;
 	default:
 		break;

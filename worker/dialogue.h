@@ -30,6 +30,9 @@ struct dialogue {
 	const struct smtp_config *relay;
 	int64_t offer_until_ms;		/* on the monotonic clock */
 	bool has_run_out;		/* of time: mails were left unoffered */
+	bool was_stopped;		/* the program is: mails were left unoffered */
+	int64_t heard_ms;		/* when the last bytes went to and fro, texts aside */
+	bool went_quiet;		/* the relay had not answered when the session ended */
 
 	/* of the present connection */
 	bool was_reached;
@@ -48,7 +51,8 @@ struct dialogue {
 	char fault_to_log[256];		/* without what the relay said: it quotes addresses */
 };
 
-/* Starts afresh. After `offer_ms` no further message is offered. */
+/* Starts afresh. After `offer_ms`, or when the program is to stop, no further message
+ * is offered. */
 void dialogue_begin(struct dialogue *dialogue, const struct smtp_config *relay, int offer_ms);
 /* Hangs the dialogue on a session that has not started, and on the TLS context
  * that it will use (NULL: none). Both must not outlive it. */

@@ -20,6 +20,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "clock.h"
 #include "config.h"
 #include "connect.h"
 #include "dialogue.h"
@@ -231,6 +232,8 @@ run_session(const struct mailer *mailer, smtp_session_t session, struct dialogue
 	connect_guard(mailer->timeout_ms < CONNECT_MS ? mailer->timeout_ms : CONNECT_MS,
 		4 * mailer->timeout_ms);
 	has_greeted = smtp_start_session(session) != 0;
+	/* libesmtp calls both a lost connection. */
+	dialogue->went_quiet = clock_monotonic_ms() - dialogue->heard_ms >= mailer->timeout_ms;
 	if (connect_release())
 		dialogue->has_run_out = true;
 	dialogue_end(dialogue, !has_greeted);
@@ -311,15 +314,22 @@ judge(const struct delivery *delivery, const struct dialogue *dialogue)
 		return said(MAIL_OUR_FAULT, sender);
 	if (is_class(sender, 4))
 		return said(MAIL_LATER, sender);
+	/* It ended between a message and the next: what is undecided was not offered. */
+	if (dialogue->was_stopped)
+		return unsaid(MAIL_LATER, false, "the worker stopped before this message");
 	if (recipient->code != 0)
-		return unsaid(MAIL_LATER, true, dialogue->has_run_out
+		return unsaid(MAIL_LATER, true, dialogue->has_run_out || dialogue->went_quiet
 			? "the relay took too long to take this message"
 			: "the connection was lost before the relay had taken this message");
 	if (dialogue->has_run_out)
 		return unsaid(MAIL_LATER, false, "the relay took too long over earlier messages");
 	if (sender->code != 0)
-		return unsaid(MAIL_LATER, true, "the connection was lost before the recipient was taken");
-	return unsaid(MAIL_LATER, false, dialogue->refusal[0] != '\0' ? dialogue->refusal
+		return unsaid(MAIL_LATER, true, dialogue->went_quiet
+			? "the relay took too long to take the recipient"
+			: "the connection was lost before the recipient was taken");
+	if (dialogue->refusal[0] != '\0')
+		return unsaid(MAIL_LATER, false, dialogue->refusal);
+	return unsaid(MAIL_LATER, false, dialogue->went_quiet ? "the relay took too long to answer"
 		: "the connection was lost before this message");
 }
 

@@ -14,8 +14,10 @@
 #include "supervisor.h"
 #include "tasks.h"
 
-/* A batch in hand is finished; a session that hangs is not waited for. */
-#define STOP_DEADLINE_S 25
+/* The message in hand is finished: its last answer may take 50 s (mailer.h), settling
+ * 10 s while stopping (sender.c), and a slow database something on top. Whoever stops
+ * us must have more patience than this: docker-compose.yml. */
+#define STOP_DEADLINE_S 75
 
 static int
 run_clock(void *context, int number, int instance)

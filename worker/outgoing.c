@@ -29,10 +29,13 @@ struct composition {
 	struct arena *arena;
 	struct outgoing *mail;
 	enum mail_kind kind;
+	const char *text;		/* the template's name: the kind's, as a rule */
 	struct json_object *data;
 	const char *language, *to_name;
 	bool with_link;
 };
+
+static const char no_answer[] = "the database did not answer";
 
 static const char *
 column(const struct composition *c, const char *name)
@@ -53,11 +56,13 @@ give_up(struct composition *c, enum outgoing_verdict verdict, const char *reason
 	c->mail->reason = reason;
 }
 
-/* "Everybody who administers": the first keeps this row, each other one gets a row. */
-static void
+/* "Everybody who administers": the first keeps this row, each other one gets a row.
+ * False: nothing was written. */
+static bool
 fan_out(struct composition *c, const PGresult *people)
 {
 	struct buffer others = BUFFER_INIT;
+	PGresult *written;
 
 	buffer_putc(&others, '[');
 	for (int i = 1; i < PQntuples(people); i++) {
@@ -70,9 +75,11 @@ fan_out(struct composition *c, const PGresult *people)
 		buffer_putc(&others, '}');
 	}
 	buffer_putc(&others, ']');
-	PQclear(worker_query(c->worker, &query_mail_fan_out, (const char *const[]){
-		c->mail->org_id, c->mail->id, row_text(people, 0, "id"), buffer_text(&others) }));
+	written = worker_query(c->worker, &query_mail_fan_out, (const char *const[]){
+		c->mail->org_id, c->mail->id, row_text(people, 0, "id"), buffer_text(&others) });
 	buffer_free(&others);
+	PQclear(written);
+	return written != NULL;
 }
 
 static void
@@ -85,13 +92,15 @@ take_administrator(struct composition *c, const PGresult *people, int i)
 	c->language = arena_copy(c->arena, row_text(people, i, "language"));
 }
 
-/* Nobody may have the link: the contact learns that somebody waits, and no more. */
+/* Nobody may have the link: the contact learns that somebody waits, and what to do. */
 static void
 fall_back_to_contact(struct composition *c)
 {
 	snprintf(c->mail->recipient, sizeof(c->mail->recipient), "%s", column(c, "contact_email"));
-	c->kind = MAIL_INVITATION_LAPSED;
+	if (c->kind == MAIL_INVITATION_EXPIRED)
+		c->text = "invitation_unclaimed";
 	c->with_link = false;
+	c->to_name = NULL;
 	c->language = column(c, "organization_language");
 }
 
@@ -100,17 +109,13 @@ find_administrator(struct composition *c)
 {
 	const char *wanted = json_member_string(c->data, "recipient_id");
 	const char *preferred = wanted != NULL ? wanted : column(c, "invited_by");
+	const bool for_all = wanted == NULL && strcmp(column(c, "invitation_expiry_recipient"), "all_admins") == 0;
 	PGresult *people = worker_query(c->worker, &query_administrators_for_user,
 		(const char *const[]){ c->mail->org_id, c->mail->user_id, preferred });
 
-	if (people == NULL) {
-		give_up(c, OUTGOING_LATER, "the database did not answer");
-		return;
-	}
-	const bool for_all = wanted == NULL && strcmp(column(c, "invitation_expiry_recipient"), "all_admins") == 0;
-	if (for_all && PQntuples(people) > 1)
-		fan_out(c, people);
-	if (PQntuples(people) > 0)
+	if (people == NULL || (for_all && PQntuples(people) > 1 && !fan_out(c, people)))
+		give_up(c, OUTGOING_LATER, no_answer);
+	else if (PQntuples(people) > 0)
 		take_administrator(c, people, 0);
 	else
 		fall_back_to_contact(c);
@@ -175,6 +180,8 @@ names_of_digest(struct composition *c)
 	json_write_value(&ids, users);
 	PGresult *names = worker_query(c->worker, &query_user_names,
 		(const char *const[]){ c->mail->org_id, buffer_text(&ids) });
+	if (names == NULL)
+		give_up(c, OUTGOING_LATER, no_answer);
 	for (int i = 0; names != NULL && i < PQntuples(names); i++) {
 		const char *login = row_text(names, i, "email");
 		if (login == NULL)
@@ -238,7 +245,9 @@ build_message(struct composition *c, const struct template_set *templates)
 	struct template_values values;
 
 	fill_values(c, &values);
-	if (!template_render(templates, mail_kind_word(c->kind), c->language, &values, &subject, &text, &html)) {
+	if (c->mail->verdict != OUTGOING_READY)
+		return;
+	if (!template_render(templates, c->text, c->language, &values, &subject, &text, &html)) {
 		give_up(c, OUTGOING_FAILED, "there is no text for this kind of mail");
 	} else {
 		struct message message = {
@@ -279,6 +288,7 @@ compose(struct composition *c, const struct template_set *templates)
 		give_up(c, OUTGOING_FAILED, "gave up after three days");
 		return;
 	}
+	c->text = mail_kind_word(c->kind);
 	c->with_link = kind_has_link(c);
 	find_recipient(c);
 	if (c->mail->verdict != OUTGOING_READY)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "clock.h"
 #include "config.h"
@@ -28,9 +29,17 @@
 #include "uuid.h"
 #include "worker.h"
 
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
 #define BATCH 100
-#define BATCH_TEXT "100"
-#define LEASE_TEXT "180"
+/* A lease outlives SENDER_DEADLINE_S, at which who holds it is killed. */
+#define LEASE_S 180
+/* Settling is tried again until shortly before the lease ends and somebody else may
+ * send the mails; while stopping, for as long as main.c's deadline allows. */
+#define LEASE_MARGIN_S 10
+#define SETTLE_STOPPING_S 10
+#define SETTLE_PAUSE_MIN_MS 100
+#define SETTLE_PAUSE_MAX_MS 2000
 
 /* Quadratic: 30 s, 2 min, 4.5 min, ... up to 6 h, each spread by a fifth. */
 #define BACKOFF_UNIT_S 30
@@ -44,6 +53,7 @@ struct sender {
 	struct worker worker;
 	struct mailer *mailer;
 	struct template_set *templates;
+	int64_t lease_until_ms;		/* of the batch in hand, at the earliest */
 	int hold_s;			/* 0: not held */
 	int64_t held_until_ms;
 };
@@ -62,14 +72,24 @@ back_off_s(long attempts)
 	return spread(seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S);
 }
 
+static double
+delay_s(const struct outgoing *mail, const struct mail_outcome *outcome)
+{
+	if (outcome->attempted)
+		return back_off_s(mail->attempts);
+	/* What we leave because we stop is for whoever takes it first. */
+	return supervisor_stopping() ? 0 : spread(UNREACHED_DELAY_S);
+}
+
 static PGresult *
 claim(struct sender *sender)
 {
 	struct buffer ids = BUFFER_INIT;
-	PGresult *claimed = worker_query(&sender->worker, &query_outbox_claim,
-		(const char *const[]){ sender->worker.name, LEASE_TEXT, BATCH_TEXT });
-	PGresult *rows = NULL;
+	PGresult *claimed, *rows = NULL;
 
+	sender->lease_until_ms = clock_monotonic_ms() + LEASE_S * 1000;
+	claimed = worker_query(&sender->worker, &query_outbox_claim,
+		(const char *const[]){ sender->worker.name, AS_TEXT(LEASE_S), AS_TEXT(BATCH) });
 	if (claimed != NULL && PQntuples(claimed) > 0) {
 		buffer_putc(&ids, '[');
 		for (int i = 0; i < PQntuples(claimed); i++) {
@@ -139,8 +159,7 @@ write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mai
 		break;
 	case MAIL_LATER:
 		metric_add(page, METRIC_MAILS_RETRIED, 1);
-		write_result(out, mail, "queued", outcome->reply,
-			outcome->attempted ? back_off_s(mail->attempts) : spread(UNREACHED_DELAY_S), !outcome->attempted);
+		write_result(out, mail, "queued", outcome->reply, delay_s(mail, outcome), !outcome->attempted);
 		break;
 	case MAIL_OUR_FAULT:
 		write_result(out, mail, "queued", outcome->reply, sender->hold_s, true);
@@ -179,35 +198,62 @@ judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count
 
 /* "Link issued to ..." belongs to the audit from the moment that somebody has it. */
 static void
-audit_links(struct sender *sender, const struct outgoing *mails, int count, const bool *sent)
+write_audit(struct buffer *out, const struct outgoing *mail)
 {
-	for (int i = 0; i < count; i++) {
-		char id[UUID_TEXT_SIZE], audits[512];
-		if (!sent[i] || *mails[i].administrator_id == '\0')
-			continue;
-		uuid_make_text(id);
-		snprintf(audits, sizeof(audits),
-			"[{\"id\":\"%s\",\"user_id\":\"%s\",\"action\":\"user.link_issued\",\"changes\":{\"issued_to\":[null,\"%s\"]}}]",
-			id, mails[i].user_id, mails[i].administrator_id);
-		PQclear(worker_query(&sender->worker, &query_audit_add,
-			(const char *const[]){ mails[i].org_id, audits, transition_actor_system }));
-	}
+	char id[UUID_TEXT_SIZE];
+
+	uuid_make_text(id);
+	json_write_separator(out);
+	buffer_putc(out, '{');
+	json_write_string_member(out, "org_id", mail->org_id);
+	json_write_string_member(out, "outbox_id", mail->id);
+	json_write_string_member(out, "id", id);
+	json_write_string_member(out, "user_id", mail->user_id);
+	json_write_string_member(out, "action", "user.link_issued");
+	json_write_name(out, "changes");
+	buffer_printf(out, "{\"issued_to\":[null,\"%s\"]}", mail->administrator_id);
+	buffer_putc(out, '}');
 }
 
-static void
-settle(struct sender *sender, struct buffer *results)
+/* True when nothing of it is left to settle. */
+static bool
+try_to_settle(struct sender *sender, const struct buffer *results, const struct buffer *audits)
 {
-	buffer_putc(results, ']');
-	/* A settling that is lost is no harm but a second mail: try it once more. */
-	for (int try = 0; try < 2; try++) {
-		PGresult *settled = worker_query(&sender->worker, &query_outbox_settle,
-			(const char *const[]){ buffer_text(results), sender->worker.name });
-		if (settled != NULL) {
-			PQclear(settled);
+	PGresult *settled = worker_query(&sender->worker, &query_outbox_settle, (const char *const[]){
+		buffer_text(results), buffer_text(audits), transition_actor_system, sender->worker.name });
+	const bool is_all = settled != NULL && row_int(settled, 0, "left_over") == 0;
+
+	PQclear(settled);
+	return is_all;
+}
+
+/* What is not settled will be sent again: so a row that is locked, or a database that
+ * is away, is worth waiting for as long as the mails are ours. */
+static void
+settle(struct sender *sender, const struct buffer *results, const struct buffer *audits)
+{
+	struct worker *worker = &sender->worker;
+	int64_t until_ms = sender->lease_until_ms - LEASE_MARGIN_S * 1000;
+	long pause_ms = SETTLE_PAUSE_MIN_MS;
+	bool knows_of_stop = false;
+
+	/* The relay's time is over: this is another thing to hang at. */
+	child_busy_set(worker->page, worker->child, clock_monotonic_ms());
+	while (!try_to_settle(sender, results, audits)) {
+		const int64_t now_ms = clock_monotonic_ms();
+
+		if (!knows_of_stop && supervisor_stopping()) {
+			knows_of_stop = true;
+			if (until_ms > now_ms + SETTLE_STOPPING_S * 1000)
+				until_ms = now_ms + SETTLE_STOPPING_S * 1000;
+		}
+		if (now_ms + pause_ms > until_ms) {
+			log_warn("could not settle a batch: its mails may be sent again", NULL);
 			return;
 		}
+		(void)nanosleep(&(struct timespec){ pause_ms / 1000, pause_ms % 1000 * 1000000 }, NULL);
+		pause_ms = pause_ms * 2 < SETTLE_PAUSE_MAX_MS ? pause_ms * 2 : SETTLE_PAUSE_MAX_MS;
 	}
-	log_warn("could not settle a batch: its mails may be sent again", NULL);
 }
 
 /* Sends what is ready in one session; outcomes[i] belongs to ready[i]. */
@@ -217,8 +263,7 @@ send_batch(struct sender *sender, struct outgoing *mails, int count)
 	struct mail batch[BATCH];
 	struct mail_outcome outcomes[BATCH];
 	int place[BATCH], ready = 0;
-	bool sent[BATCH] = { false };
-	struct buffer results = BUFFER_INIT;
+	struct buffer results = BUFFER_INIT, audits = BUFFER_INIT;
 
 	for (int i = 0; i < count; i++) {
 		if (mails[i].verdict != OUTGOING_READY)
@@ -230,17 +275,22 @@ send_batch(struct sender *sender, struct outgoing *mails, int count)
 		mailer_send(sender->mailer, batch, ready, outcomes);
 	judge_lane(sender, outcomes, ready);
 	buffer_putc(&results, '[');
+	buffer_putc(&audits, '[');
 	for (int i = 0; i < count; i++) {
 		if (mails[i].verdict != OUTGOING_READY)
 			write_unsent(sender, &results, &mails[i]);
 	}
 	for (int i = 0; i < ready; i++) {
-		sent[place[i]] = outcomes[i].result == MAIL_SENT;
-		write_sent(sender, &results, &mails[place[i]], &outcomes[i]);
+		const struct outgoing *mail = &mails[place[i]];
+		write_sent(sender, &results, mail, &outcomes[i]);
+		if (outcomes[i].result == MAIL_SENT && *mail->administrator_id != '\0')
+			write_audit(&audits, mail);
 	}
-	audit_links(sender, mails, count, sent);
-	settle(sender, &results);
+	buffer_putc(&results, ']');
+	buffer_putc(&audits, ']');
+	settle(sender, &results, &audits);
 	buffer_free(&results);
+	buffer_free(&audits);
 }
 
 /* True when there was something to do. */

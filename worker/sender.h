@@ -7,11 +7,11 @@
 struct config;
 struct shared_page;
 
-/* A lease outlives the deadline at which a hung sender is killed (DESIGN.md §8). */
-#define LEASE_S 180
+/* A sender that is busy for longer hangs, and is killed (DESIGN.md §8). */
 #define SENDER_DEADLINE_S 120
 
-/* Runs until SIGTERM and the batch in hand is settled; returns the exit code. */
+/* Runs until SIGTERM: the message in hand is finished, what became of its batch is
+ * settled. Returns the exit code. */
 int sender_run(const struct config *config, struct shared_page *page, int child);
 
 #endif

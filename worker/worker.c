@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "queries.h"
+#include "service.h"
 #include "uuid.h"
 
 /* A sweep of a thousand rows may take its time; a hung one must not take for ever. */
@@ -26,6 +27,7 @@ worker_open(struct worker *worker, const struct config *config, struct shared_pa
 	snprintf(worker->name, sizeof(worker->name), "%s/%d/%s", host, (int)getpid(), id + 24);
 	snprintf(application, sizeof(application), "rollcall-worker/%s", role);
 	worker->database = database_create(config->database_url, application, STATEMENT_TIMEOUT_MS);
+	service_await_schema(worker->database);
 }
 
 void

@@ -22,6 +22,7 @@ struct worker {
 	char name[64];		/* who holds a lease: host, process, a random part */
 };
 
+/* Returns when the database is there and its schema fits, or on SIGTERM. */
 void worker_open(struct worker *worker, const struct config *config, struct shared_page *page,
 	int child, const char *role);
 void worker_close(struct worker *worker);

@@ -38,11 +38,11 @@ function showFailure(link, answer) {
 	}
 }
 
-function showForm({ name }, { organization: company, email, first_name, expires_at }) {
+function showForm({ name }, { organization: company, login, first_name, expires_at }) {
 	const until = locale => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" })
 		.format(new Date(expires_at));
-	element("email").value = email ?? "";
-	element("email").parentElement.hidden = !email;
+	element("login").value = login ?? "";
+	element("login").parentElement.hidden = !login;
 	const heading = name === "accept" && !first_name ? "accept_nameless" : name;
 	show({ form: true, heading: [heading, { name: first_name }], lead: [`${name}_lead`, { organization: company, until }] });
 }
@@ -75,7 +75,7 @@ async function setPassword(link) {
 		forgetPassword();
 		/* Reloading from here on is a sign-in, and Back finds no token. */
 		history.replaceState(null, "", signInAddress());
-		show({ heading: `${link.name}_done`, lead: [`${link.name}_done_lead`, { login: element("email").value }],
+		show({ heading: `${link.name}_done`, lead: [`${link.name}_done_lead`, { login: element("login").value }],
 			mood: "good", actions: [{ text: "sign_in", href: signInAddress }] });
 	}
 	return null;

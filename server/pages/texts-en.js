@@ -2,7 +2,6 @@
 export default {
 	languages: "Language",
 	loading: "One moment…",
-	email: "E-mail",
 	login: "E-mail or username",
 	organization: "Organization",
 	organization_hint: "Its short name, as in the address that you were given.",

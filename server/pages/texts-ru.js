@@ -2,7 +2,6 @@
 export default {
 	languages: "Язык",
 	loading: "Минуту…",
-	email: "Эл. почта",
 	login: "Эл. почта или имя пользователя",
 	organization: "Организация",
 	organization_hint: "Её краткое название, как в адресе, который вам дали.",

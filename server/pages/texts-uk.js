@@ -2,7 +2,6 @@
 export default {
 	languages: "Мова",
 	loading: "Хвилинку…",
-	email: "Е-пошта",
 	login: "Е-пошта або ім’я користувача",
 	organization: "Організація",
 	organization_hint: "Її коротка назва, як в адресі, яку вам дали.",

@@ -13,14 +13,23 @@ LEFT JOIN rollcall.users w ON w.org_id = a.org_id AND w.id = a.actor_id AND a.ac
 LEFT JOIN rollcall.api_key k ON k.org_id = a.org_id AND k.id = a.actor_id AND a.actor_kind = 'api_key'
 LEFT JOIN rollcall.users s ON s.org_id = a.org_id AND s.id = a.subject_id AND a.subject_kind = 'user'
 WHERE a.org_id = :org_id
-  AND (:subject_id::uuid IS NULL OR a.subject_id = :subject_id::uuid)
+  AND :{audit_filter}
+  AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)
+ORDER BY a.id DESC
+LIMIT :limit::integer;
+
+-- fragment: audit_filter
+(:subject_id::uuid IS NULL OR a.subject_id = :subject_id::uuid)
   AND (:actor_id::uuid IS NULL OR a.actor_id = :actor_id::uuid)
   AND (:action::text IS NULL OR a.action = :action::text)
   AND (:since::timestamptz IS NULL OR a.at >= :since::timestamptz)
   AND (:until::timestamptz IS NULL OR a.at < :until::timestamptz)
-  AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)
-ORDER BY a.id DESC
-LIMIT :limit::integer;
+
+-- name: audit_count (org_id, subject_id, actor_id, action, since, until)
+SELECT count(*) AS total
+FROM rollcall.audit a
+WHERE a.org_id = :org_id AND :{audit_filter};
+
 
 -- Partitions are named audit_YYYY_MM; `migrate` makes them ahead.
 -- name: audit_months_ahead () all_organizations

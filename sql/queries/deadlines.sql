@@ -1,5 +1,11 @@
 -- What the clock does: expired links, released locks, idle users, digests, purging.
--- Sweeps take at most 1000 rows a statement, skip what others hold, and repeat.
+--
+-- Sweeps take at most 1000 rows a statement, and repeat. They lock nothing while they
+-- look: two clocks may take the same rows, and the second one then finds that their
+-- versions have moved and leaves them alone. A row that somebody holds for longer than
+-- lock_timeout fails the statement that decides its organization's rows, and nothing of
+-- it is written: they are all still due, and the next round takes them again. Purging
+-- alone skips what others hold.
 
 -- When the next link expires: for a clock that has nothing else to do.
 -- name: deadline_next () all_organizations
@@ -38,15 +44,23 @@ ORDER BY u.status_changed_at
 LIMIT :limit::integer;
 
 -- Guesses that stood at the threshold for 30 s without a lock: the process that
--- checked the last one has died.
+-- checked the last one has died, or the threshold was lowered since. However old they
+-- are: until this is finished, every login of theirs is put off.
 -- name: sweep_unfinished_guesses (limit) all_organizations
+WITH due AS MATERIALIZED (
+    SELECT k.org_id, k.user_id, k.failed_at
+    FROM rollcall.credential k
+    JOIN rollcall.policy t ON t.org_id = k.org_id
+    JOIN rollcall.users s ON s.org_id = k.org_id AND s.id = k.user_id
+    WHERE k.kind = 'password' AND k.failed_attempts > 0 AND k.failed_at < now() - interval '30 seconds'
+      AND t.lockout_threshold > 0 AND k.failed_attempts >= t.lockout_threshold AND s.status IN ('pending', 'active')
+    ORDER BY k.failed_at
+    LIMIT :limit::integer
+)
 SELECT u.org_id, :{subject}
-FROM rollcall.credential due
+FROM due
 JOIN :{subject_from_joined}
-WHERE due.failed_attempts > 0 AND due.failed_at < now() - interval '30 seconds' AND due.failed_at > now() - interval '1 day'
-  AND p.lockout_threshold > 0 AND due.failed_attempts >= p.lockout_threshold AND u.status IN ('pending', 'active')
-ORDER BY due.failed_at
-LIMIT :limit::integer;
+ORDER BY due.failed_at;
 
 -- The last administrator is not locked: his count starts anew, the throttle slows him.
 -- name: guesses_reset (org_id, user_id) writes

@@ -116,22 +116,53 @@ WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL AND a.i
 ORDER BY a.id = :preferred_id::uuid DESC NULLS LAST, a.id
 LIMIT 50;
 
+-- fragment: settles
+m.attempts = t.attempts AND m.leased_by = :worker AND (m.state = 'queued' OR m.state = 'cancelled' AND t.state = 'sent')
+
 -- Settled only where the attempt still matches: a sender whose lease ran out does not
--- overwrite what the next one found.
--- name: outbox_settle (results, worker) writes all_organizations
-UPDATE rollcall.outbox m SET
-    state = t.state,
-    last_reply = t.reply,
-    recipient = coalesce(t.recipient, m.recipient),
-    sent_at = CASE WHEN t.state = 'sent' THEN now() ELSE m.sent_at END,
-    attempts = m.attempts - t.unattempted::integer,
-    run_at = now() + make_interval(secs => coalesce(t.delay_s, 0)),
-    leased_by = NULL
-FROM jsonb_to_recordset(:results::jsonb) AS t (
-    org_id uuid, id uuid, attempts integer, state text, reply text, recipient text, delay_s double precision, unattempted boolean)
-WHERE m.org_id = t.org_id AND m.id = t.id AND m.attempts = t.attempts AND m.leased_by = :worker
-  AND (m.state = 'queued' OR m.state = 'cancelled' AND t.state = 'sent')
-RETURNING m.id;
+-- overwrite what the next one found. What somebody else has locked is left, so that it
+-- holds up no other, and counted: the sender asks again with the same results, which no
+-- longer match what is settled. An audit row is written with the settling of its mail.
+-- name: outbox_settle (results, audits, actor, worker) writes all_organizations
+WITH result AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:results::jsonb) AS t (
+        org_id uuid, id uuid, attempts integer, state text, reply text, recipient text, delay_s double precision, unattempted boolean)
+),
+mine AS MATERIALIZED (
+    SELECT m.org_id, m.id
+    FROM result t
+    JOIN rollcall.outbox m ON m.org_id = t.org_id AND m.id = t.id
+    WHERE :{settles}
+),
+free AS MATERIALIZED (
+    SELECT m.org_id, m.id
+    FROM result t
+    JOIN rollcall.outbox m ON m.org_id = t.org_id AND m.id = t.id
+    WHERE :{settles}
+    FOR UPDATE OF m SKIP LOCKED
+),
+settled AS (
+    UPDATE rollcall.outbox m SET
+        state = t.state,
+        last_reply = t.reply,
+        recipient = coalesce(t.recipient, m.recipient),
+        sent_at = CASE WHEN t.state = 'sent' THEN now() ELSE m.sent_at END,
+        attempts = m.attempts - t.unattempted::integer,
+        run_at = now() + make_interval(secs => coalesce(t.delay_s, 0)),
+        leased_by = NULL
+    FROM free, result t
+    WHERE m.org_id = free.org_id AND m.id = free.id AND t.org_id = free.org_id AND t.id = free.id
+    RETURNING m.org_id, m.id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes)
+    SELECT a.org_id, a.id, b.kind, b.id, a.action, 'user', a.user_id, a.changes
+    FROM jsonb_to_recordset(:audits::jsonb) AS a (
+        org_id uuid, outbox_id uuid, id uuid, user_id uuid, action text, changes jsonb)
+    JOIN settled s ON s.org_id = a.org_id AND s.id = a.outbox_id,
+        jsonb_to_record(:actor::jsonb) AS b (kind text, id uuid)
+)
+SELECT (SELECT count(*) FROM mine) - (SELECT count(*) FROM settled) AS left_over;
 
 -- When the next mail is due, for a sender that has nothing to do.
 -- name: outbox_next () all_organizations
@@ -143,9 +174,3 @@ WHERE m.lane = 'mail' AND m.state = 'queued';
 SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(m.created_at)), 0)::bigint AS oldest_s
 FROM rollcall.outbox m
 WHERE m.lane = 'mail' AND m.state = 'queued';
-
--- name: audit_add (org_id, audits, actor) writes
-INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
-SELECT :org_id, a.id, b.kind, b.id, a.action, 'user', a.user_id, coalesce(a.changes, '{}'), b.ip, b.request_id
-FROM jsonb_to_recordset(:audits::jsonb) AS a (id uuid, user_id uuid, action text, changes jsonb),
-    jsonb_to_record(:actor::jsonb) AS b (kind text, id uuid, ip inet, request_id text);

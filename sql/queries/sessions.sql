@@ -7,8 +7,9 @@ coalesce(r.permissions, '{}') || u.own_permissions
 -- once, so that nobody who is out is ever let in by a step in between.
 -- name: session_authenticate (org_id, token_hash)
 SELECT s.id AS session_id, s.kind, s.user_id, u.role_id, :{permissions_of_user} AS permissions,
-    s.seen_at < now() - interval '1 minute' AS stale
+    s.seen_at < now() - interval '1 minute' AS stale, o.admin_epoch
 FROM rollcall.session s
+JOIN rollcall.organization o ON o.id = s.org_id
 JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
 JOIN rollcall.policy p ON p.org_id = s.org_id
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
@@ -17,24 +18,27 @@ WHERE s.org_id = :org_id AND s.token_hash = :token_hash
   AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl;
 
 -- name: api_key_authenticate (org_id, token_hash)
-SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale
+SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale, o.admin_epoch
 FROM rollcall.api_key k
+JOIN rollcall.organization o ON o.id = k.org_id
 WHERE k.org_id = :org_id AND k.key_hash = :token_hash AND k.revoked_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > now());
 
--- At most once a minute for each session: what "last active" and idleness rest on.
--- name: session_touch (org_id, token_hash) writes
-WITH seen AS (
-    UPDATE rollcall.session SET seen_at = now()
-    WHERE org_id = :org_id AND token_hash = :token_hash
-    RETURNING user_id
+-- At most once a minute for each session: what "last active" and idleness rest on. The
+-- user comes first, as in every statement that locks both.
+-- name: session_touch (org_id, user_id, token_hash) writes
+WITH active AS (
+    UPDATE rollcall.users u SET
+        last_active_at = now(),
+        idle_due_at = :{idle_due},
+        idle_check_at = :{idle_first_check}
+    FROM rollcall.organization o, rollcall.policy p
+    WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'active' AND o.id = :org_id AND p.org_id = :org_id
+    RETURNING u.id
 )
-UPDATE rollcall.users u SET
-    last_active_at = now(),
-    idle_due_at = :{idle_due},
-    idle_check_at = :{idle_first_check}
-FROM seen, rollcall.organization o, rollcall.policy p
-WHERE u.org_id = :org_id AND u.id = seen.user_id AND u.status = 'active' AND o.id = :org_id AND p.org_id = :org_id;
+UPDATE rollcall.session s SET seen_at = now()
+FROM active
+WHERE s.org_id = :org_id AND s.token_hash = :token_hash AND s.user_id = active.id;
 
 -- name: api_key_touch (org_id, token_hash) writes
 UPDATE rollcall.api_key SET last_used_at = now()
@@ -86,25 +90,21 @@ UPDATE rollcall.credential SET failed_attempts = failed_attempts + 1, failed_at 
 WHERE org_id = :org_id AND user_id = :user_id AND kind = 'password' AND failed_attempts < :threshold::integer
 RETURNING failed_attempts;
 
--- Every login touches its throttle. From the 11th wrong guess in a row it blocks, for
--- 2 s doubling to 5 min; where that is enforced, a blocked one gets no row.
--- name: login_touch_throttle (org_id, login_digest, enforced) writes
+-- Every login touches its throttle. Behind the free guesses in a row each wrong one blocks,
+-- for 2 s doubling to 5 min; where that is enforced, a blocked one gets no row.
+-- name: login_touch_throttle (org_id, login_digest, enforced, free_guesses) writes
 INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures)
 VALUES (:org_id, :login_digest, 1)
 ON CONFLICT (org_id, login_digest) DO UPDATE SET
     failures = t.failures + 1,
     failed_at = now(),
-    blocked_until = CASE WHEN t.failures >= 10
-        THEN now() + make_interval(secs => least(2 ^ least(t.failures - 9, 9), 300)) END
+    blocked_until = CASE WHEN t.failures >= :free_guesses::integer
+        THEN now() + make_interval(secs => least(2 ^ least(t.failures - :free_guesses::integer + 1, 9), 300)) END
 WHERE NOT :enforced::boolean OR t.blocked_until IS NULL OR t.blocked_until <= now()
 RETURNING failures;
 
--- Asking for a reset link is no guess; it writes so that known and unknown names take
--- the same time.
--- name: login_remember_asking (org_id, login_digest) writes
-INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures)
-VALUES (:org_id, :login_digest, 0)
-ON CONFLICT (org_id, login_digest) DO UPDATE SET failed_at = now();
+-- name: login_forget_throttle (org_id, login_digest) writes
+DELETE FROM rollcall.login_throttle WHERE org_id = :org_id AND login_digest = :login_digest;
 
 -- The epoch is the one read together with the hash: a login that lost a race against
 -- an inactivation, a lock or a new password gets no row, and no session.
@@ -130,9 +130,11 @@ guesses_forgotten AS (
         password_hash = CASE WHEN c.password_hash = :old_hash THEN coalesce(:new_hash, c.password_hash) ELSE c.password_hash END
     FROM alive
     WHERE c.org_id = :org_id AND c.user_id = alive.id AND c.kind = 'password'
+    RETURNING c.user_id
 ),
+-- Behind the credential: statements that lock both must take them in one order.
 throttle_forgotten AS (
-    DELETE FROM rollcall.login_throttle t USING alive
+    DELETE FROM rollcall.login_throttle t USING guesses_forgotten
     WHERE t.org_id = :org_id AND t.login_digest = :login_digest
 )
 INSERT INTO rollcall.session (org_id, token_hash, id, user_id, kind, session_epoch, expires_at, ip, user_agent)
@@ -148,13 +150,23 @@ SELECT :{session_view}
 FROM rollcall.session s
 WHERE s.org_id = :org_id AND s.user_id = :user_id AND s.id = :session_id;
 
+-- fragment: session_is_alive
+(s.session_epoch = u.session_epoch AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl)
+
+-- No row: there is no such user.
+-- name: session_count (org_id, user_id)
+SELECT (SELECT count(*) FROM rollcall.session s
+    WHERE s.org_id = u.org_id AND s.user_id = u.id AND :{session_is_alive}) AS total
+FROM rollcall.users u
+JOIN rollcall.policy p ON p.org_id = u.org_id
+WHERE u.org_id = :org_id AND u.id = :user_id;
+
 -- name: session_list (org_id, user_id, after_id, limit, own_id)
 SELECT :{session_view}, s.id = :own_id::uuid AS current
 FROM rollcall.session s
 JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
 JOIN rollcall.policy p ON p.org_id = s.org_id
-WHERE s.org_id = :org_id AND s.user_id = :user_id
-  AND s.session_epoch = u.session_epoch AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl
+WHERE s.org_id = :org_id AND s.user_id = :user_id AND :{session_is_alive}
   AND (:after_id::uuid IS NULL OR s.id < :after_id::uuid)
 ORDER BY s.id DESC
 LIMIT :limit::integer;

@@ -2,7 +2,7 @@
 -- guards go in; status, invitation, sessions, password, mails and audit follow, or
 -- nothing does. One user or a thousand is the same statement.
 --
--- items    [{id, version, guard, guard_count, guard_email, status, status_reason, ...}]
+-- items    [{id, version, guard, guard_count, status, status_reason, ...}]
 -- mails    [{id, user_id, kind, to_user, recipient, data, link}]
 -- audits   [{id, user_id, action, changes, personal}]
 -- actor    {kind, id, ip, request_id}
@@ -21,7 +21,7 @@
 -- name: user_transition (org_id, items, mails, audits, actor, admin_epoch) versioned writes notifies
 WITH item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (
-        id uuid, version bigint, guard text, guard_count integer, guard_email text,
+        id uuid, version bigint, guard text, guard_count integer,
         status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
         logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
         invitation text, invited_by uuid, accepted_through text,
@@ -37,7 +37,7 @@ locked AS MATERIALIZED (
       -- Who was inactivated meanwhile is not locked as well.
       AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
       -- Behind an edit in the same transaction: only if that edit came to pass.
-      AND (i.guard IS DISTINCT FROM 'email' OR u.email = i.guard_email)
+      AND (i.guard IS DISTINCT FROM 'edited' OR u.updated_at = now() AND u.status = 'pending')
     ORDER BY u.id
     FOR UPDATE OF u
 ),

@@ -216,9 +216,6 @@ LIMIT :limit::integer;
 -- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search)
 SELECT count(*) AS total :{user_list_from};
 
--- name: user_exists (org_id, user_id)
-SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id;
-
 -- name: user_load_credential (org_id, user_id)
 SELECT :{subject}, c.password_hash
 FROM :{subject_from}

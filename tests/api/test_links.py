@@ -20,7 +20,7 @@ def act(system, user, action, body=None):
 def test_a_link_shows_whom_it_is_for_until_when_and_how_long_a_password_must_be(standing):
     user = standing.create_user(first_name="Олена")
     shown = standing.inspect(standing.link(user)).ok(200).body
-    assert shown == {"organization": "Акме & Sons", "organization_slug": "acme", "email": user["email"], "first_name": "Олена",
+    assert shown == {"organization": "Акме & Sons", "organization_slug": "acme", "email": user["email"], "login": user["email"], "first_name": "Олена",
                      "expires_at": shown["expires_at"], "password_min_length": 12}
     assert RFC3339.match(shown["expires_at"]), shown
 

@@ -166,7 +166,7 @@ def test_an_invitation_becomes_a_password_and_the_password_lets_in(rollcall, pag
     user, link = invite(rollcall)
     page.open(link)
     assert page.text("#heading") == "Welcome, Олена"
-    assert page.find("#email").get_attribute("value") == user["email"]
+    assert page.find("#login").get_attribute("value") == user["email"]
     assert "Welcome, Олена" in page.driver.title
     page.submit(password=PASSWORD)
     page.until_heading("You are in")

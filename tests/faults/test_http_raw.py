@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -148,6 +149,7 @@ def test_a_malformed_request_is_refused_and_ends_the_connection(standing, name):
     assert status == 400
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-content-type-options"] == "nosniff"
+    assert uuid.UUID(headers["x-request-id"]).version == 7
     assert "server" not in headers
     if body:
         problem = json.loads(body)
@@ -399,6 +401,45 @@ def test_sigterm_cuts_no_request_that_has_begun(server_only):
         assert load.cut == []
         assert load.answered > 0
     assert server_only.server.stop() == 0
+
+
+def test_half_a_request_does_not_hold_up_a_stop(server_only):
+    halves = (b"G", POST, with_length(LOGIN)[:-1], POST + b"Transfer-Encoding: chunked\r\n\r\n1")
+    clients = [Client(server_only) for _ in halves]
+    for client, half in zip(clients, halves):
+        client.send(half)
+    time.sleep(0.3)  # by now all of it is read
+    started = time.monotonic()
+    assert server_only.server.stop() == 0
+    assert 4 < time.monotonic() - started < 10
+    assert all(client.ends() for client in clients)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.settings(ROLLCALL_PROCESSES=1, ROLLCALL_HASH_THREADS=1, ROLLCALL_PASSWORD_HASH="argon2id:m=65536,t=10,p=1")
+@pytest.mark.allow_errors("could not finish all requests before the deadline", "a child failed while stopping")
+def test_what_waits_for_a_hash_at_the_deadline_is_answered_503(server_only):
+    clients = [Client(server_only) for _ in range(250)]
+    for number, client in enumerate(clients):
+        login = {"organization": server_only.org_id, "login": f"nobody{number}@example.org", "password": "not the password"}
+        client.socket.settimeout(40)
+        client.send(with_length(json.dumps(login).encode()))
+    time.sleep(0.5)
+    assert server_only.server.stop() == 1
+    statuses = []
+    for client in clients:
+        status, headers, body = client.answer()
+        statuses.append(status)
+        if status == 503:
+            assert headers["content-type"] == "application/problem+json"
+            assert headers["retry-after"] == "1"
+            assert headers["connection"] == "close"
+            assert json.loads(body)["code"] == "unavailable"
+            assert uuid.UUID(headers["x-request-id"])
+            assert client.ends()
+    assert statuses.count(503) > 1
+    assert statuses.count(401) > 1
+    assert set(statuses) == {401, 503}
 
 
 def split_at(number, data):

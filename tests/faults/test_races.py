@@ -105,8 +105,11 @@ REMOVALS = {
 
 
 @pytest.mark.parametrize("ways", [("inactivate", "inactivate"), ("take the role", "take the role"), ("inactivate", "take the role")], ids=" and ".join)
-def test_two_administrators_removing_each_other(server_only, race, ways):
-    """One of them stays, whatever way each takes, in every round."""
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside a third"])
+def test_two_administrators_removing_each_other(server_only, race, ways, others):
+    """One of them stays, whatever way each takes, in every round: also when it is not the last who goes."""
+    for _ in range(others):
+        server_only.create_administrator()
     role_id = str(server_only.value("SELECT id FROM rollcall.role WHERE permissions = '{*}'"))
     first, second = ({"id": server_only.admin_id}, server_only.create_administrator())
     clients = [server_only.client(server_only.plant_session(user)) for user in (first, second)]
@@ -118,7 +121,7 @@ def test_two_administrators_removing_each_other(server_only, race, ways):
         loser = answers[0] if answers[0].status != 200 else answers[1]
         assert loser.code in ("last_administrator", "unauthenticated", "permission_missing", "exceeds_your_permissions"), loser
         assert server_only.value("SELECT count(*) FROM rollcall.users u JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id"
-                                 " WHERE u.status = 'active' AND r.permissions = '{*}'") == 1
+                                 " WHERE u.status = 'active' AND r.permissions = '{*}'") == 1 + others
         for user in (first, second):
             server_only.sql("UPDATE rollcall.users SET status = 'active', role_id = %s WHERE id = %s", role_id, user["id"])
         clients = [server_only.client(server_only.plant_session(user)) for user in (first, second)]

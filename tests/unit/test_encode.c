@@ -140,6 +140,34 @@ hex_refuses_what_is_not_exactly_the_digits(void **state)
 			fail_msg("accepted \"%s\"", cases[i]);
 }
 
+static void
+percent_encoding_is_undone_and_strict(void **state)
+{
+	static const struct {
+		const char *text, *bytes;	/* NULL: refused */
+		size_t length;
+	} cases[] = {
+		{ "", "", 0 }, { "plain+", "plain+", 6 }, { "%41%62", "Ab", 2 }, { "%c3%A9", "\xc3\xa9", 2 },
+		{ "a%00b", "a\0b", 3 }, { "%2541", "%41", 3 }, { "%ff", "\xff", 1 }, { "%25", "%", 1 },
+		{ "%", NULL, 0 }, { "%4", NULL, 0 }, { "a%4g", NULL, 0 }, { "%g4", NULL, 0 }, { "%%41", NULL, 0 },
+		{ "%+1", NULL, 0 }, { "% 1", NULL, 0 }, { "%0x41", NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		char text[16];
+		size_t length;
+
+		snprintf(text, sizeof(text), "%s", cases[i].text);
+		if (percent_decode(text, &length) != (cases[i].bytes != NULL))
+			fail_msg("\"%s\"", cases[i].text);
+		if (cases[i].bytes == NULL)
+			continue;
+		assert_int_equal(length, cases[i].length);
+		assert_memory_equal(text, cases[i].bytes, length + 1);
+	}
+}
+
 int
 main(void)
 {
@@ -150,6 +178,7 @@ main(void)
 		cmocka_unit_test(base64url_refuses_every_other_spelling),
 		cmocka_unit_test(base64_takes_full_padding_or_none),
 		cmocka_unit_test(hex_refuses_what_is_not_exactly_the_digits),
+		cmocka_unit_test(percent_encoding_is_undone_and_strict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,15 @@
 """Whatever dies at whatever moment: every mail arrives, and twice only what was between two hands (scenario 7)."""
+import collections
 import contextlib
 import os
+import re
 import signal
+import time
 
 import pytest
+from bad_smtp import BadSmtp
 from support.cluster import Cluster
-from support.outbox import end_leases, queue_mails, second_worker, wait_settled
+from support.outbox import end_leases, nudge, queue_mails, second_worker, wait_settled
 from support.sink import Gate
 from support.system import Rollcall, database_settings, organization_template, run_command
 from support.waiting import wait_until
@@ -103,7 +107,7 @@ def test_a_mail_that_becomes_due_before_the_next_poll_is_sent_when_it_is_due(rol
     assert rollcall.value("SELECT sent_at >= created_at + interval '1.2 seconds' FROM rollcall.outbox")
 
 
-def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_takes_no_other(rollcall):
+def test_sigterm_in_the_middle_of_a_batch_finishes_the_message_in_hand_and_offers_no_other(rollcall):
     rollcall.worker.stop()
     stops = gates(rollcall, "accepted", "many30@example.org", "many130@example.org")
     recipients = queue_mails(rollcall, 500)
@@ -116,10 +120,71 @@ def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_takes_no_other(rollcal
         gate.open()
     assert rollcall.worker.process.wait(20) == 0
     assert not leased(rollcall)
-    assert rollcall.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'sent'") == 200
+    assert 2 <= rollcall.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'sent'") == len(rollcall.mails()) < 200
     rollcall.worker.start()
     wait_settled(rollcall)
     assert_arrived(rollcall, recipients, held=())
+
+
+@pytest.mark.parametrize("extensions", [[], ["PIPELINING"], ["PIPELINING", "CHUNKING"]])
+@pytest.mark.settings(ROLLCALL_SENDERS=1)
+def test_sigterm_under_a_slow_relay_stops_soon_and_sends_nothing_twice(server_only, extensions):
+    """The batch went on for as long as the relay was given, and was killed at the deadline."""
+    recipients = queue_mails(server_only, 80)
+    slow_s = 0.6
+    with BadSmtp(extensions=extensions, accepted=lambda _: time.sleep(slow_s)) as relay:
+        def arrived():
+            return collections.Counter(address.decode() for address in re.findall(rb"many\d+@example\.org", b"".join(relay.messages)))
+
+        worker = server_only.add_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{relay.port}?tls=none")
+        wait_until(lambda: len(arrived()) == 3)
+        worker.signal(signal.SIGTERM)
+        assert worker.process.wait(5) == 0
+        sent = server_only.sql("SELECT recipient FROM rollcall.outbox WHERE state = 'sent'")
+        assert arrived() == collections.Counter(sent) and 3 <= len(sent) <= 4
+        left = server_only.sql("SELECT attempts, leased_by, run_at <= now() FROM rollcall.outbox WHERE state = 'queued'")
+        assert left == [(0, None, True)] * (80 - len(sent)), "for whoever comes first"
+        slow_s = 0
+        worker.start()
+        wait_settled(server_only)
+        assert arrived() == collections.Counter(recipients)
+
+
+# --- settling ---
+
+def test_a_locked_row_holds_up_the_settling_of_no_other_and_is_settled_when_it_is_free(rollcall):
+    """Two immediate tries, then a hundred delivered mails went out again."""
+    gate, = gates(rollcall, "accepted", "many3@example.org")
+    recipients = queue_mails(rollcall, 5)
+    gate.wait_reached()
+    with rollcall.cluster.connect(rollcall.database) as other:
+        other.autocommit = False
+        other.execute("SELECT FROM rollcall.outbox WHERE recipient = 'many2@example.org' FOR UPDATE")
+        gate.open()
+        wait_until(lambda: rollcall.value("SELECT count(*) FROM rollcall.outbox WHERE state = 'sent'") == 4)
+        held = leased(rollcall)
+        assert len(held) == 1
+        other.rollback()
+    wait_settled(rollcall)
+    assert_arrived(rollcall, recipients, held=())
+    assert "could not settle" not in rollcall.worker.text()
+
+
+def test_a_link_that_was_sent_is_in_the_audit_or_the_mail_is_not_settled(rollcall):
+    rollcall.allow_errors("could not run query.*outbox_settle")
+    user = rollcall.create_user()
+    rollcall.wait_mail(user["email"])
+    wait_settled(rollcall)
+    rollcall.sql("ALTER TABLE rollcall.audit ADD CONSTRAINT broken CHECK (action <> 'user.link_issued') NOT VALID")
+    rollcall.move("invitation", user, expires_at="now()")
+    nudge(rollcall)
+    rollcall.wait_mail(kind="invitation_expired")
+    wait_until(lambda: "could not run query" in rollcall.worker.text())
+    assert leased(rollcall)
+    rollcall.sql("ALTER TABLE rollcall.audit DROP CONSTRAINT broken")
+    wait_settled(rollcall)
+    assert len(rollcall.audit("user.link_issued", user)) == 1
+    assert len(rollcall.mails(kind="invitation_expired")) == 1
 
 
 def test_sigterm_while_nothing_is_done_stops_at_once_however_often_it_comes(rollcall):
@@ -173,16 +238,35 @@ def test_the_worker_goes_on_by_itself_when_postgresql_comes_back(own, mode):
     assert own.worker.children() == pids, "nobody had to die for it"
 
 
-def test_postgresql_lost_between_acceptance_and_settling_means_a_second_mail_under_the_same_id(own):
+def test_postgresql_lost_between_acceptance_and_settling_is_waited_for(own):
     gate, = gates(own, "accepted", "many3@example.org")
     recipients = queue_mails(own, 5)
     gate.wait_reached()
     held = leased(own)
     outage(own, "immediate")
     gate.open()
-    wait_until(lambda: "could not settle a batch" in own.worker.text())
+    wait_until(lambda: "could not connect to the database" in own.worker.text())
+    own.cluster.start()
+    assert held
+    wait_settled(own)
+    assert_arrived(own, recipients, held=())
+
+
+def test_a_settling_that_is_lost_for_good_means_a_second_mail_under_the_same_id(own):
+    """Who is stopped does not wait for long."""
+    gate, = gates(own, "accepted", "many3@example.org")
+    recipients = queue_mails(own, 5)
+    gate.wait_reached()
+    held = leased(own)
+    outage(own, "immediate")
+    gate.open()
+    wait_until(lambda: "could not connect to the database" in own.worker.text())
+    own.worker.signal(signal.SIGTERM)
+    assert own.worker.process.wait(20) == 0
+    assert "could not settle a batch" in own.worker.text()
     own.cluster.start()
     assert leased(own) == held
+    own.worker.start()
     end_leases(own)
     wait_settled(own)
     assert_arrived(own, recipients, held)
@@ -197,6 +281,23 @@ def test_a_worker_starts_before_its_database(own):
     own.cluster.start()
     recipients = queue_mails(own, 1)
     own.wait_mail(recipients[0], timeout=15)
+
+
+@pytest.mark.parametrize("version,told", [("version + 8000", "rollcall-server migrate"), ("version", "install a release that knows")])
+def test_a_worker_that_started_before_its_database_runs_on_no_schema_that_does_not_fit(own, version, told):
+    own.worker.stop()
+    before = own.value("SELECT max(version) FROM rollcall.schema_migration")
+    own.sql(f"UPDATE rollcall.schema_migration SET version = {version}, incompatible_below = 9999 WHERE version = %s", before)
+    recipients = queue_mails(own, 1)
+    outage(own, "fast")
+    own.allow_errors("could not start", "a child died, starting another")
+    own.worker.start()
+    wait_until(lambda: "could not check the schema yet" in own.worker.text())
+    own.cluster.start()
+    wait_until(lambda: own.worker.text().count("could not start: the schema is at") >= 4, because="each child looks, again and again")
+    assert told in own.worker.text() and not own.mails()
+    own.sql("UPDATE rollcall.schema_migration SET version = %s, incompatible_below = NULL WHERE incompatible_below = 9999", before)
+    own.wait_mail(recipients[0], timeout=20)
 
 
 # --- what it does not start without ---

@@ -192,7 +192,18 @@ def test_where_nobody_may_have_the_link_the_contact_hears_without_one(rollcall):
     mail = rollcall.wait_mail("office@example.org")
     assert mail.link is None and "#" not in mail.text + mail.html
     assert "Olena Koval" in mail.subject and "запрошення" in mail.text.lower()
+    assert "Нове посилання є" in mail.text and "org reinvite-admin" in mail.html
+    assert mail.text.startswith("Вітаємо!\n") and mail["To"] == "office@example.org"
     assert not rollcall.audit("user.link_issued")
+
+
+def test_where_nobody_may_have_the_notice_the_contact_hears_that_no_link_was_made(rollcall):
+    rollcall.set_policy(invitation_on_expiry="mail_admin_notice")
+    rollcall.sql("UPDATE rollcall.organization SET contact_email = 'office@example.org'")
+    user = rollcall.create_user()
+    rollcall.sql("UPDATE rollcall.users SET email = NULL, username = 'boss' WHERE id = %s", rollcall.admin_id)
+    lapse(rollcall, user)
+    assert "No new link was made" in rollcall.wait_mail("office@example.org").text
 
 
 def test_an_invitation_by_an_api_key_lapses_to_an_administrator(rollcall):
@@ -217,6 +228,22 @@ def test_all_administrators_get_one_mail_each(rollcall):
         rollcall.admin_id, *(other["id"] for other in others)}
     assert not rollcall.mails(helpless["email"], kind="invitation_expired")
     assert all(len(rollcall.mails(address, kind="invitation_expired")) == 1 for address in addresses)
+
+
+@pytest.mark.allow_errors("could not run query.*mail_fan_out")
+def test_a_fan_out_that_fails_loses_nobodys_mail(rollcall):
+    """The first got his, the row was settled, and the others never heard."""
+    rollcall.set_policy(invitation_expiry_recipient="all_admins")
+    other = inviting_user(rollcall)
+    rollcall.sql("ALTER TABLE rollcall.outbox ADD CONSTRAINT broken CHECK (NOT data ? 'recipient_id')")
+    user = rollcall.create_user()
+    lapse(rollcall, user)
+    wait_until(lambda: rollcall.outbox(user, "invitation_expired")[0]["last_reply"] == "the database did not answer")
+    rollcall.sql("ALTER TABLE rollcall.outbox DROP CONSTRAINT broken")
+    due_now(rollcall)
+    for address in (ADMIN_EMAIL, other["email"]):
+        assert rollcall.wait_mail(address, kind="invitation_expired").link
+    assert len(rollcall.outbox(kind="invitation_expired")) == 2
 
 
 def test_a_mail_to_all_administrators_is_fanned_out_once_however_often_it_is_tried(rollcall):

@@ -196,6 +196,21 @@ def test_the_clock_finishes_a_lock_that_a_crash_left_undone(rollcall):
     wait_until(lambda: rollcall.metrics(worker=True)["rollcall_users_locked_by_clock_total"] == 1)
 
 
+@pytest.mark.parametrize("guesses,threshold", [(10, 10), (8, 5)])
+def test_a_lock_is_finished_however_old_it_is_and_wherever_the_threshold_is_now(rollcall, guesses, threshold):
+    """Such a user was answered 503 for ever."""
+    rollcall.set_policy(lockout_threshold=threshold)
+    user, below = rollcall.create_active(), rollcall.create_active()
+    leave_at_threshold(rollcall, user, 90 * 86400, guesses)
+    leave_at_threshold(rollcall, below, 90 * 86400, threshold - 1)
+    wait_until(lambda: status(rollcall, user) == ("locked", "wrong_password"))
+    rounds(rollcall)
+    assert status(rollcall, below)[0] == "active"
+    rollcall.login(user["email"], PASSWORD).refused(401, "login_failed")
+    rollcall.admin.post(f"/v1/users/{user['id']}/activate").ok(200)
+    rollcall.login(user["email"], PASSWORD).ok(201)
+
+
 def test_until_the_lock_is_finished_nobody_is_checked(rollcall):
     user = rollcall.create_active()
     leave_at_threshold(rollcall, user, 5)

@@ -140,6 +140,7 @@ def test_a_hanging_relay_is_given_up(step, limit_s):
     assert sent.results == ["later"]
     assert sent.attempted == [step in ("rcpt", "data", "accepted")]
     assert sent.seconds[0] < limit_s
+    assert "took too long" in sent.replies[0]
 
 
 def test_mails_are_settled_even_when_the_relay_hangs_at_quit():
