@@ -1,5 +1,8 @@
 /*
  * Reads the columns of the fragment `subject` into what decisions are made of.
+ *
+ * What is always true: a query that a decision rests on selects the whole fragment; a
+ * column that is missing is our own mistake and stops the program.
  */
 #include "subject.h"
 

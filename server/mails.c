@@ -1,5 +1,9 @@
 /*
- * The outbox: list and retry. Newest first; ids are UUIDv7, so they are the order.
+ * The outbox as administrators see it: list and retry.
+ *
+ * Newest first; ids are UUIDv7, so they are the order. Only a failed mail or one that
+ * waits can be tried again: what a sender holds at this moment is his, and what was
+ * cancelled or sent stays so. Sending is the worker's.
  */
 #include "mails.h"
 

@@ -1,5 +1,8 @@
 /*
  * rollcall-server: alone it serves; with a command it does one thing and ends.
+ *
+ * Serving is a supervisor over the server processes and one that answers /metrics. What
+ * cannot work is said before the first child is made: settings, the address, the schema.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,9 @@
 /*
  * Sessions: who am I, sign out, verify for a proxy, and the sessions of a user.
+ *
+ * The same steps serve /v1/users/{id}/sessions and /v1/me/sessions: whose they are
+ * follows from the route. Nothing about a session is remembered between requests.
+ * Making one is login.c's.
  */
 #include "sessions.h"
 

@@ -1,5 +1,10 @@
 /*
  * Users: create, get, list.
+ *
+ * A new user is one transaction: the bare row, his first transition (which brings
+ * status, invitation, mail and audit) and the reading of what came of it. What he may be
+ * is lifecycle's to decide; here stand the faults of the body that need the policy or
+ * the role to be seen, and the parameters of the list. Editing is user_edit.c's.
  */
 #include "users.h"
 

@@ -1,5 +1,8 @@
 /*
  * rollcall-worker: a supervisor with one clock, some senders, and the metrics.
+ *
+ * Each child has its own connection and is a plain loop; a child that hangs past its
+ * deadline is killed, one that dies is started again. Any number of workers may run.
  */
 #include <signal.h>
 #include <stdio.h>
