@@ -256,20 +256,18 @@ settle(struct sender *sender, const struct buffer *results, const struct buffer 
 	}
 }
 
-/* Sends what is ready in one session; outcomes[i] belongs to ready[i]. */
+/* Sends what is ready in one session; outcomes come in the order of what is ready. */
 static void
 send_batch(struct sender *sender, struct outgoing *mails, int count)
 {
 	struct mail batch[BATCH];
 	struct mail_outcome outcomes[BATCH];
-	int place[BATCH], ready = 0;
+	int ready = 0, answered = 0;
 	struct buffer results = BUFFER_INIT, audits = BUFFER_INIT;
 
 	for (int i = 0; i < count; i++) {
-		if (mails[i].verdict != OUTGOING_READY)
-			continue;
-		place[ready] = i;
-		batch[ready++] = (struct mail){ mails[i].recipient, mails[i].message.data, mails[i].message.length };
+		if (mails[i].verdict == OUTGOING_READY)
+			batch[ready++] = (struct mail){ mails[i].recipient, mails[i].message.data, mails[i].message.length };
 	}
 	if (ready > 0)
 		mailer_send(sender->mailer, batch, ready, outcomes);
@@ -277,13 +275,14 @@ send_batch(struct sender *sender, struct outgoing *mails, int count)
 	buffer_putc(&results, '[');
 	buffer_putc(&audits, '[');
 	for (int i = 0; i < count; i++) {
-		if (mails[i].verdict != OUTGOING_READY)
-			write_unsent(sender, &results, &mails[i]);
-	}
-	for (int i = 0; i < ready; i++) {
-		const struct outgoing *mail = &mails[place[i]];
-		write_sent(sender, &results, mail, &outcomes[i]);
-		if (outcomes[i].result == MAIL_SENT && *mail->administrator_id != '\0')
+		const struct outgoing *mail = &mails[i];
+		if (mail->verdict != OUTGOING_READY) {
+			write_unsent(sender, &results, mail);
+			continue;
+		}
+		const struct mail_outcome *outcome = &outcomes[answered++];
+		write_sent(sender, &results, mail, outcome);
+		if (outcome->result == MAIL_SENT && *mail->administrator_id != '\0')
 			write_audit(&audits, mail);
 	}
 	buffer_putc(&results, ']');
