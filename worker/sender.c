@@ -261,7 +261,7 @@ static void
 send_batch(struct sender *sender, struct outgoing *mails, int count)
 {
 	struct mail batch[BATCH];
-	struct mail_outcome outcomes[BATCH];
+	struct mail_outcome outcomes[BATCH] = { 0 };
 	int ready = 0, answered = 0;
 	struct buffer results = BUFFER_INIT, audits = BUFFER_INIT;
 
