@@ -28,6 +28,22 @@ is_request_id(const char *text)
 		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == length;
 }
 
+/* An address in the one spelling that PostgreSQL takes, too: without a zone, without
+ * the many ways to write zeros. NULL when it is none. */
+static const char *
+canonical_address(struct request *rq, const char *text)
+{
+	char *plain = arena_copy_n(rq->scratch, text, strcspn(text, "%"));
+	char *canonical = arena_take(rq->scratch, INET6_ADDRSTRLEN);
+	uint8_t binary[16];
+
+	if (inet_pton(AF_INET, plain, binary) == 1)
+		return inet_ntop(AF_INET, binary, canonical, INET6_ADDRSTRLEN);
+	if (inet_pton(AF_INET6, plain, binary) == 1)
+		return inet_ntop(AF_INET6, binary, canonical, INET6_ADDRSTRLEN);
+	return NULL;
+}
+
 /* The last address in X-Forwarded-For that is not one of our proxies. */
 static const char *
 forwarded_address(struct request *rq, const char *peer)
@@ -41,11 +57,9 @@ forwarded_address(struct request *rq, const char *peer)
 	for (;;) {
 		char *comma = strrchr(list, ',');
 		char *address = comma != NULL ? comma + 1 : list;
-		uint8_t binary[16];
-
 		address += strspn(address, " \t");
 		address[strcspn(address, " \t")] = '\0';
-		if (inet_pton(AF_INET, address, binary) != 1 && inet_pton(AF_INET6, address, binary) != 1)
+		if (canonical_address(rq, address) == NULL)
 			return found;
 		found = address;
 		if (comma == NULL || !config_trusts(rq->server->config, address))
@@ -60,7 +74,9 @@ identify(struct request *rq)
 	const char *peer = http_peer(rq->exchange);
 	const char *given = http_header(rq->exchange, "X-Request-Id");
 
-	rq->ip = arena_copy(rq->scratch, forwarded_address(rq, peer));
+	rq->ip = canonical_address(rq, forwarded_address(rq, peer));
+	if (rq->ip == NULL)	/* never so, but what cannot be read must not reach the database */
+		rq->ip = "::";
 	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given)) {
 		rq->id = arena_copy(rq->scratch, given);
 	} else {
