@@ -337,6 +337,8 @@ supervisor_run(const struct child_spec *specs, int spec_count, void *context,
 	int signal_number;
 	int exit_code;
 
+	/* A reader of our log that dies must not take us along; children inherit this. */
+	signal(SIGPIPE, SIG_IGN);
 	lay_out_children(&supervisor, specs, spec_count);
 	block_signals(&supervisor);
 	do {

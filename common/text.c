@@ -416,6 +416,8 @@ take_time(const char **text)
 		return false;
 	if (!take_character_of(text, "."))
 		return true;
+	if (second == 60)	/* PostgreSQL takes 60, and not a part of a second more */
+		return false;
 	for (; is_digit(**text); digits++)
 		(*text)++;
 	return digits >= 1 && digits <= 9;

@@ -158,6 +158,9 @@ static void
 check_fields(struct request *rq, const struct body_field *fields)
 {
 	json_object_object_foreach(rq->body, name, value) {
+		/* Enough is enough: more would not be told. */
+		if (rq->fault_count == FAULTS_MAX)
+			return;
 		const struct body_field *field = find_field(fields, name);
 		if (field == NULL)
 			request_fault(rq, pointer_to(rq, name), "unknown_field", "There is no such member here.");

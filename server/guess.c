@@ -53,8 +53,7 @@ guess_check(struct request *rq, struct guess *guess, const char *password)
 	if (request_rows(rq, 0) == 0)
 		return guess->is_lockable ? request_problem_later(rq, PROBLEM_UNAVAILABLE, 1)
 					  : request_problem_later(rq, PROBLEM_RATE_LIMITED, 2);
-	if (guess->is_lockable)
-		guess->count = (int)row_int(rq->results[0], 0, "failed_attempts");
+	guess->count = (int)row_int(rq->results[0], 0, guess->is_lockable ? "failed_attempts" : "failures");
 	/* Hashes that only equalise time do not count as checks. */
 	guess->is_checked = guess->stored_hash != NULL && (status == STATUS_PENDING || status == STATUS_ACTIVE);
 	if (guess->is_checked)
@@ -84,6 +83,14 @@ guess_lock(struct request *rq, struct guess *guess)
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
 	transition_batch_add(batch, subject, &transition, &details);
 	return request_try(rq, LANE_WRITE, &query_user_transition, transition_batch_params(batch, request_actor(rq)));
+}
+
+void
+guess_give_back(struct request *rq, const struct guess *guess)
+{
+	/* The first in a row costs no statement: success forgets it, and alone it locks nobody. */
+	if (guess->count > 1)
+		guess_forget(rq, guess);
 }
 
 void

@@ -17,7 +17,7 @@ struct guess {
 	char login_digest[TOKEN_HASH_SIZE];
 	bool is_lockable;		/* a lock can follow: no delay */
 	bool is_checked;		/* against stored_hash, not only to equalise time */
-	int count;			/* with this one, where it is lockable */
+	int count;			/* in a row, with this one */
 };
 
 /* Whom it is about. `login` is the name that he signs in with; `stored_hash` NULL for
@@ -33,6 +33,10 @@ enum step guess_check(struct request *rq, struct guess *guess, const char *passw
 bool guess_is_right(const struct request *rq, const struct guess *guess);
 /* After a wrong one: locks at the threshold (waits), or goes on. */
 enum step guess_lock(struct request *rq, struct guess *guess);
+/* After a right one that was not the first in a row: the count goes back at once. What
+ * comes after may fail (a row that is locked, a lost connection), and right passwords
+ * must never add up to a lock. */
+void guess_give_back(struct request *rq, const struct guess *guess);
 /* A right password that does not let in for another reason was no wrong guess. */
 void guess_forget(struct request *rq, const struct guess *guess);
 

@@ -130,7 +130,10 @@ login_judge(struct request *rq)
 {
 	struct login_case *login = rq->data;
 
-	return guess_is_right(rq, &login->guess) ? STEP_NEXT : guess_lock(rq, &login->guess);
+	if (!guess_is_right(rq, &login->guess))
+		return guess_lock(rq, &login->guess);
+	guess_give_back(rq, &login->guess);
+	return STEP_NEXT;
 }
 
 /* Why a right password does not let him in is nobody's business either. */

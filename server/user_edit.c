@@ -228,6 +228,16 @@ user_edit_check_policies(struct request *rq)
 	return STEP_NEXT;
 }
 
+/* Whoever gives somebody an address decides where his links go: that is as good as
+ * sending them, so it takes the same permission. */
+static enum step
+user_edit_check_address(struct request *rq)
+{
+	const struct user_editing *edit = rq->data;
+
+	return edit->email_changes ? user_require(rq, "users:invite", "links are mailed to this address") : STEP_NEXT;
+}
+
 /* Nobody grants what he does not hold; the last administrator stays one. */
 static enum step
 user_edit_check_permissions(struct request *rq)
@@ -315,8 +325,8 @@ user_edit_record(struct request *rq)
 }
 
 request_step *const user_edit_steps[] = {
-	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_permissions,
-	user_edit_plan_link, user_edit_record, reply_ok, NULL
+	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_address,
+	user_edit_check_permissions, user_edit_plan_link, user_edit_record, reply_ok, NULL
 };
 
 request_step *const me_edit_steps[] = { user_edit_load, user_edit_check, user_edit_record, reply_ok, NULL };

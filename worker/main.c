@@ -4,7 +4,6 @@
  * Each child has its own connection and is a plain loop; a child that hangs past its
  * deadline is killed, one that dies is started again. Any number of workers may run.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +15,7 @@
 #include "shared_page.h"
 #include "supervisor.h"
 #include "tasks.h"
+#include "template.h"
 
 /* The message in hand is finished: its last answer may take 50 s (mailer.h), settling
  * 10 s while stopping (sender.c), and a slow database something on top. Whoever stops
@@ -40,6 +40,15 @@ run_sender(void *context, int number, int instance)
 	return sender_run(service->config, service->page, number);
 }
 
+/* Faults of an override are said now, not by senders that die one after another. */
+static void
+check_templates(const struct config *config)
+{
+	struct template_set *templates = template_set_load(config->templates);
+
+	template_set_free(&templates);
+}
+
 static int
 run(void)
 {
@@ -51,7 +60,7 @@ run(void)
 	if (config == NULL)
 		return 1;
 	log_open(config->log_level, config->log_json, "worker");
-	signal(SIGPIPE, SIG_IGN);
+	check_templates(config);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
 	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);

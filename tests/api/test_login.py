@@ -198,3 +198,16 @@ def test_a_hash_of_other_parameters_is_made_anew_at_the_next_login(server_only):
     assert "m=1024" in old and "m=2048" in new
     server_only.login(user["email"], PASSWORD).ok(201)
     assert server_only.row("credential", user)["password_hash"] == new
+
+
+def test_right_passwords_that_meet_a_locked_row_never_add_up_to_a_lock(server_only):
+    """Each is proven right before the row refuses it: the count goes back, whatever comes of the rest."""
+    user = server_only.create_active()
+    body = {"login": user["email"], "password": PASSWORD}
+    client = server_only.client()
+    with server_only.db.transaction():
+        server_only.db.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [user["id"]])
+        for _ in range(4):
+            client.post("/v1/sessions", body).refused(503, "unavailable")
+    wait_until(lambda: server_only.value("SELECT failed_attempts FROM rollcall.credential WHERE user_id = %s", user["id"]) <= 1)
+    client.post("/v1/sessions", body).ok(201)

@@ -245,3 +245,17 @@ def test_me_is_for_users_not_for_keys(standing):
 def test_me_honours_if_match(standing):
     client = standing.sign_in(standing.create_active())
     client.patch("/v1/me", {"first_name": "X"}, headers={"If-Match": '"1000"'}).refused(412, "version_mismatch")
+
+
+def test_whoever_gives_an_address_needs_the_permission_to_send_links_to_it(server_only):
+    """Otherwise he could have a reset link sent to an address of his own."""
+    server_only.set_policy(email_required=False)
+    user = server_only.create_active()
+    server_only.sql("UPDATE rollcall.users SET email = NULL WHERE id = %s", user["id"])
+    lapsed = server_only.create_user()
+    server_only.sql("UPDATE rollcall.invitation SET state = 'expired' WHERE user_id = %s", lapsed["id"])
+    writer = server_only.client(server_only.make_key("users:write"))
+    for one in (user, lapsed):
+        writer.patch(f"/v1/users/{one['id']}", {"email": f"thief{one['id'][-6:]}@example.org"}).refused(403, "permission_missing")
+    inviter = server_only.client(server_only.make_key("users:write", "users:invite"))
+    inviter.patch(f"/v1/users/{user['id']}", {"email": "first@example.org"}).ok(200)
