@@ -4,6 +4,7 @@
     sink.behave("gone@example.org", "550 5.1.1 no such user", times=1)
     sink.behave("full@example.org", "452 4.2.2 mailbox full", at="data")
     sink.behave("slow@example.org", gate := Gate(), at="accepted")   and later gate.open()
+    sink.behave("*", Gate(2), at="data", times=2, after=100)         the next two, whosever they are
 
 One thread runs all sinks of a process; each has a port of its own.
 """
@@ -22,19 +23,22 @@ LINK = re.compile(r"https?://\S+#[A-Za-z0-9_-]+")
 
 
 class Gate:
-    """Holds a conversation where it is, until a test has done what must be done at that moment."""
+    """Holds so many conversations where they are, until a test has done what must be done at that moment."""
 
-    def __init__(self):
+    def __init__(self, conversations=1):
+        self.conversations, self.held = conversations, []
         self.reached, self.opened = threading.Event(), threading.Event()
 
     def wait_reached(self, timeout=30):
-        assert self.reached.wait(timeout), "the conversation has never come to this point"
+        assert self.reached.wait(timeout), f"only {len(self.held)} conversations have come to this point"
 
     def open(self):
         self.opened.set()
 
-    async def pass_through(self):
-        self.reached.set()
+    async def pass_through(self, address):
+        self.held.append(address)
+        if len(self.held) == self.conversations:
+            self.reached.set()
         while not self.opened.is_set():
             await asyncio.sleep(0.005)
 
@@ -108,7 +112,7 @@ class Handler:
     async def act(self, server, address, moment):
         behaviour = self.sink.behaviour(address, moment)
         if isinstance(behaviour, Gate):
-            await behaviour.pass_through()
+            await behaviour.pass_through(address)
             return None
         if behaviour == HANG:
             await asyncio.sleep(3600)
@@ -171,9 +175,9 @@ class Sink:
         with self.lock:
             return list(self.taken)
 
-    def behave(self, recipient, behaviour, times=None, at="rcpt"):
-        """To "*" as well: what happens to everybody who has no behaviour of his own."""
-        self.behaviours[recipient, at] = [behaviour, times]
+    def behave(self, recipient, behaviour, times=None, at="rcpt", after=0):
+        """To "*" as well: what happens to everybody who has no behaviour of his own. The first `after` pass."""
+        self.behaviours[recipient, at] = [behaviour, times, after]
 
     def forgive(self, recipient=None):
         for key in list(self.behaviours):
@@ -183,7 +187,9 @@ class Sink:
     def behaviour(self, recipient, at):
         for key in ((recipient, at), ("*", at)):
             found = self.behaviours.get(key)
-            if found and (found[1] is None or found[1] > 0):
+            if found and found[2] > 0:
+                found[2] -= 1
+            elif found and (found[1] is None or found[1] > 0):
                 if found[1] is not None:
                     found[1] -= 1
                 return found[0]
