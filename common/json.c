@@ -93,6 +93,32 @@ write_escape(struct buffer *out, char c)
 		buffer_printf(out, "u%04x", (unsigned)(unsigned char)c);
 }
 
+struct json_object *
+json_merge_patch(struct json_object *target, struct json_object *patch)
+{
+	struct json_object *merged;
+
+	if (!json_object_is_type(patch, json_type_object))
+		return json_object_get(patch);
+	merged = json_object_new_object();
+	if (json_object_is_type(target, json_type_object)) {
+		json_object_object_foreach(target, name, value) {
+			if (!json_object_object_get_ex(patch, name, NULL))
+				json_object_object_add(merged, name, json_object_get(value));
+		}
+	}
+	json_object_object_foreach(patch, name, value) {
+		struct json_object *before = NULL;
+
+		if (value == NULL)
+			continue;
+		if (json_object_is_type(target, json_type_object))
+			json_object_object_get_ex(target, name, &before);
+		json_object_object_add(merged, name, json_merge_patch(before, value));
+	}
+	return merged;
+}
+
 void
 json_write_string(struct buffer *out, const char *text)
 {

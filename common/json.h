@@ -31,6 +31,11 @@ const char *json_member_string(struct json_object *object, const char *name);
 int64_t json_member_int(struct json_object *object, const char *name, int64_t otherwise);
 bool json_member_bool(struct json_object *object, const char *name, bool otherwise);
 
+/* The target as a merge patch changes it (RFC 7396), as a value of its own that the caller
+ * puts; members of either may be shared with it. Either may be NULL (null). */
+struct json_object *json_merge_patch(struct json_object *target, struct json_object *patch)
+	__attribute__((warn_unused_result));
+
 /* A JSON string with its quotes; the text is valid UTF-8. NULL writes null. */
 void json_write_string(struct buffer *out, const char *text);
 /* Writes `"name":` and a comma before it unless it follows { or [. */

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "config.h"
+#include "language.h"
 #include "route.h"
 
 /* The value of our cookie; NULL without one. */
@@ -114,6 +115,19 @@ touch(struct request *rq)
 		request_query_aside(rq, &query_api_key_touch, (const char *const[]){ rq->org_id, caller->token_hash });
 }
 
+/* His own, what his client asks for, or the organization's. */
+static const char *
+language_of_caller(struct request *rq)
+{
+	const char *own = request_column(rq, "locale");
+	const char *asked = own == NULL && rq->exchange != NULL
+		? language_accepted(http_header(rq->exchange, "Accept-Language")) : NULL;
+
+	if (own == NULL && asked != NULL)
+		return asked;
+	return arena_copy(rq->scratch, own != NULL ? own : request_column(rq, "organization_locale"));
+}
+
 enum step
 authenticate_take(struct request *rq)
 {
@@ -132,6 +146,7 @@ authenticate_take(struct request *rq)
 		caller->session_id = arena_copy(rq->scratch, request_column(rq, "session_id"));
 		caller->role_id = role_id != NULL ? arena_copy(rq->scratch, role_id) : NULL;
 	}
+	caller->language = language_of_caller(rq);
 	touch(rq);
 	return STEP_NEXT;
 }

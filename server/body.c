@@ -15,6 +15,7 @@
 #include "request.h"
 #include "route.h"
 #include "text.h"
+#include "uuid.h"
 
 #define TEXT_MAX 200
 #define PERMISSIONS_MAX 100
@@ -72,6 +73,8 @@ text_fault(const struct body_field *field, const char *text, const char **code)
 	case BODY_ID:
 		*code = "unknown_id";
 		return uuid_parse(text, &id) ? NULL : "There is nothing with this id.";
+	case BODY_TIME:
+		return timestamp_is_valid(text) ? NULL : "A moment is like 2026-11-22T02:33:12Z.";
 	case BODY_CHOICE:
 		for (const char *const *choice = field->choices; *choice != NULL; choice++) {
 			if (strcmp(*choice, text) == 0)
@@ -131,11 +134,65 @@ check_permissions(struct request *rq, const struct body_field *field, struct jso
 }
 
 static void
+check_ids(struct request *rq, const struct body_field *field, struct json_object *value)
+{
+	const size_t count = json_object_array_length(value), max = field->max != 0 ? (size_t)field->max : TEXT_MAX;
+	struct uuid *ids = arena_take(rq->scratch, sizeof(*ids) * (max + 1));
+
+	if (count > max) {
+		request_fault(rq, pointer_to(rq, field->name), "too_long", arena_printf(rq->scratch, "At most %zu ids.", max));
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(value, i);
+		const char *pointer = arena_printf(rq->scratch, "/%s/%zu", field->name, i);
+		if (!json_object_is_type(item, json_type_string)) {
+			request_fault(rq, pointer, "wrong_type", "An id is a text.");
+			continue;
+		}
+		if (!uuid_parse(json_object_get_string(item), &ids[i])) {
+			request_fault(rq, pointer, "unknown_id", "There is nothing with this id.");
+			continue;
+		}
+		for (size_t j = 0; j < i; j++) {
+			if (uuid_equal(&ids[j], &ids[i])) {
+				request_fault(rq, pointer, "duplicate_id", "This id stands here twice.");
+				break;
+			}
+		}
+	}
+}
+
+/* What JSON calls it, and how to say so. */
+static enum json_type
+json_type_of(enum body_type type, const char **sentence)
+{
+	switch (type) {
+	case BODY_BOOL:
+		*sentence = "This is true or false.";
+		return json_type_boolean;
+	case BODY_PERMISSIONS:
+	case BODY_IDS:
+		*sentence = "This is an array of texts.";
+		return json_type_array;
+	case BODY_LIST:
+		*sentence = "This is an array.";
+		return json_type_array;
+	case BODY_OBJECT:
+		*sentence = "This is an object.";
+		return json_type_object;
+	default:
+		*sentence = "This is a text.";
+		return json_type_string;
+	}
+}
+
+static void
 check_member(struct request *rq, const struct body_field *field, struct json_object *value)
 {
 	const char *pointer = pointer_to(rq, field->name);
-	enum json_type wanted = field->type == BODY_BOOL ? json_type_boolean
-		: field->type == BODY_PERMISSIONS ? json_type_array : json_type_string;
+	const char *sentence;
+	const enum json_type wanted = json_type_of(field->type, &sentence);
 
 	if (field->type == BODY_READ_ONLY) {
 		request_fault(rq, pointer, "read_only", "This is set by Rollcall.");
@@ -145,10 +202,11 @@ check_member(struct request *rq, const struct body_field *field, struct json_obj
 		else if (!field->is_nullable)
 			request_fault(rq, pointer, "wrong_type", "This must not be null.");
 	} else if (!json_object_is_type(value, wanted)) {
-		request_fault(rq, pointer, "wrong_type", wanted == json_type_boolean ? "This is true or false."
-			: wanted == json_type_array ? "This is an array of texts." : "This is a text.");
-	} else if (wanted == json_type_array) {
+		request_fault(rq, pointer, "wrong_type", sentence);
+	} else if (field->type == BODY_PERMISSIONS) {
 		check_permissions(rq, field, value);
+	} else if (field->type == BODY_IDS) {
+		check_ids(rq, field, value);
 	} else if (wanted == json_type_string) {
 		check_text(rq, field, value);
 	}

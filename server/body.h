@@ -22,6 +22,10 @@ enum body_type {
 	BODY_PASSWORD,		/* length in bytes only; password_check does the rest */
 	BODY_BOOL,
 	BODY_PERMISSIONS,	/* an array of permission words */
+	BODY_IDS,		/* an array of different ids; at most `max`, else 200 */
+	BODY_TIME,		/* RFC 3339 */
+	BODY_OBJECT,		/* an object that the route's own step looks into */
+	BODY_LIST,		/* an array that the route's own step looks into */
 	BODY_CHOICE,
 	BODY_TOKEN,
 	BODY_READ_ONLY,		/* known, but never to be written */

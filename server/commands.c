@@ -109,29 +109,13 @@ founding_is_valid(const struct founding *founding)
 	return good;
 }
 
-/* The preset's policy as a row for policy_create: PostgreSQL reads the texts. */
+/* The preset's policy as a row for policy_create. */
 static const char *
 policy_row(struct arena *arena, const struct policy_preset_value *preset)
 {
 	struct buffer out = BUFFER_INIT;
 
-	buffer_putc(&out, '{');
-	for (int i = 0; i < policy_column_count; i++) {
-		const struct policy_column *column = &policy_columns[i];
-		const char *value = column->initial;
-		for (const struct policy_preset_value *own = preset; own->column != NULL; own++) {
-			if (strcmp(own->column, column->name) == 0)
-				value = own->value;
-		}
-		/* jsonb_populate_record takes the text form of any scalar; lists are arrays. */
-		if (value != NULL && column->type == POLICY_INT_LIST) {
-			json_write_name(&out, column->name);
-			buffer_printf(&out, "[%.*s]", (int)strlen(value) - 2, value + 1);
-		} else {
-			json_write_string_member(&out, column->name, value);
-		}
-	}
-	buffer_putc(&out, '}');
+	policy_write_preset(&out, preset);
 	const char *row = arena_copy(arena, buffer_text(&out));
 	buffer_free(&out);
 	return row;

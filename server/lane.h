@@ -28,7 +28,7 @@ struct lanes;
 
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW, LANE_COUNT };
 
-#define JOB_STATEMENTS_MAX 6
+#define JOB_STATEMENTS_MAX 8
 
 struct statement {
 	const struct query *query;

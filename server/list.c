@@ -73,6 +73,29 @@ list_read_time(struct request *rq, const char *parameter)
 	return text;
 }
 
+/* % and _ mean themselves. */
+const char *
+list_read_search(struct request *rq, const char *parameter)
+{
+	const char *text = request_parameter(rq, parameter);
+	struct buffer out = BUFFER_INIT;
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	if (utf8_length(text) > 100)
+		request_fault(rq, parameter, "too_long", "At most 100 characters.");
+	buffer_putc(&out, '%');
+	for (; *text != '\0'; text++) {
+		if (*text == '%' || *text == '_' || *text == '\\')
+			buffer_putc(&out, '\\');
+		buffer_putc(&out, *text);
+	}
+	buffer_putc(&out, '%');
+	const char *pattern = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return pattern;
+}
+
 static void
 write_cursor(struct request *rq, char prefix, const char *key, const char *id)
 {

@@ -14,7 +14,9 @@
 static enum step
 me_get(struct request *rq)
 {
-	return request_query(rq, LANE_READ, &query_user_get, (const char *const[]){ rq->org_id, rq->caller.id });
+	const struct statement view = user_view(rq, rq->caller.id);
+
+	return request_queries(rq, LANE_READ, &view, 1);
 }
 
 request_step *const me_get_steps[] = { me_get, reply_ok, NULL };

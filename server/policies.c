@@ -9,15 +9,15 @@
 
 #include <string.h>
 
+#include "changes.h"
 #include "policy.h"
 #include "reply.h"
 #include "subject.h"
 
-#define VALUE_SIZE 512
-
 struct policy_editing {
 	struct policy policy;		/* as it would become */
 	const char *version;
+	const char *before;		/* the row as JSON text */
 };
 
 static enum step
@@ -39,15 +39,31 @@ check_value(struct request *rq, const char *name, struct json_object *value)
 {
 	const struct policy_column *column = policy_column_find(name);
 	const char *pointer = arena_printf(rq->scratch, "/%s", name);
+	struct buffer text = BUFFER_INIT;
 	const char *code, *detail;
-	char text[VALUE_SIZE];
 
 	if (strcmp(name, "version") == 0 || strcmp(name, "updated_at") == 0)
 		request_fault(rq, pointer, "read_only", "This is set by Rollcall.");
 	else if (column == NULL)
 		request_fault(rq, pointer, "unknown_field", "There is no such policy.");
-	else if (!policy_value_from_json(column, value, text, sizeof(text), &code, &detail))
-		request_fault(rq, pointer, code, arena_copy(rq->scratch, detail));
+	else if (!policy_value_from_json(column, value, &text, &code, &detail))
+		request_fault(rq, pointer, code, detail);
+	buffer_free(&text);
+}
+
+/* Labels are merged member by member, as a merge patch wants it; the rest are scalars and
+ * lists, which replace. */
+static void
+merge_labels(struct request *rq, const struct policy *policy)
+{
+	const char *const name = "status_labels", *reason;
+	struct json_object *patch = json_member(rq->body, name), *before;
+
+	if (!json_object_is_type(patch, json_type_object))
+		return;
+	before = json_parse(policy->status_labels, strlen(policy->status_labels), &reason);
+	json_object_object_add(rq->body, name, json_merge_patch(before, patch));
+	json_object_put(before);
 }
 
 /* Some combinations cannot be lived with: nobody could sign in. */
@@ -74,7 +90,9 @@ policy_check(struct request *rq)
 	edit->version = arena_copy(rq->scratch, request_column(rq, "version"));
 	if (rq->if_match != NULL && strcmp(rq->if_match, edit->version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	edit->before = changes_row(rq, rq->result, 0);
 	policy_from_row(&edit->policy, rq->scratch, rq->result, 0);
+	merge_labels(rq, &edit->policy);
 	json_object_object_foreach(rq->body, name, value) {
 		check_value(rq, name, value);
 	}
@@ -85,60 +103,19 @@ policy_check(struct request *rq)
 	return request_answer_faults(rq);
 }
 
-/* Before and after of every column that the patch names and changes, as jsonb. */
-static const char *
-policy_changes(struct request *rq)
-{
-	struct buffer out = BUFFER_INIT, before = BUFFER_INIT;
-
-	reply_write_row(&before, rq->result, 0);
-	const char *reason;
-	struct json_object *old = json_parse(buffer_text(&before), before.length, &reason);
-	buffer_putc(&out, '{');
-	json_object_object_foreach(rq->body, name, value) {
-		struct json_object *was = json_member(old, name);
-		if (json_object_equal(was, value))
-			continue;
-		json_write_name(&out, name);
-		buffer_putc(&out, '[');
-		json_write_value(&out, was);
-		buffer_putc(&out, ',');
-		json_write_value(&out, value);
-		buffer_putc(&out, ']');
-	}
-	buffer_putc(&out, '}');
-	json_object_put(old);
-	const char *changes = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	buffer_free(&before);
-	return changes;
-}
-
-/* The patch as jsonb_populate_record reads it: lists become PostgreSQL arrays. */
-static const char *
-policy_patch(struct request *rq)
-{
-	struct buffer out = BUFFER_INIT;
-
-	json_write_value(&out, rq->body);
-	const char *patch = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return patch;
-}
-
 static enum step
 policy_record(struct request *rq)
 {
 	struct policy_editing *edit = rq->data;
 	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-	const char *changes = policy_changes(rq);
+	const char *changes = changes_of(rq, edit->before, rq->body);
 	const struct statement get = { &query_policy_get, (const char *const[]){ rq->org_id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, policy_patch(rq), audit_id,
+		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_body(rq), audit_id,
 			request_actor(rq), changes } },
 		get,
 	}, 2);

@@ -44,6 +44,8 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 		"Use another username." },
 	[PROBLEM_EXTERNAL_ID_TAKEN] = { 409, "external_id_taken", "Somebody has this external id already",
 		"Use another external id, or find the user who has it." },
+	[PROBLEM_NAME_TAKEN] = { 409, "name_taken", "There is one of this name already",
+		"Use another name, or find the one that has it." },
 	[PROBLEM_STATE_CONFLICT] = { 409, "state_conflict", "This cannot be done in the present state",
 		"Read the object again; GET /v1/users/{id}/actions lists what is possible." },
 	[PROBLEM_LINK_EXPIRED] = { 410, "link_expired", "The link has expired",
@@ -73,6 +75,14 @@ static const struct {
 	{ "users_email_key", PROBLEM_EMAIL_TAKEN },
 	{ "users_username_key", PROBLEM_USERNAME_TAKEN },
 	{ "users_external_id_key", PROBLEM_EXTERNAL_ID_TAKEN },
+	{ "position_title_key", PROBLEM_NAME_TAKEN },
+	{ "department_name_key", PROBLEM_NAME_TAKEN },
+	{ "user_group_name_key", PROBLEM_NAME_TAKEN },
+	{ "role_name_key", PROBLEM_NAME_TAKEN },
+	{ "field_key_key", PROBLEM_NAME_TAKEN },
+	/* Somebody has it, or it went while it was given to somebody. */
+	{ "users_position_fkey", PROBLEM_STATE_CONFLICT },
+	{ "users_department_fkey", PROBLEM_STATE_CONFLICT },
 	/* The role was deleted between reading and writing: decide again finds it missing. */
 	{ "users_role_fkey", PROBLEM_STATE_CONFLICT },
 };

@@ -62,6 +62,7 @@ struct caller {
 	const char *session_id;		/* NULL: an API key */
 	const char *token_hash;
 	const char *admin_epoch;	/* of the organization, when he was let in */
+	const char *language;		/* that he reads: en, uk, ru; NULL: nobody is signed in */
 	bool by_cookie;
 	struct permission_set permissions;
 };

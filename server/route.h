@@ -10,6 +10,8 @@
 #include "http.h"
 #include "request.h"
 
+struct resource;
+
 enum access {
 	ACCESS_PUBLIC,		/* no credentials, no rate limit: health, pages */
 	ACCESS_ANONYMOUS,	/* no credentials, limited per address */
@@ -31,6 +33,7 @@ struct route {
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
 	 * request; only the credentials are ours. */
 	bool ignores_input;
+	const struct resource *resource;	/* what the steps of resource.h work on */
 };
 
 extern const struct route routes[];

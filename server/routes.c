@@ -12,6 +12,7 @@
 #include "me.h"
 #include "pages.h"
 #include "policies.h"
+#include "positions.h"
 #include "sessions.h"
 #include "user_actions.h"
 #include "user_edit.h"
@@ -63,6 +64,12 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/policy", NEEDS("policy:write"), NULL, NULL, false, policy_get_steps },
 	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
 	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
+
+	{ HTTP_GET, "/v1/positions", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &positions },
+	{ HTTP_POST, "/v1/positions", NEEDS("org:write"), position_create_fields, NULL, false, resource_create_steps, .resource = &positions },
+	{ HTTP_GET, "/v1/positions/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &positions },
+	{ HTTP_PATCH, "/v1/positions/{id}", NEEDS("org:write"), position_edit_fields, NULL, false, resource_edit_steps, .resource = &positions },
+	{ HTTP_DELETE, "/v1/positions/{id}", NEEDS("org:write"), NULL, NULL, false, resource_remove_steps, .resource = &positions },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

@@ -24,7 +24,7 @@ session_current(struct request *rq)
 {
 	return request_queries(rq, LANE_READ, (const struct statement[]){
 		{ &query_session_get, (const char *const[]){ rq->org_id, rq->caller.id, rq->caller.session_id } },
-		{ &query_user_get, (const char *const[]){ rq->org_id, rq->caller.id } },
+		user_view(rq, rq->caller.id),
 	}, 2);
 }
 

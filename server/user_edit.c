@@ -320,7 +320,10 @@ user_edit_record(struct request *rq)
 				transition_batch_params(batch, request_actor(rq)) };
 		}
 	}
-	statements[count++] = (struct statement){ &query_user_get, (const char *const[]){ rq->org_id, subject->id } };
+	/* Who has just chosen another language reads the answer in it. */
+	if (rq->route->access == ACCESS_USER && request_text(rq, "locale") != NULL)
+		rq->caller.language = request_text(rq, "locale");
+	statements[count++] = user_view(rq, subject->id);
 	return request_queries(rq, count > 1 ? LANE_WRITE : LANE_READ, statements, count);
 }
 

@@ -108,6 +108,17 @@ user_check_password(struct request *rq, const struct policy *policy, const char 
 	}
 }
 
+struct statement
+user_view(struct request *rq, const char *user_id)
+{
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 3);
+
+	params[0] = rq->org_id;
+	params[1] = user_id;
+	params[2] = rq->caller.language;
+	return (struct statement){ &query_user_get, params };
+}
+
 enum step
 user_record(struct request *rq)
 {
@@ -117,7 +128,7 @@ user_record(struct request *rq)
 	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
-		{ &query_user_get, (const char *const[]){ rq->org_id, the->subject.id } },
+		user_view(rq, the->subject.id),
 	}, 2);
 }
 

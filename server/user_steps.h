@@ -37,6 +37,8 @@ enum step user_refuse(struct request *rq, const struct transition *transition);
 /* Adds a fault for /password when it may not be used for this person. */
 void user_check_password(struct request *rq, const struct policy *policy, const char *email,
 	const char *first_name, const char *last_name);
+/* The statement that reads a user as the caller sees him. */
+struct statement user_view(struct request *rq, const char *user_id);
 /* Status, invitation, mail and audit change together, or not at all; the user as he is
  * afterwards comes back as the last statement. */
 enum step user_record(struct request *rq);

@@ -168,7 +168,7 @@ user_create_record(struct request *rq)
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_user_insert, (const char *const[]){ rq->org_id, creation_row(rq, creation) } },
 		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
-		{ &query_user_get, (const char *const[]){ rq->org_id, creation->id } },
+		user_view(rq, creation->id),
 	}, 3);
 }
 
@@ -187,8 +187,9 @@ request_step *const user_create_steps[] = {
 static enum step
 user_get(struct request *rq)
 {
-	return request_query(rq, LANE_READ, &query_user_get,
-		(const char *const[]){ rq->org_id, rq->path_values[0] });
+	const struct statement view = user_view(rq, rq->path_values[0]);
+
+	return request_queries(rq, LANE_READ, &view, 1);
 }
 
 request_step *const user_get_steps[] = { user_get, reply_ok, NULL };
@@ -230,29 +231,6 @@ read_sort(struct request *rq)
 	return &user_sorts[0];
 }
 
-/* A fragment for LIKE: lower case is the query's, % and _ mean themselves. */
-static const char *
-search_pattern(struct request *rq)
-{
-	const char *text = request_parameter(rq, "q");
-	struct buffer out = BUFFER_INIT;
-
-	if (text == NULL || *text == '\0')
-		return NULL;
-	if (utf8_length(text) > 100)
-		request_fault(rq, "q", "too_long", "At most 100 characters.");
-	buffer_putc(&out, '%');
-	for (; *text != '\0'; text++) {
-		if (*text == '%' || *text == '_' || *text == '\\')
-			buffer_putc(&out, '\\');
-		buffer_putc(&out, *text);
-	}
-	buffer_putc(&out, '%');
-	const char *pattern = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return pattern;
-}
-
 /* A key is shown to PostgreSQL as a moment: a forged one must not get that far. */
 static void
 check_cursor_time(struct request *rq, const char *key)
@@ -271,7 +249,7 @@ user_list(struct request *rq)
 {
 	static const char *const statuses[] = { "pending", "active", "inactive", "locked", NULL };
 	struct user_list *list = arena_take(rq->scratch, sizeof(*list));
-	const char *params[12];
+	const char *params[13];
 
 	rq->data = list;
 	rq->faults_in_query = true;
@@ -288,10 +266,11 @@ user_list(struct request *rq)
 	params[5] = request_parameter(rq, "username");
 	params[6] = request_parameter(rq, "external_id");
 	params[7] = list_read_time(rq, "updated_since");
-	params[8] = search_pattern(rq);
+	params[8] = list_read_search(rq, "q");
 	params[9] = list->page.after_key;
 	params[10] = list->page.after_id;
 	params[11] = list->page.limit_text;
+	params[12] = rq->caller.language;
 	if (params[2] != NULL && strcmp(params[2], "employee") != 0 && strcmp(params[2], "external") != 0)
 		request_fault(rq, "kind", "invalid", "employee or external.");
 	if (rq->fault_count > 0)

@@ -60,8 +60,10 @@ WITH wanted AS (
             WHEN relation.relname = 'schema_migration' THEN '{SELECT}'
             WHEN relation.relname = 'audit' THEN '{INSERT,SELECT}'
             WHEN relation.relname = 'organization' THEN '{INSERT,SELECT,UPDATE}'
-            -- What is purged or ended. Everything else stays: a revoked invitation keeps its row.
-            WHEN relation.relname IN ('session', 'outbox', 'login_throttle') THEN '{DELETE,INSERT,SELECT,UPDATE}'
+            -- What is purged or ended, and what an administrator may delete. Everything else stays:
+            -- a revoked invitation keeps its row.
+            WHEN relation.relname IN ('session', 'outbox', 'login_throttle', 'users', 'role', 'department', 'position',
+                'user_group', 'group_member', 'field', 'photo', 'day_off', 'assignment') THEN '{DELETE,INSERT,SELECT,UPDATE}'
             ELSE '{INSERT,SELECT,UPDATE}'
         END::text[] AS privileges
     FROM pg_class AS relation

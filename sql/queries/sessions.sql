@@ -7,7 +7,7 @@ coalesce(r.permissions, '{}') || u.own_permissions
 -- once, so that nobody who is out is ever let in by a step in between.
 -- name: session_authenticate (org_id, token_hash)
 SELECT s.id AS session_id, s.kind, s.user_id, u.role_id, :{permissions_of_user} AS permissions,
-    s.seen_at < now() - interval '1 minute' AS stale, o.admin_epoch
+    s.seen_at < now() - interval '1 minute' AS stale, o.admin_epoch, u.locale, o.locale AS organization_locale
 FROM rollcall.session s
 JOIN rollcall.organization o ON o.id = s.org_id
 JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
@@ -18,7 +18,8 @@ WHERE s.org_id = :org_id AND s.token_hash = :token_hash
   AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl;
 
 -- name: api_key_authenticate (org_id, token_hash)
-SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale, o.admin_epoch
+SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale, o.admin_epoch,
+    NULL::text AS locale, o.locale AS organization_locale
 FROM rollcall.api_key k
 JOIN rollcall.organization o ON o.id = k.org_id
 WHERE k.org_id = :org_id AND k.key_hash = :token_hash AND k.revoked_at IS NULL

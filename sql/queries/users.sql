@@ -4,23 +4,51 @@
 -- have yet are there with their empty value, so that clients may rely on the shape.
 -- fragment: user_view
     u.id, u.org_id AS organization_id, u.email, u.username, u.first_name, u.last_name, u.phone,
-    u.external_id, u.kind, u.status, u.status_reason, u.status_changed_at, u.role_id, r.name AS role,
+    u.external_id, u.kind, u.status, u.status_reason, :{status_label} AS status_label, u.status_changed_at,
+    u.role_id, r.name AS role,
     :{effective_permissions} AS permissions,
     u.own_permissions,
-    NULL::uuid AS department_id, NULL::text AS position, '{}'::uuid[] AS group_ids, '{}'::jsonb AS attributes,
-    u.locale, '{}'::text[] AS incomplete, false AS on_day_off, u.status = 'active' AS assignable,
+    u.department_id,
+    j.title AS position,
+    :{groups_of_user} AS group_ids,
+    u.attributes,
+    u.locale,
+    :{fields_missing} AS incomplete,
+    false AS on_day_off,
+    u.status = 'active' AS assignable,
     CASE WHEN i.user_id IS NOT NULL THEN jsonb_build_object(
         'state', :{invitation_state_now},
         'expires_at', to_char(i.expires_at, :{rfc3339}), 'invited_by', i.invited_by, 'renewals', i.renewals,
         'accepted_at', to_char(i.accepted_at, :{rfc3339}), 'delivery', :{delivery})
     END AS invitation,
-    NULL::text AS photo_url, u.last_login_at, u.last_active_at, u.version, u.created_at, u.updated_at
+    NULL::text AS photo_url,
+    u.last_login_at, u.last_active_at, u.version, u.created_at, u.updated_at
 
 -- fragment: user_view_from
     rollcall.users u
+    JOIN rollcall.policy p ON p.org_id = u.org_id
     LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+    LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
     LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
     LEFT JOIN rollcall.outbox d ON d.org_id = i.org_id AND d.id = i.outbox_id
+
+-- The organization's own word for the status, in the language of who reads it; a user
+-- who reads of himself before he is signed in has his own.
+-- fragment: status_label
+coalesce(p.status_labels #>> ARRAY[coalesce(:language::text, u.locale), :{status_key}],
+        p.status_labels #>> ARRAY['en', :{status_key}], u.status)
+
+-- fragment: status_key
+CASE WHEN u.status <> 'inactive' THEN u.status WHEN u.status_reason = 'idle' THEN 'inactive_idle' ELSE 'inactive_by_admin' END
+
+-- fragment: groups_of_user
+ARRAY(SELECT g.group_id FROM rollcall.group_member g WHERE g.org_id = u.org_id AND g.user_id = u.id ORDER BY g.group_id)
+
+-- Keys of the fields that his role requires and he lacks.
+-- fragment: fields_missing
+ARRAY(SELECT f.key FROM rollcall.field f
+        WHERE f.org_id = u.org_id AND u.role_id = ANY (f.required_for_roles) AND NOT u.attributes ? f.key
+        ORDER BY f.key)
 
 -- What became of the invitation's latest mail.
 -- fragment: delivery
@@ -60,6 +88,7 @@ END
 -- fragment: subject
     u.id AS user_id, u.status, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
     u.first_name, u.last_name, u.locale, u.kind, u.phone, u.external_id, u.role_id, u.own_permissions,
+    u.department_id, u.position_id, u.attributes,
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
     coalesce(r.permissions, '{}') AS role_permissions,
     i.state AS invitation_state, i.generation AS invitation_generation, i.renewals,
@@ -77,7 +106,7 @@ END
     LEFT JOIN rollcall.invitation i ON i.org_id = u.org_id AND i.user_id = u.id
     LEFT JOIN rollcall.credential c ON c.org_id = u.org_id AND c.user_id = u.id AND c.kind = 'password'
 
--- name: user_get (org_id, user_id)
+-- name: user_get (org_id, user_id, language)
 SELECT :{user_view}
 FROM :{user_view_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
@@ -105,11 +134,13 @@ WHERE o.id = :org_id;
 -- brings status, invitation, mail and audit.
 -- name: user_insert (org_id, rows) writes
 INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
-    own_permissions, locale, status, status_reason)
+    own_permissions, department_id, position_id, attributes, locale, status, status_reason)
 SELECT :org_id, t.id, t.email, t.username, t.first_name, t.last_name, t.phone, t.external_id, coalesce(t.kind, 'employee'),
-    t.role_id, coalesce(t.own_permissions, '{}'), t.locale, 'pending', 'created'
+    t.role_id, coalesce(t.own_permissions, '{}'), t.department_id, t.position_id, coalesce(t.attributes, '{}'), t.locale,
+    'pending', 'created'
 FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
-    phone text, external_id text, kind text, role_id uuid, own_permissions text[], locale text);
+    phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
+    attributes jsonb, locale text);
 
 -- A merge patch: members that are absent stay. Gated by admin_epoch where the edit
 -- may take an administrator's permissions away.
@@ -135,6 +166,10 @@ edited AS (
         kind = CASE WHEN j.patch ? 'kind' THEN j.patch ->> 'kind' ELSE u.kind END,
         locale = CASE WHEN j.patch ? 'locale' THEN j.patch ->> 'locale' ELSE u.locale END,
         role_id = CASE WHEN j.patch ? 'role_id' THEN (j.patch ->> 'role_id')::uuid ELSE u.role_id END,
+        department_id = CASE WHEN j.patch ? 'department_id' THEN (j.patch ->> 'department_id')::uuid ELSE u.department_id END,
+        position_id = CASE WHEN j.patch ? 'position_id' THEN (j.patch ->> 'position_id')::uuid ELSE u.position_id END,
+        -- The attributes as they will be, all of them.
+        attributes = CASE WHEN j.patch ? 'attributes' THEN j.patch -> 'attributes' ELSE u.attributes END,
         own_permissions = CASE WHEN j.patch ? 'own_permissions'
             THEN ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'own_permissions')) ELSE u.own_permissions END,
         -- A reset link that went to the address before dies with it.
@@ -177,37 +212,37 @@ WHERE u.org_id = :org_id
 -- fragment: user_list_created_cursor
 , u.created_at AS cursor_key
 
--- name: user_list_by_name (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_name (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
 ORDER BY u.sort_name, u.id
 LIMIT :limit::integer;
 
--- name: user_list_by_name_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_name_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
 ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer;
 
--- name: user_list_by_status (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_status (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.status, u.id) > (:after_key::text, :after_id::uuid))
 ORDER BY u.status, u.id
 LIMIT :limit::integer;
 
--- name: user_list_by_status_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_status_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.status, u.id) < (:after_key::text, :after_id::uuid))
 ORDER BY u.status DESC, u.id DESC
 LIMIT :limit::integer;
 
--- name: user_list_by_created_at (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_created_at (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.created_at, u.id) > (:after_key::timestamptz, :after_id::uuid))
 ORDER BY u.created_at, u.id
 LIMIT :limit::integer;
 
--- name: user_list_by_created_at_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit)
+-- name: user_list_by_created_at_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
 SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
   AND (:after_id::uuid IS NULL OR (u.created_at, u.id) < (:after_key::timestamptz, :after_id::uuid))
 ORDER BY u.created_at DESC, u.id DESC

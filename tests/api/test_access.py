@@ -48,6 +48,11 @@ ROUTES = {
     ("DELETE", "/v1/me/sessions/{id}"): (USER, None, False),
     ("GET", "/v1/policy"): (SIGNED_IN, None, False),
     ("PATCH", "/v1/policy"): (SIGNED_IN, "policy:write", True),
+    ("GET", "/v1/positions"): (SIGNED_IN, "users:read", False),
+    ("POST", "/v1/positions"): (SIGNED_IN, "org:write", True),
+    ("GET", "/v1/positions/{id}"): (SIGNED_IN, "users:read", False),
+    ("PATCH", "/v1/positions/{id}"): (SIGNED_IN, "org:write", True),
+    ("DELETE", "/v1/positions/{id}"): (SIGNED_IN, "org:write", False),
     ("POST", "/v1/idle-sweeps/release"): (SIGNED_IN, "policy:write", False),
     ("GET", "/v1/outbox"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/outbox/{id}/retry"): (SIGNED_IN, "outbox:write", False),
@@ -177,7 +182,8 @@ def test_a_scheme_may_be_written_in_any_capitals(standing):
 @pytest.mark.parametrize("route", NEEDING, ids=name_of)
 def test_each_route_needs_its_permission_and_names_it(standing, route):
     method, path = route
-    words = ["users:read", "users:write", "users:invite", "users:password", "policy:write", "outbox:write", "audit:read"]
+    words = ["users:read", "users:write", "users:invite", "users:delete", "users:password", "roles:write", "org:write", "policy:write", "audit:read",
+             "outbox:write", "imports:write", "api_keys:write"]
     needed = ROUTES[route][1]
     client = standing.client(standing.make_key(*[word for word in words if word != needed]))
     answer = client.call(method, real(path), json={} if ROUTES[route][2] else None).refused(403, "permission_missing")

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from support import links
-from support.system import Rollcall, build_folder, database_settings, environment, migrated_template, run_command, succeeded
+from support.system import DELETABLE, Rollcall, build_folder, database_settings, environment, migrated_template, run_command, succeeded
 
 PASSWORD = "violet tractor under seven moons"
 
@@ -123,7 +123,7 @@ def test_the_programs_role_holds_exactly_what_it_needs(migrated):
                              " WHERE grantee = 'rollcall' AND table_schema = 'rollcall' GROUP BY table_name"))
     tables = {row[0] for row in migrated.sql("SELECT relname FROM pg_class WHERE relnamespace = 'rollcall'::regnamespace AND relkind IN ('r', 'p')"
                                              " AND NOT relispartition")}
-    purged = {name: "DELETE,INSERT,SELECT,UPDATE" for name in ("session", "outbox", "login_throttle")}
+    purged = {name: "DELETE,INSERT,SELECT,UPDATE" for name in DELETABLE & tables}
     assert held == {name: "INSERT,SELECT,UPDATE" for name in tables} | purged | {
         "schema_migration": "SELECT", "audit": "INSERT,SELECT"}
 

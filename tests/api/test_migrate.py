@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from support.cluster import ROOT
-from support.system import database_settings, run_command
+from support.system import DELETABLE, database_settings, run_command
 
 VERSIONS = sorted(int(path.name[:4]) for path in (ROOT / "sql/migrations").glob("*.sql"))
 
@@ -107,7 +107,7 @@ def test_the_programs_hold_what_they_need_and_no_more(cluster, migrated):
         FROM pg_class LEFT JOIN LATERAL aclexplode(relacl) AS acl ON acl.grantee = 'rollcall'::regrole
         WHERE relnamespace = 'rollcall'::regnamespace AND relkind IN ('r', 'p') GROUP BY relname"""))
     other = {"schema_migration": "SELECT", "audit": "INSERT,SELECT"}
-    other |= {table: "DELETE,INSERT,SELECT,UPDATE" for table in ("session", "outbox", "login_throttle")}
+    other |= {table: "DELETE,INSERT,SELECT,UPDATE" for table in DELETABLE}
     for name in tables(cluster, migrated):
         partition = name.startswith("audit_2")
         assert held[name] == ("" if partition else other.get(name, "INSERT,SELECT,UPDATE")), name

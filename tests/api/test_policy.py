@@ -13,6 +13,18 @@ CHANGES = {
     "idle_brake": [1, 100, 20], "admin_password_notice": [False, True], "password_self_reset": [False, True],
     "password_min_length": [8, 128, 12], "session_ttl": ["P1D", "PT12H"], "session_idle_ttl": ["PT5M", "PT2H"],
     "outbox_retention": ["P30D", "P90D"],
+    "invite_on_email_added": [False, True], "invitation_letter": ["login_info", "set_password_link"], "email_change_ttl": ["PT1H", "PT24H"],
+    "role_required": [True, False], "default_permissions": [["product:view", "a:b"], []], "custom_roles": [False, True],
+    "permissions_per_user": [False, True], "required_fields": ["mark_incomplete", "block"], "deletion": ["anonymise", "erase", "forbidden"],
+    "deletion_confirmation": ["none", "typed_number"], "deletion_references": ["refuse", "detach"],
+    "blocked_position": ["bottom", "in_place"], "assignments_on_inactivate": ["detach", "keep"], "assignable_on_day_off": [True, False],
+    "position_free_text": [False, True], "user_kinds": [["employee", "external"], ["external"], ["employee"]],
+    "import_invites": ["true", "false", "ask"], "import_on_duplicate": ["update", "skip", "report"],
+    "audit_retention": ["P1Y", None], "import_retention": ["P1D", "P30D"],
+    "status_labels": [{language: dict(zip(("pending", "active", "inactive_by_admin", "inactive_idle", "locked"), words, strict=True))
+                       for language, words in {"en": ("Pending", "Active", "Inactive", "Inactive", "Locked"),
+                                               "uk": ("Очікує", "Активний", "Неактивний", "Неактивний", "Заблокований"),
+                                               "ru": ("В ожидании", "Активный", "Неактивный", "Неактивный", "Заблокирован")}.items()}],
 }
 WRONG = {
     "email_required": ["yes", 1, None], "email_change": ["sometimes", 1, None], "login_identifier": ["phone"],
@@ -20,6 +32,9 @@ WRONG = {
     "invitation_max_renewals": [-1, 31, 1.5, "3", None], "lockout_threshold": [-1, 101, 99999999999, True], "lockout_interval": ["PT59S"],
     "idle_after": ["PT1H", "P11Y", "soon", 3], "idle_warn_days": [[0], [366], [1, 1], ["3"], 3, "{14,3}", None, list(range(1, 12))],
     "idle_brake": [0, 101], "password_min_length": [7, 129], "session_ttl": ["PT4M"], "outbox_retention": ["P3D", None],
+    "default_permissions": [["product"], ["a:b", "a:b"], "a:b", [1], None], "user_kinds": [[], ["robot"], None],
+    "status_labels": [{"fr": {}}, {"en": {"gone": "Gone"}}, {"en": {"locked": ""}}, {"en": {"locked": "x" * 61}}, [], "Locked", None],
+    "audit_retention": ["P29D", 5], "import_invites": [True],
 }
 
 
@@ -50,7 +65,7 @@ def test_every_column_takes_its_values_and_shows_them_again(standing, name):
     standing.admin.patch("/v1/policy", {"login_identifier": "email"}).ok(200)
 
 
-@pytest.mark.parametrize("name", ["idle_after"])
+@pytest.mark.parametrize("name", ["idle_after", "audit_retention"])
 def test_null_switches_off(standing, name):
     assert standing.admin.patch("/v1/policy", {name: None}).ok(200)[name] is None
     standing.admin.patch("/v1/policy", {name: CHANGES[name][-1]}).ok(200)
@@ -69,6 +84,13 @@ def test_all_faults_of_a_policy_come_at_once(standing):
     answer = standing.admin.patch("/v1/policy", {"idle_brake": 0, "colour": "red", "version": 5, "email_change": 1, "updated_at": "x"}).refused(422)
     assert answer.faults() == {"/idle_brake": "invalid", "/colour": "unknown_field", "/version": "read_only", "/email_change": "wrong_type",
                                "/updated_at": "read_only"}
+
+
+def test_labels_are_merged_word_by_word(standing):
+    before = standing.admin.get("/v1/policy").ok(200)["status_labels"]
+    after = standing.admin.patch("/v1/policy", {"status_labels": {"en": {"locked": "DENIED", "pending": None}, "uk": None}}).ok(200)["status_labels"]
+    assert after == {"en": {**{name: word for name, word in before["en"].items() if name != "pending"}, "locked": "DENIED"}, "ru": before["ru"]}
+    assert standing.admin.patch("/v1/policy", {"status_labels": before}).ok(200)["status_labels"] == before
 
 
 def test_a_list_of_days_may_come_in_any_order(standing):

@@ -24,6 +24,9 @@ SECRET = bytes(range(32))
 ADMIN_PASSWORD = "seventeen quiet harbours"
 ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
+# Tables in which the programs' role may delete rows; in all others it may not.
+DELETABLE = {"session", "outbox", "login_throttle", "users", "role", "department", "position", "user_group", "group_member", "field",
+             "photo", "day_off", "assignment"}
 numbers = itertools.count(1)
 
 
@@ -296,12 +299,15 @@ class Rollcall:
                  name or f"Role {next(numbers)}", list(permissions))
         return role_id
 
-    def other_organization(self, slug=None):
-        """A second organization beside the first, with a user in it: {id, user_id, role_id, url}."""
-        slug = slug or f"other-{next(numbers)}"
-        made = json.loads(succeeded(self.command("org", "create", "--slug", slug, "--name", "Other", "--admin-email", f"boss@{slug}.example")))
-        return {"id": made["organization_id"], "user_id": made["user_id"], "url": made["invitation_url"], "slug": slug,
-                "role_id": str(self.value("SELECT id FROM rollcall.role WHERE org_id = %s", made["organization_id"]))}
+    def other_organization(self, preset="default"):
+        """A second organization beside the first, with a user in it and a key that may do anything:
+        {id, user_id, role_id, url, slug, key}."""
+        slug = f"other-{next(numbers)}"
+        made = json.loads(succeeded(self.command("org", "create", "--slug", slug, "--name", "Other", "--admin-email", f"boss@{slug}.example",
+                                                 "--admin-username", "boss", "--preset", preset)))
+        key = json.loads(succeeded(self.command("key", "create", "--org", slug, "--name", "tests", "--permissions", "*")))
+        return {"id": made["organization_id"], "user_id": made["user_id"], "url": made["invitation_url"], "slug": slug, "key": key["key"],
+                "role_id": str(self.value("SELECT id FROM rollcall.role WHERE org_id = %s AND permissions = '{*}'", made["organization_id"]))}
 
     # -- what users do
 

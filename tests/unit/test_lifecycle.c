@@ -30,7 +30,7 @@ static const char *const event_names[EVENT_COUNT] = {
 static void
 policy_apply(struct policy *policy, const char *settings)
 {
-	static char texts[16][POLICY_TEXT_SIZE];
+	static char texts[16][64];
 	const char *at = settings;
 
 	policy_set_defaults(policy);

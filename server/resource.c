@@ -1,0 +1,144 @@
+/*
+ * The steps that all small resources share.
+ *
+ * What is always true: what is written and what the audit tells come from the same body;
+ * a change rests on the version that was read, and goes with its audit row or not at all.
+ */
+#include "resource.h"
+
+#include <string.h>
+
+#include "changes.h"
+#include "list.h"
+#include "reply.h"
+#include "route.h"
+
+const char *const resource_list_parameters[] = { "limit", "cursor", "count", "q", NULL };
+
+static const struct resource *
+resource_of(const struct request *rq)
+{
+	return rq->route->resource;
+}
+
+enum step
+resource_list(struct request *rq)
+{
+	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+
+	rq->data = page;
+	list_read_page(rq, 'r', true, page);
+	page->wants_count = list_read_flag(rq, "count");
+	const char *search = list_read_search(rq, "q");
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ resource_of(rq)->list, (const char *const[]){ rq->org_id, search, page->after_key, page->after_id, page->limit_text } },
+		{ resource_of(rq)->count, (const char *const[]){ rq->org_id, search } },
+	}, page->wants_count ? 2 : 1);
+}
+
+enum step
+resource_list_reply(struct request *rq)
+{
+	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'r', "id");
+}
+
+enum step
+resource_get(struct request *rq)
+{
+	return request_query(rq, LANE_READ, resource_of(rq)->get, (const char *const[]){ rq->org_id, rq->path_values[0] });
+}
+
+enum step
+resource_take(struct request *rq)
+{
+	struct resource_case *the = rq->data != NULL ? rq->data : arena_take(rq->scratch, sizeof(*the));
+
+	if (request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	rq->data = the;
+	the->id = rq->path_values[0];
+	the->version = arena_copy(rq->scratch, request_column(rq, "version"));
+	the->before = changes_row(rq, rq->result, 0);
+	if (rq->if_match != NULL && strcmp(rq->if_match, the->version) != 0)
+		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	return STEP_NEXT;
+}
+
+static const char *
+new_id(struct request *rq)
+{
+	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	uuid_make_text(id);
+	return id;
+}
+
+static struct statement
+statement_get(struct request *rq, const char *id)
+{
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 2);
+
+	params[0] = rq->org_id;
+	params[1] = id;
+	return (struct statement){ resource_of(rq)->get, params };
+}
+
+enum step
+resource_create(struct request *rq)
+{
+	struct resource_case *the = rq->data != NULL ? rq->data : arena_take(rq->scratch, sizeof(*the));
+
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	rq->data = the;
+	the->id = new_id(rq);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_body(rq), new_id(rq),
+			request_actor(rq), changes_of(rq, NULL, rq->body) } },
+		statement_get(rq, the->id),
+	}, 2);
+}
+
+enum step
+resource_edit(struct request *rq)
+{
+	const struct resource_case *the = rq->data;
+	const struct statement get = statement_get(rq, the->id);
+
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	const char *changes = changes_of(rq, the->before, rq->body);
+	if (strcmp(changes, "{}") == 0)
+		return request_queries(rq, LANE_READ, &get, 1);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_body(rq), new_id(rq),
+			request_actor(rq), changes } },
+		get,
+	}, 2);
+}
+
+enum step
+resource_remove(struct request *rq)
+{
+	const struct resource_case *the = rq->data;
+
+	return request_query(rq, LANE_WRITE, resource_of(rq)->remove,
+		(const char *const[]){ rq->org_id, the->id, the->version, new_id(rq), request_actor(rq) });
+}
+
+enum step
+resource_reply_created(struct request *rq)
+{
+	const struct resource_case *the = rq->data;
+
+	request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", resource_of(rq)->path, the->id));
+	return reply_created(rq);
+}
+
+request_step *const resource_list_steps[] = { resource_list, resource_list_reply, NULL };
+request_step *const resource_get_steps[] = { resource_get, reply_ok, NULL };
+request_step *const resource_create_steps[] = { resource_create, resource_reply_created, NULL };
+request_step *const resource_edit_steps[] = { resource_get, resource_take, resource_edit, reply_ok, NULL };
+request_step *const resource_remove_steps[] = { resource_get, resource_take, resource_remove, reply_no_content, NULL };
