@@ -22,12 +22,12 @@
 
 const struct body_field body_any[] = { { 0 } };
 
-static const char *
-pointer_to(struct request *rq, const char *name)
+const char *
+body_pointer(struct request *rq, const char *prefix, const char *name)
 {
 	struct buffer out = BUFFER_INIT;
 
-	buffer_putc(&out, '/');
+	buffer_printf(&out, "%s/", prefix);
 	for (; *name != '\0'; name++) {
 		if (*name == '~')
 			buffer_puts(&out, "~0");
@@ -39,6 +39,12 @@ pointer_to(struct request *rq, const char *name)
 	const char *text = arena_copy(rq->scratch, buffer_text(&out));
 	buffer_free(&out);
 	return text;
+}
+
+static const char *
+pointer_to(struct request *rq, const char *name)
+{
+	return body_pointer(rq, "", name);
 }
 
 static const struct body_field *

@@ -46,6 +46,8 @@ extern const struct body_field body_any[];
 /* Parses and checks the body. False: answered (malformed JSON, wrong media type);
  * faults of members are collected in the request. */
 bool body_check(struct request *rq);
+/* A member's name as a JSON Pointer behind `prefix` ("" for the body itself), in scratch. */
+const char *body_pointer(struct request *rq, const char *prefix, const char *name);
 /* A phone number of the body in E.164. */
 const char *body_phone(struct request *rq, const char *member);
 

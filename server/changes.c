@@ -1,5 +1,5 @@
 /*
- * JSON texts about a change: the row before, the body, and the difference.
+ * JSON texts about a change: the row before, the patch, and the difference.
  */
 #include "changes.h"
 
@@ -26,11 +26,11 @@ changes_row(struct request *rq, const PGresult *rows, int row)
 }
 
 const char *
-changes_body(struct request *rq)
+changes_json(struct request *rq, struct json_object *value)
 {
 	struct buffer out = BUFFER_INIT;
 
-	json_write_value(&out, rq->body);
+	json_write_value(&out, value);
 	return take_text(rq, &out);
 }
 

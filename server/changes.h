@@ -8,8 +8,8 @@
 
 /* A row as JSON text, as a reply shows it. */
 const char *changes_row(struct request *rq, const PGresult *rows, int row);
-/* The request's body as JSON text. */
-const char *changes_body(struct request *rq);
+/* A value as JSON text. */
+const char *changes_json(struct request *rq, struct json_object *value);
 /* {member: [before, after]} of every member of the patch that differs; "{}" when none
  * does. `before` is JSON text; NULL: there was nothing. */
 const char *changes_of(struct request *rq, const char *before, struct json_object *patch);

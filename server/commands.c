@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memory.h"
 #include "policy.h"
+#include "policy_document.h"
 #include "queries.h"
 #include "schema.h"
 #include "text.h"
@@ -389,6 +390,15 @@ run_print_config(int argc, char **argv)
 }
 
 static int
+run_print_policies(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	policy_document_print(stdout);
+	return 0;
+}
+
+static int
 run_version(int argc, char **argv)
 {
 	(void)argc;
@@ -408,6 +418,7 @@ static const struct command {
 	{ "org", "reinvite-admin", run_org_reinvite, "--slug S" },
 	{ "key", "create", run_key_create, "--org S --name N --permissions a,b [--expires-at T]" },
 	{ "--print-config", NULL, run_print_config, "" },
+	{ "--print-policies", NULL, run_print_policies, "" },
 	{ "--version", NULL, run_version, "" },
 };
 

@@ -1,8 +1,16 @@
 /*
- * Finds the organization of an anonymous request. Names of organizations are no
- * secret: they stand in every link to a sign-in page.
+ * The organization: found for an anonymous request, read and changed by its own.
+ *
+ * Names of organizations are no secret: they stand in every link to a sign-in page. The
+ * time zone says in which calendar three idle months end, so a change of it has the clock
+ * compute anew who falls due when.
  */
 #include "organizations.h"
+
+#include <string.h>
+
+#include "changes.h"
+#include "reply.h"
 
 enum step
 organization_ask(struct request *rq)
@@ -28,3 +36,52 @@ organization_take(struct request *rq)
 		request_fault(rq, "/organization", "required", "Say which organization: its short name or id.");
 	return request_answer_faults(rq);
 }
+
+const struct body_field organization_edit_fields[] = {
+	{ "name", BODY_NAME },
+	{ "contact_email", BODY_EMAIL, .max = 254 },
+	{ "locale", BODY_LOCALE },
+	{ "timezone", BODY_TEXT, .max = 64 },
+	{ "id", BODY_READ_ONLY }, { "slug", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
+	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ 0 },
+};
+
+static enum step
+organization_get(struct request *rq)
+{
+	return request_query(rq, LANE_READ, &query_organization_get, (const char *const[]){ rq->org_id });
+}
+
+static enum step
+organization_load(struct request *rq)
+{
+	return request_query(rq, LANE_SLOW, &query_organization_load,
+		(const char *const[]){ rq->org_id, request_text(rq, "timezone") });
+}
+
+static enum step
+organization_record(struct request *rq)
+{
+	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
+	const char *changes = changes_of(rq, changes_row(rq, rq->result, 0), rq->body);
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	if (rq->if_match != NULL && strcmp(rq->if_match, version) != 0)
+		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	if (!request_column_is_true(rq, "timezone_is_known"))
+		request_fault(rq, "/timezone", "invalid", "A time zone is a name like Europe/Kyiv.");
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	if (strcmp(changes, "{}") == 0)
+		return organization_get(rq);
+	uuid_make_text(audit_id);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq, rq->body), audit_id,
+			request_actor(rq), changes } },
+		{ &query_organization_get, (const char *const[]){ rq->org_id } },
+	}, 2);
+}
+
+request_step *const organization_get_steps[] = { organization_get, reply_ok, NULL };
+request_step *const organization_edit_steps[] = { organization_load, organization_record, reply_ok, NULL };

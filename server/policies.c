@@ -1,5 +1,5 @@
 /*
- * The policy: read as it is, changed by a merge patch.
+ * The policy: read as it is, changed by a merge patch or to a preset, or tried out.
  *
  * What a column may hold is said by policy_columns (common/policy.h); a value that it
  * does not take, a column that there is not, and a combination that contradicts itself
@@ -14,10 +14,13 @@
 #include "reply.h"
 #include "subject.h"
 
+/* A patch on its way: the body, or its member `policy` (given, or made of a preset). */
 struct policy_editing {
-	struct policy policy;		/* as it would become */
+	struct policy old, policy;	/* as it is, and as it would become */
 	const char *version;
 	const char *before;		/* the row as JSON text */
+	struct json_object *patch;	/* the body's */
+	const char *prefix;		/* of pointers into the patch */
 };
 
 static enum step
@@ -35,10 +38,9 @@ policy_load(struct request *rq)
 }
 
 static void
-check_value(struct request *rq, const char *name, struct json_object *value)
+check_value(struct request *rq, const char *pointer, const char *name, struct json_object *value)
 {
 	const struct policy_column *column = policy_column_find(name);
-	const char *pointer = arena_printf(rq->scratch, "/%s", name);
 	struct buffer text = BUFFER_INIT;
 	const char *code, *detail;
 
@@ -54,53 +56,78 @@ check_value(struct request *rq, const char *name, struct json_object *value)
 /* Labels are merged member by member, as a merge patch wants it; the rest are scalars and
  * lists, which replace. */
 static void
-merge_labels(struct request *rq, const struct policy *policy)
+merge_labels(const struct policy_editing *edit)
 {
 	const char *const name = "status_labels", *reason;
-	struct json_object *patch = json_member(rq->body, name), *before;
+	struct json_object *labels = json_member(edit->patch, name), *before;
 
-	if (!json_object_is_type(patch, json_type_object))
+	if (!json_object_is_type(labels, json_type_object))
 		return;
-	before = json_parse(policy->status_labels, strlen(policy->status_labels), &reason);
-	json_object_object_add(rq->body, name, json_merge_patch(before, patch));
+	before = json_parse(edit->policy.status_labels, strlen(edit->policy.status_labels), &reason);
+	json_object_object_add(edit->patch, name, json_merge_patch(before, labels));
 	json_object_put(before);
 }
 
-/* Some combinations cannot be lived with: nobody could sign in. */
+/* Some combinations cannot be lived with: nobody could sign in. What is so already is not
+ * this change's fault. */
 static void
 check_together(struct request *rq, struct policy_editing *edit)
 {
 	const struct policy_contradiction *contradiction = policy_contradiction(&edit->policy);
 
 	if (contradiction != NULL)
-		request_fault(rq, arena_printf(rq->scratch, "/%s", contradiction->column), "invalid", contradiction->detail);
-	if (edit->policy.login_identifier == LOGIN_BY_USERNAME && request_column_is_true(rq, "some_lack_username"))
-		request_fault(rq, "/login_identifier", "invalid",
+		request_fault(rq, body_pointer(rq, edit->prefix, contradiction->column), "invalid", contradiction->detail);
+	if (edit->policy.login_identifier == LOGIN_BY_USERNAME && edit->old.login_identifier != LOGIN_BY_USERNAME
+		&& request_column_is_true(rq, "some_lack_username"))
+		request_fault(rq, body_pointer(rq, edit->prefix, "login_identifier"), "invalid",
 			"Some users have no username and could not sign in: give them one first.");
-	if (edit->policy.email_required && request_has(rq, "email_required") && request_column_is_true(rq, "some_lack_email"))
-		request_fault(rq, "/email_required", "invalid", "Some users have no e-mail address: give them one first.");
+	if (edit->policy.email_required && !edit->old.email_required && request_column_is_true(rq, "some_lack_email"))
+		request_fault(rq, body_pointer(rq, edit->prefix, "email_required"), "invalid",
+			"Some users have no e-mail address: give them one first.");
 }
 
+/* What was loaded, and what would become of it. */
 static enum step
-policy_check(struct request *rq)
+policy_take(struct request *rq, struct json_object *patch, const char *prefix)
 {
 	struct policy_editing *edit = arena_take(rq->scratch, sizeof(*edit));
 
 	rq->data = edit;
+	edit->patch = patch;
+	edit->prefix = prefix;
 	edit->version = arena_copy(rq->scratch, request_column(rq, "version"));
 	if (rq->if_match != NULL && strcmp(rq->if_match, edit->version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
 	edit->before = changes_row(rq, rq->result, 0);
 	policy_from_row(&edit->policy, rq->scratch, rq->result, 0);
-	merge_labels(rq, &edit->policy);
-	json_object_object_foreach(rq->body, name, value) {
-		check_value(rq, name, value);
+	edit->old = edit->policy;
+	return STEP_NEXT;
+}
+
+static enum step
+policy_judge(struct request *rq)
+{
+	struct policy_editing *edit = rq->data;
+	const int faults_before = rq->fault_count;
+
+	json_object_object_foreach(edit->patch, name, value) {
+		check_value(rq, body_pointer(rq, edit->prefix, name), name, value);
 	}
-	if (rq->fault_count == 0) {
-		policy_apply_json(&edit->policy, rq->scratch, rq->body);
+	if (rq->fault_count == faults_before) {
+		policy_apply_json(&edit->policy, rq->scratch, edit->patch);
 		check_together(rq, edit);
 	}
 	return request_answer_faults(rq);
+}
+
+static enum step
+policy_edit_take(struct request *rq)
+{
+	enum step step = policy_take(rq, rq->body, "");
+
+	if (step == STEP_NEXT)
+		merge_labels(rq->data);
+	return step;
 }
 
 static enum step
@@ -108,20 +135,114 @@ policy_record(struct request *rq)
 {
 	struct policy_editing *edit = rq->data;
 	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-	const char *changes = changes_of(rq, edit->before, rq->body);
+	const char *changes = changes_of(rq, edit->before, edit->patch);
 	const struct statement get = { &query_policy_get, (const char *const[]){ rq->org_id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_body(rq), audit_id,
+		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq, edit->patch), audit_id,
 			request_actor(rq), changes } },
 		get,
 	}, 2);
 }
 
-request_step *const policy_edit_steps[] = { policy_load, policy_check, policy_record, reply_ok, NULL };
+request_step *const policy_edit_steps[] = {
+	policy_load, policy_edit_take, policy_judge, policy_record, reply_ok, NULL
+};
+
+/* To a preset: all columns at once, under the rules that hold for a patch. */
+
+const struct body_field policy_preset_fields[] = {
+	{ "preset", BODY_TEXT, .is_required = true, .max = 40 },
+	{ 0 },
+};
+
+/* Puts the preset's columns where a simulation has its patch. */
+static void
+spell_out_preset(struct request *rq)
+{
+	const struct policy_preset_value *preset = policy_preset(request_text(rq, "preset"));
+	struct buffer text = BUFFER_INIT;
+	const char *reason;
+
+	if (preset == NULL) {
+		request_fault(rq, "/preset", "invalid", "Presets are default, hesh, urbantz, keycrm and wetrack.");
+		return;
+	}
+	policy_write_preset(&text, preset);
+	json_object_object_add(rq->body, "policy", json_parse(buffer_text(&text), text.length, &reason));
+	buffer_free(&text);
+}
+
+static enum step
+policy_preset_take(struct request *rq)
+{
+	spell_out_preset(rq);
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return policy_take(rq, json_member(rq->body, "policy"), "");
+}
+
+request_step *const policy_preset_steps[] = {
+	policy_load, policy_preset_take, policy_judge, policy_record, reply_ok, NULL
+};
+
+/* Trying it out: what would change, for how many, and who they are. Nothing is written. */
+
+const struct body_field policy_simulate_fields[] = {
+	{ "policy", BODY_OBJECT },
+	{ "preset", BODY_TEXT, .max = 40 },
+	{ 0 },
+};
+
+static enum step
+policy_simulate_take(struct request *rq)
+{
+	const bool has_policy = request_has(rq, "policy"), has_preset = request_text(rq, "preset") != NULL;
+	enum step step;
+
+	if (has_policy == has_preset)
+		request_fault(rq, has_policy ? "/preset" : "/policy", has_policy ? "invalid" : "required",
+			"Give either the policies that would change, or a preset.");
+	else if (has_preset)
+		spell_out_preset(rq);
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	step = policy_take(rq, json_member(rq->body, "policy"), has_preset ? "" : "/policy");
+	if (step == STEP_NEXT && !has_preset)
+		merge_labels(rq->data);
+	return step;
+}
+
+static enum step
+policy_simulate(struct request *rq)
+{
+	const struct policy_editing *edit = rq->data;
+
+	return request_query(rq, LANE_SLOW, &query_policy_simulate, (const char *const[]){
+		rq->org_id, changes_json(rq, edit->patch), changes_of(rq, edit->before, edit->patch) });
+}
+
+static enum step
+policy_simulate_reply(struct request *rq)
+{
+	struct buffer *out = &rq->reply;
+
+	buffer_clear(out);
+	buffer_puts(out, "{\"changes\":[");
+	for (int row = 0; row < request_rows(rq, 0); row++) {
+		json_write_separator(out);
+		reply_write_row(out, rq->result, row);
+	}
+	buffer_puts(out, "]}");
+	return request_reply(rq, 200, "application/json");
+}
+
+request_step *const policy_simulate_steps[] = {
+	policy_load, policy_simulate_take, policy_judge, policy_simulate, policy_simulate_reply, NULL
+};
 
 /* The brake was right to ask: an administrator lets one day of sweeping go on. */
 static enum step

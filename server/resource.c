@@ -95,7 +95,7 @@ resource_create(struct request *rq)
 	rq->data = the;
 	the->id = new_id(rq);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_body(rq), new_id(rq),
+		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body), new_id(rq),
 			request_actor(rq), changes_of(rq, NULL, rq->body) } },
 		statement_get(rq, the->id),
 	}, 2);
@@ -113,7 +113,7 @@ resource_edit(struct request *rq)
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_body(rq), new_id(rq),
+		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 2);

@@ -24,7 +24,9 @@ CREATE TABLE rollcall.organization (
     idle_braked_at          timestamptz,
     idle_brake_mailed_at    timestamptz,
     idle_brake_released_until timestamptz,
+    version        bigint NOT NULL DEFAULT 1,
     created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT organization_pkey PRIMARY KEY (id),
     CONSTRAINT organization_slug_key UNIQUE (slug),
     CONSTRAINT organization_slug_check CHECK (slug ~ '^[a-z]([a-z0-9-]{0,61}[a-z0-9])$')

@@ -67,14 +67,15 @@ ORDER BY due.failed_at;
 UPDATE rollcall.credential SET failed_attempts = 0, failed_at = NULL
 WHERE org_id = :org_id AND user_id = :user_id AND kind = 'password';
 
--- Organizations whose policy about idleness is not the one their users were
--- computed with. "idle_applied" is its text.
+-- Organizations whose policy about idleness, or whose time zone, is not the one their
+-- users were computed with. "idle_applied" is its text.
 -- fragment: idle_setting
-coalesce(p.idle_after::text, 'off') || ' ' || p.idle_warn_days::text
+coalesce(p.idle_after::text, 'off') || ' ' || p.idle_warn_days::text || ' ' || o.timezone
 
 -- name: idle_stale_organizations () all_organizations
 SELECT p.org_id, :{idle_setting} AS setting
 FROM rollcall.policy p
+JOIN rollcall.organization o ON o.id = p.org_id
 WHERE p.idle_applied IS DISTINCT FROM :{idle_setting};
 
 -- From the latest of last login, last use and the last change of status, which for

@@ -13,6 +13,36 @@ administrator AS (
 -- Shown, so that it is computed: PostgreSQL refuses a zone that it does not know.
 SELECT id, now() AT TIME ZONE :timezone AS local_time FROM made;
 
+-- What its administrators see of it.
+-- name: organization_get (org_id)
+SELECT o.id, o.slug, o.name, o.contact_email, o.locale, o.timezone, o.version, o.created_at, o.updated_at
+FROM rollcall.organization o
+WHERE o.id = :org_id;
+
+-- PostgreSQL knows which time zones there are; looking them up costs it some work.
+-- name: organization_load (org_id, timezone)
+SELECT o.name, o.contact_email, o.locale, o.timezone, o.version,
+    :timezone::text IS NULL OR EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = :timezone::text) AS timezone_is_known
+FROM rollcall.organization o
+WHERE o.id = :org_id;
+
+-- name: organization_edit (org_id, version, patch, audit_id, actor, changes) versioned writes notifies
+WITH edited AS (
+    UPDATE rollcall.organization o SET
+        name = coalesce(:patch::jsonb ->> 'name', o.name),
+        contact_email = coalesce(:patch::jsonb ->> 'contact_email', o.contact_email),
+        locale = coalesce(:patch::jsonb ->> 'locale', o.locale),
+        timezone = coalesce(:patch::jsonb ->> 'timezone', o.timezone),
+        version = o.version + 1,
+        updated_at = now()
+    WHERE o.id = :org_id AND o.version = :version::bigint
+    RETURNING o.id
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'organization.edited', 'organization', edited.id, :changes::jsonb, a.ip, a.request_id
+FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+RETURNING subject_id AS id;
+
 -- name: policy_create (org_id, columns) writes
 INSERT INTO rollcall.policy
 SELECT n.* FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
