@@ -16,7 +16,7 @@ struct shared_page;
 
 #define CHILDREN_MAX 64
 #define HASH_PLACES_MAX 4096	/* ROLLCALL_HASH_QUEUE may be no more */
-#define METRIC_ROUTES_MAX 128	/* labels of routes: index into the route table */
+#define METRIC_ROUTES_MAX 256	/* labels of routes: index into the route table */
 
 /* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
 enum metric {

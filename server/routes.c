@@ -17,6 +17,7 @@
 #include "sessions.h"
 #include "user_actions.h"
 #include "user_edit.h"
+#include "user_list.h"
 #include "users.h"
 
 #define PUBLIC ACCESS_PUBLIC, NULL, NULL

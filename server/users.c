@@ -1,17 +1,16 @@
 /*
- * Users: create, get, list.
+ * Users: create, get.
  *
  * A new user is one transaction: the bare row, his first transition (which brings
  * status, invitation, mail and audit) and the reading of what came of it. What he may be
  * is lifecycle's to decide; here stand the faults of the body that need the policy or
- * the role to be seen, and the parameters of the list. Editing is user_edit.c's.
+ * the role to be seen. Editing is user_edit.c's, lists are user_list.c's.
  */
 #include "users.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "list.h"
 #include "reply.h"
 #include "text.h"
 #include "user_steps.h"
@@ -193,100 +192,3 @@ user_get(struct request *rq)
 }
 
 request_step *const user_get_steps[] = { user_get, reply_ok, NULL };
-
-const char *const user_list_parameters[] = {
-	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
-	"updated_since", NULL
-};
-
-static const struct user_sort {
-	const char *word;
-	char letter;		/* in the cursor: a cursor of one order is none of another */
-	const struct query *query;
-} user_sorts[] = {
-	{ "name", 'n', &query_user_list_by_name },
-	{ "-name", 'N', &query_user_list_by_name_desc },
-	{ "status", 's', &query_user_list_by_status },
-	{ "-status", 'S', &query_user_list_by_status_desc },
-	{ "created_at", 'c', &query_user_list_by_created_at },
-	{ "-created_at", 'C', &query_user_list_by_created_at_desc },
-};
-
-struct user_list {
-	struct page_wish page;
-	const struct user_sort *sort;
-};
-
-static const struct user_sort *
-read_sort(struct request *rq)
-{
-	const char *word = request_parameter(rq, "sort");
-
-	for (size_t i = 0; word != NULL && i < sizeof(user_sorts) / sizeof(user_sorts[0]); i++) {
-		if (strcmp(user_sorts[i].word, word) == 0)
-			return &user_sorts[i];
-	}
-	if (word != NULL)
-		request_fault(rq, "sort", "invalid", "Sort by name, status or created_at, with - for descending.");
-	return &user_sorts[0];
-}
-
-/* A key is shown to PostgreSQL as a moment: a forged one must not get that far. */
-static void
-check_cursor_time(struct request *rq, const char *key)
-{
-	char *moment = arena_printf(rq->scratch, "%s:00", key);	/* "... 02:33:12.5+00" */
-	char *space = strchr(moment, ' ');
-
-	if (space != NULL)
-		*space = 'T';
-	if (!timestamp_is_valid(moment))
-		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
-}
-
-static enum step
-user_list(struct request *rq)
-{
-	static const char *const statuses[] = { "pending", "active", "inactive", "locked", NULL };
-	struct user_list *list = arena_take(rq->scratch, sizeof(*list));
-	const char *params[13];
-
-	rq->data = list;
-	rq->faults_in_query = true;
-	list->sort = read_sort(rq);
-	list_read_page(rq, list->sort->letter, true, &list->page);
-	if (list->page.after_key != NULL && strcmp(list->sort->word + (list->sort->word[0] == '-'), "created_at") == 0)
-		check_cursor_time(rq, list->page.after_key);
-	list->page.wants_count = list_read_flag(rq, "count");
-	params[0] = rq->org_id;
-	params[1] = list_read_words(rq, "status", statuses);
-	params[2] = request_parameter(rq, "kind");
-	params[3] = list_read_id(rq, "role_id");
-	params[4] = request_parameter(rq, "email");
-	params[5] = request_parameter(rq, "username");
-	params[6] = request_parameter(rq, "external_id");
-	params[7] = list_read_time(rq, "updated_since");
-	params[8] = list_read_search(rq, "q");
-	params[9] = list->page.after_key;
-	params[10] = list->page.after_id;
-	params[11] = list->page.limit_text;
-	params[12] = rq->caller.language;
-	if (params[2] != NULL && strcmp(params[2], "employee") != 0 && strcmp(params[2], "external") != 0)
-		request_fault(rq, "kind", "invalid", "employee or external.");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
-		{ list->sort->query, params },
-		{ &query_user_count, params },
-	}, list->page.wants_count ? 2 : 1);
-}
-
-static enum step
-user_list_reply(struct request *rq)
-{
-	struct user_list *list = rq->data;
-
-	return list_reply_page(rq, list->page.limit, list->sort->letter, "id");
-}
-
-request_step *const user_list_steps[] = { user_list, user_list_reply, NULL };

@@ -10,7 +10,5 @@
 extern const struct body_field user_create_fields[];
 extern request_step *const user_create_steps[];
 extern request_step *const user_get_steps[];
-extern const char *const user_list_parameters[];
-extern request_step *const user_list_steps[];
 
 #endif

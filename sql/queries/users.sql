@@ -26,6 +26,9 @@
 
 -- fragment: user_view_from
     rollcall.users u
+    :{user_view_joins}
+
+-- fragment: user_view_joins
     JOIN rollcall.policy p ON p.org_id = u.org_id
     LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
     LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
@@ -191,65 +194,6 @@ audited_values AS (
     SELECT :org_id, :audit_id, e.id, :personal::jsonb FROM edited e WHERE :personal::jsonb <> '{}'
 )
 SELECT id FROM edited;
-
--- fragment: user_list_from
-FROM :{user_view_from}
-WHERE u.org_id = :org_id
-  AND (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
-  AND (:kind::text IS NULL OR u.kind = :kind::text)
-  AND (:role_id::uuid IS NULL OR u.role_id = :role_id::uuid)
-  AND (:email::text IS NULL OR lower(u.email) = lower(:email::text))
-  AND (:username::text IS NULL OR lower(u.username) = lower(:username::text))
-  AND (:external_id::text IS NULL OR u.external_id = :external_id::text)
-  AND (:updated_since::timestamptz IS NULL OR u.updated_at >= :updated_since::timestamptz)
-  AND (:search::text IS NULL OR u.search LIKE lower(:search::text))
-
--- The last column pair is the keyset cursor; it is not shown.
--- fragment: user_list_name_cursor
-, u.sort_name AS cursor_key
--- fragment: user_list_status_cursor
-, u.status AS cursor_key
--- fragment: user_list_created_cursor
-, u.created_at AS cursor_key
-
--- name: user_list_by_name (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-ORDER BY u.sort_name, u.id
-LIMIT :limit::integer;
-
--- name: user_list_by_name_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_name_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-ORDER BY u.sort_name DESC, u.id DESC
-LIMIT :limit::integer;
-
--- name: user_list_by_status (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.status, u.id) > (:after_key::text, :after_id::uuid))
-ORDER BY u.status, u.id
-LIMIT :limit::integer;
-
--- name: user_list_by_status_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_status_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.status, u.id) < (:after_key::text, :after_id::uuid))
-ORDER BY u.status DESC, u.id DESC
-LIMIT :limit::integer;
-
--- name: user_list_by_created_at (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.created_at, u.id) > (:after_key::timestamptz, :after_id::uuid))
-ORDER BY u.created_at, u.id
-LIMIT :limit::integer;
-
--- name: user_list_by_created_at_desc (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_key, after_id, limit, language)
-SELECT :{user_view} :{user_list_created_cursor} :{user_list_from}
-  AND (:after_id::uuid IS NULL OR (u.created_at, u.id) < (:after_key::timestamptz, :after_id::uuid))
-ORDER BY u.created_at DESC, u.id DESC
-LIMIT :limit::integer;
-
--- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search)
-SELECT count(*) AS total :{user_list_from};
 
 -- name: user_load_credential (org_id, user_id)
 SELECT :{subject}, c.password_hash

@@ -1,0 +1,154 @@
+/*
+ * The list of users: what it is narrowed to, its order, its pages.
+ *
+ * A list by name or by status is one query, forward or backward, that is told the rank of
+ * each status (sql/queries/user_list.sql); the cursor is the last user's rank, name and id.
+ * A list by creation follows the ids.
+ */
+#include "user_list.h"
+
+#include <string.h>
+
+#include "list.h"
+
+const char *const user_list_parameters[] = {
+	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
+	"updated_since", NULL
+};
+
+/* How many of these the filter takes, the organization first; what comes behind them in a
+ * query's list says where the page is. */
+#define FILTER_PARAMS 9
+#define PARAMS_MAX (FILTER_PARAMS + 6)
+
+static const struct user_sort {
+	const char *word;
+	char letter;		/* in the cursor: a cursor of one order is none of another */
+	const struct query *query;
+	const char *ranks;	/* of pending, active, inactive, locked; NULL: goes by id */
+	const char *ranks_sinking;	/* where the blocked sink to the bottom */
+} user_sorts[] = {
+	{ "name", 'n', &query_user_list_forward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "-name", 'N', &query_user_list_backward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "status", 's', &query_user_list_forward, "{3,0,1,2}", "{3,0,1,2}" },
+	{ "-status", 'S', &query_user_list_backward, "{0,3,2,1}", "{0,3,2,1}" },
+	{ "created_at", 'c', &query_user_list_oldest, NULL, NULL },
+	{ "-created_at", 'C', &query_user_list_newest, NULL, NULL },
+};
+
+struct user_list {
+	struct page_wish page;
+	const struct user_sort *sort;
+};
+
+static const struct user_sort *
+read_sort(struct request *rq)
+{
+	const char *word = request_parameter(rq, "sort");
+
+	for (size_t i = 0; word != NULL && i < sizeof(user_sorts) / sizeof(user_sorts[0]); i++) {
+		if (strcmp(user_sorts[i].word, word) == 0)
+			return &user_sorts[i];
+	}
+	if (word != NULL)
+		request_fault(rq, "sort", "invalid", "Sort by name, status or created_at, with - for descending.");
+	return &user_sorts[0];
+}
+
+static const char *
+read_kind(struct request *rq)
+{
+	const char *kind = request_parameter(rq, "kind");
+
+	if (kind != NULL && strcmp(kind, "employee") != 0 && strcmp(kind, "external") != 0)
+		request_fault(rq, "kind", "invalid", "employee or external.");
+	return kind;
+}
+
+static void
+read_filter(struct request *rq, const char **params)
+{
+	static const char *const statuses[] = { "pending", "active", "inactive", "locked", NULL };
+	int n = 0;
+
+	params[n++] = rq->org_id;
+	params[n++] = list_read_words(rq, "status", statuses);
+	params[n++] = read_kind(rq);
+	params[n++] = list_read_id(rq, "role_id");
+	params[n++] = request_parameter(rq, "email");
+	params[n++] = request_parameter(rq, "username");
+	params[n++] = request_parameter(rq, "external_id");
+	params[n++] = list_read_time(rq, "updated_since");
+	params[n++] = list_read_search(rq, "q");
+}
+
+/* The policy says where the blocked stand; other orders need not ask. */
+static enum step
+user_list_load(struct request *rq)
+{
+	struct user_list *list = arena_take(rq->scratch, sizeof(*list));
+
+	rq->data = list;
+	rq->faults_in_query = true;
+	list->sort = read_sort(rq);
+	if (list->sort->ranks == list->sort->ranks_sinking)
+		return STEP_NEXT;
+	return request_query(rq, LANE_READ, &query_user_list_load, (const char *const[]){ rq->org_id });
+}
+
+/* A key begins with the rank, a digit; a forged one must not get as far as PostgreSQL. */
+static const char *
+take_rank(struct request *rq, struct page_wish *page)
+{
+	const char *rank;
+
+	if (page->after_id == NULL)
+		return NULL;
+	if (page->after_key[0] < '0' || page->after_key[0] > '3') {
+		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
+		return NULL;
+	}
+	rank = arena_copy_n(rq->scratch, page->after_key, 1);
+	page->after_key++;
+	return rank;
+}
+
+static enum step
+user_list(struct request *rq)
+{
+	struct user_list *list = rq->data;
+	struct page_wish *page = &list->page;
+	const bool goes_by_id = list->sort->ranks == NULL;
+	const bool sinks = rq->result_count > 0 && list->sort->ranks != list->sort->ranks_sinking
+		&& request_column_is_true(rq, "blocked_sink");
+	const char *params[PARAMS_MAX];
+	int n = FILTER_PARAMS;
+
+	list_read_page(rq, list->sort->letter, !goes_by_id, page);
+	page->wants_count = list_read_flag(rq, "count");
+	read_filter(rq, params);
+	if (!goes_by_id) {
+		params[n++] = sinks ? list->sort->ranks_sinking : list->sort->ranks;
+		params[n++] = take_rank(rq, page);
+		params[n++] = page->after_key;
+	}
+	params[n++] = page->after_id;
+	params[n++] = page->limit_text;
+	params[n++] = rq->caller.language;
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ list->sort->query, params },
+		{ &query_user_count, params },
+	}, page->wants_count ? 2 : 1);
+}
+
+static enum step
+user_list_reply(struct request *rq)
+{
+	struct user_list *list = rq->data;
+
+	return list_reply_page(rq, list->page.limit, list->sort->letter, "id");
+}
+
+request_step *const user_list_steps[] = { user_list_load, user_list, user_list_reply, NULL };

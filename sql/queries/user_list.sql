@@ -1,0 +1,155 @@
+-- The list of users.
+--
+-- A page is found first, on users alone, and then shown. In the order of names it is merged
+-- from the four statuses: inside of each the indexes have the names in order, whatever else
+-- the list is narrowed to. `ranks` says in which order the statuses come, one number each
+-- for pending, active, inactive, locked: all alike by name; different by status; 1 for
+-- those who sink to the bottom (blocked_position). A status that nobody wants, or that lies
+-- before the cursor, is folded away: these statements are planned with their values.
+-- In the order of creation a page follows the ids, which grow with time (UUIDv7).
+
+-- fragment: user_list_filter
+u.org_id = :org_id
+  AND (:kind::text IS NULL OR u.kind = :kind::text)
+  AND (:role_id::uuid IS NULL OR u.role_id = :role_id::uuid)
+  AND (:email::text IS NULL OR lower(u.email) = lower(:email::text))
+  AND (:username::text IS NULL OR lower(u.username) = lower(:username::text))
+  AND (:external_id::text IS NULL OR u.external_id = :external_id::text)
+  AND (:updated_since::timestamptz IS NULL OR u.updated_at >= :updated_since::timestamptz)
+  AND (:search::text IS NULL OR u.search LIKE lower(:search::text))
+
+-- fragment: user_list_statuses
+(:status::text[] IS NULL OR u.status = ANY (:status::text[]))
+
+-- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
+FROM (
+    SELECT * FROM (
+        (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
+              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name, u.id
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
+              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name, u.id
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
+              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name, u.id
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
+              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name, u.id
+        LIMIT :limit::integer)
+    ) merged
+    ORDER BY rank, sort_name, id
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.rank, page.sort_name, page.id;
+
+-- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
+FROM (
+    SELECT * FROM (
+        (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
+              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name DESC, u.id DESC
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
+              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name DESC, u.id DESC
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
+              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name DESC, u.id DESC
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
+        FROM rollcall.users u
+        WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
+          AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
+              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY u.sort_name DESC, u.id DESC
+        LIMIT :limit::integer)
+    ) merged
+    ORDER BY rank, sort_name DESC, id DESC
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.rank, page.sort_name DESC, page.id DESC;
+
+-- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_id, limit, language)
+SELECT :{user_view}
+FROM (
+    SELECT u.id
+    FROM rollcall.users u
+    WHERE :{user_list_statuses} AND :{user_list_filter}
+      AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
+    ORDER BY u.id
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.id;
+
+-- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_id, limit, language)
+SELECT :{user_view}
+FROM (
+    SELECT u.id
+    FROM rollcall.users u
+    WHERE :{user_list_statuses} AND :{user_list_filter}
+      AND (:after_id::uuid IS NULL OR u.id < :after_id::uuid)
+    ORDER BY u.id DESC
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.id DESC;
+
+-- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search)
+SELECT count(*) AS total
+FROM rollcall.users u
+WHERE :{user_list_statuses} AND :{user_list_filter};
+
+-- Where inactive and locked users stand in a list by name.
+-- name: user_list_load (org_id)
+SELECT p.blocked_position = 'bottom' AS blocked_sink
+FROM rollcall.policy p
+WHERE p.org_id = :org_id;
