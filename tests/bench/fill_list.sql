@@ -32,7 +32,7 @@ SELECT %(org_id)s,
     CASE WHEN s.status = 'locked' THEN 'active' END, 2,
     now() - interval '8000000 seconds' + t.n * interval '7 milliseconds', now() + interval '80 days', now() + interval '66 days'
 FROM generate_series(1, %(users)s) t (n)
-JOIN public.bench_name b ON b.n = mod(t.n * 7919, 50000)
+JOIN public.bench_name b ON b.n = mod(t.n::bigint * 7919, 50000)
 CROSS JOIN LATERAL (SELECT ('x' || substr(md5('x' || t.n), 1, 7))::bit(28)::integer / 268435456.0 AS x,
     ('x' || substr(md5('y' || t.n), 1, 7))::bit(28)::integer / 268435456.0 AS y) r
 CROSS JOIN LATERAL (SELECT CASE WHEN mod(t.n, 2000) = 3 THEN 'locked' WHEN mod(t.n, 100) < 6 THEN 'pending' WHEN mod(t.n, 100) < 15 THEN 'inactive' ELSE 'active' END AS status) s;
