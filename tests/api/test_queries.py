@@ -86,6 +86,40 @@ def test_flags_tell_what_a_query_does(name):
         assert "QUERY_WRITES" in flags
 
 
+@pytest.fixture
+def full_outbox(schema):
+    """In a transaction that is taken back: so many mails that a plan may prefer to read all of them."""
+    with schema.transaction(force_rollback=True):
+        schema.execute("INSERT INTO rollcall.organization (id, slug, name, contact_email) VALUES (gen_random_uuid(), 'full', 'Full', 'full@example.org')")
+        schema.execute("INSERT INTO rollcall.outbox (org_id, id, kind, run_at)"
+                       " SELECT o.id, lpad(n::text, 32, '0')::uuid, 'invitation', now() + n * interval '1 s' FROM rollcall.organization o, generate_series(1, 3000) n")
+        schema.execute("ANALYZE rollcall.outbox")
+        schema.execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
+        yield schema
+
+
+def scans(plan, table):
+    if plan.get("Relation Name") == table and plan["Node Type"] != "ModifyTable":
+        yield plan
+    for part in plan.get("Plans", []):
+        yield from scans(part, table)
+
+
+@pytest.mark.parametrize("name", ["outbox_claim", "outbox_read", "outbox_settle"])
+def test_a_batch_of_mails_costs_the_same_however_full_the_outbox_is(full_outbox, name):
+    """Settling went through the whole outbox for what is leased: no planner knows how few a batch is."""
+    sql, params, _ = QUERIES[name]
+    full_outbox.execute(f"PREPARE planned AS {sql}".encode())
+    plan = full_outbox.execute(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({', '.join(['NULL'] * len(params))})").fetchone()[0][0]["Plan"]
+    full_outbox.execute("DEALLOCATE planned")
+    found = list(scans(plan, "outbox"))
+    assert found
+    for scan in found:
+        by_key = re.search(r"org_id = .*\bid = ", scan.get("Index Cond", ""))
+        of_what_is_due = scan.get("Index Name") == "outbox_claim_idx" and "run_at <= now()" in scan["Index Cond"]
+        assert by_key or of_what_is_due or scan["Node Type"] == "Tid Scan", scan
+
+
 def test_no_c_file_holds_sql():
     for folder in ("server", "worker", "common"):
         for path in pathlib.Path(ROOT / folder).glob("*.c"):
