@@ -1,6 +1,6 @@
 -- Users who wait for their invitation, and the queued mails of it: nothing else is queued.
 
-TRUNCATE rollcall.outbox;
+DELETE FROM rollcall.outbox WHERE state = 'queued';
 
 CREATE TABLE public.bench_mail AS
 SELECT n::integer, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint + n), 12, '0') || '7'
