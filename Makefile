@@ -43,7 +43,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs bench-quick
+.PHONY: all help clean lint format unit unit-programs test test-programs bench-quick bench-list
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,6 +120,9 @@ test: ## everything that `tests/run` runs
 
 bench-quick: all ## ratios against pgbench and the raw hash, under two minutes
 	$(PYTHON) tests/bench/quick.py
+
+bench-list: all ## pages and searches in an organization of a million; some minutes
+	$(PYTHON) tests/bench/list.py
 
 lint: ## formatting, clang-tidy, cppcheck, ruff-clean Python, shellcheck
 	tests/lint

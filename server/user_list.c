@@ -24,16 +24,16 @@ const char *const user_list_parameters[] = {
 static const struct user_sort {
 	const char *word;
 	char letter;		/* in the cursor: a cursor of one order is none of another */
-	const struct query *query;
+	const struct query *query, *search;	/* without q, and with it */
 	const char *ranks;	/* of pending, active, inactive, locked; NULL: goes by id */
 	const char *ranks_sinking;	/* where the blocked sink to the bottom */
 } user_sorts[] = {
-	{ "name", 'n', &query_user_list_forward, "{0,0,0,0}", "{0,0,1,1}" },
-	{ "-name", 'N', &query_user_list_backward, "{0,0,0,0}", "{0,0,1,1}" },
-	{ "status", 's', &query_user_list_forward, "{3,0,1,2}", "{3,0,1,2}" },
-	{ "-status", 'S', &query_user_list_backward, "{0,3,2,1}", "{0,3,2,1}" },
-	{ "created_at", 'c', &query_user_list_oldest, NULL, NULL },
-	{ "-created_at", 'C', &query_user_list_newest, NULL, NULL },
+	{ "name", 'n', &query_user_list_forward, &query_user_search_forward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "-name", 'N', &query_user_list_backward, &query_user_search_backward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "status", 's', &query_user_list_forward, &query_user_search_forward, "{3,0,1,2}", "{3,0,1,2}" },
+	{ "-status", 'S', &query_user_list_backward, &query_user_search_backward, "{0,3,2,1}", "{0,3,2,1}" },
+	{ "created_at", 'c', &query_user_list_oldest, &query_user_list_oldest, NULL, NULL },
+	{ "-created_at", 'C', &query_user_list_newest, &query_user_list_newest, NULL, NULL },
 };
 
 struct user_list {
@@ -127,6 +127,7 @@ user_list(struct request *rq)
 	list_read_page(rq, list->sort->letter, !goes_by_id, page);
 	page->wants_count = list_read_flag(rq, "count");
 	read_filter(rq, params);
+	const bool has_search = params[FILTER_PARAMS - 1] != NULL;
 	if (!goes_by_id) {
 		params[n++] = sinks ? list->sort->ranks_sinking : list->sort->ranks;
 		params[n++] = take_rank(rq, page);
@@ -138,7 +139,7 @@ user_list(struct request *rq)
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	return request_queries(rq, LANE_SLOW, (const struct statement[]){
-		{ list->sort->query, params },
+		{ has_search ? list->sort->search : list->sort->query, params },
 		{ &query_user_count, params },
 	}, page->wants_count ? 2 : 1);
 }

@@ -6,6 +6,9 @@
 -- for pending, active, inactive, locked: all alike by name; different by status; 1 for
 -- those who sink to the bottom (blocked_position). A status that nobody wants, or that lies
 -- before the cursor, is folded away: these statements are planned with their values.
+-- A search (user_search_...) for what is rare finds everybody first, which the trigrams are
+-- quick at, and sorts; what is common is met soon by going through the statuses in order.
+-- The newest 2,000 users tell which it is.
 -- In the order of creation a page follows the ids, which grow with time (UUIDv7).
 
 -- fragment: user_list_filter
@@ -21,45 +24,52 @@ u.org_id = :org_id
 -- fragment: user_list_statuses
 (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
 
+-- fragment: search_sample
+SELECT count(*) FILTER (WHERE newest.search LIKE lower(:search::text)) < 8 AS is_rare
+    FROM (SELECT u.search FROM rollcall.users u WHERE u.org_id = :org_id ORDER BY u.id DESC LIMIT 2000) newest
+
+-- fragment: by_status_forward
+(SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
+      AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
+      AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
+      AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
+      AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer)
+
 -- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
-        (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
-              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name, u.id
-        LIMIT :limit::integer)
-        UNION ALL
-        (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
-              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name, u.id
-        LIMIT :limit::integer)
-        UNION ALL
-        (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
-              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name, u.id
-        LIMIT :limit::integer)
-        UNION ALL
-        (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
-              AND (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name, u.id
-        LIMIT :limit::integer)
+        :{by_status_forward}
     ) merged
     ORDER BY rank, sort_name, id
     LIMIT :limit::integer
@@ -68,45 +78,112 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name, page.id;
 
+-- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+WITH sample AS MATERIALIZED (
+    :{search_sample}
+),
+found AS MATERIALIZED (
+    SELECT (:ranks::integer[])[CASE u.status WHEN 'pending' THEN 1 WHEN 'active' THEN 2 WHEN 'inactive' THEN 3 ELSE 4 END] AS rank, u.sort_name, u.id
+    FROM rollcall.users u
+    WHERE (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
+)
+SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
+FROM (
+    SELECT * FROM (
+        (SELECT *
+        FROM found
+        WHERE (:after_id::uuid IS NULL OR rank > :after_rank::integer OR rank = :after_rank::integer
+              AND (sort_name, id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY rank, sort_name, id
+        LIMIT :limit::integer)
+        UNION ALL
+        (SELECT *
+        FROM (
+            :{by_status_forward}
+        ) many
+        WHERE NOT (SELECT is_rare FROM sample))
+    ) merged
+    ORDER BY rank, sort_name, id
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.rank, page.sort_name, page.id;
+
+-- fragment: by_status_backward
+(SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
+      AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name DESC, u.id DESC
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
+      AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name DESC, u.id DESC
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
+      AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name DESC, u.id DESC
+LIMIT :limit::integer)
+UNION ALL
+(SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
+FROM rollcall.users u
+WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
+  AND :{user_list_filter}
+  AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
+      AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name DESC, u.id DESC
+LIMIT :limit::integer)
+
 -- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
-        (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
-              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name DESC, u.id DESC
+        :{by_status_backward}
+    ) merged
+    ORDER BY rank, sort_name DESC, id DESC
+    LIMIT :limit::integer
+) page
+JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+:{user_view_joins}
+ORDER BY page.rank, page.sort_name DESC, page.id DESC;
+
+-- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+WITH sample AS MATERIALIZED (
+    :{search_sample}
+),
+found AS MATERIALIZED (
+    SELECT (:ranks::integer[])[CASE u.status WHEN 'pending' THEN 1 WHEN 'active' THEN 2 WHEN 'inactive' THEN 3 ELSE 4 END] AS rank, u.sort_name, u.id
+    FROM rollcall.users u
+    WHERE (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
+)
+SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
+FROM (
+    SELECT * FROM (
+        (SELECT *
+        FROM found
+        WHERE (:after_id::uuid IS NULL OR rank > :after_rank::integer OR rank = :after_rank::integer
+              AND (sort_name, id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+        ORDER BY rank, sort_name DESC, id DESC
         LIMIT :limit::integer)
         UNION ALL
-        (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
-              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name DESC, u.id DESC
-        LIMIT :limit::integer)
-        UNION ALL
-        (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
-              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name DESC, u.id DESC
-        LIMIT :limit::integer)
-        UNION ALL
-        (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
-        FROM rollcall.users u
-        WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
-          AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
-              AND (u.sort_name, u.id) < (:after_key::text COLLATE rollcall.names, :after_id::uuid))
-        ORDER BY u.sort_name DESC, u.id DESC
-        LIMIT :limit::integer)
+        (SELECT *
+        FROM (
+            :{by_status_backward}
+        ) many
+        WHERE NOT (SELECT is_rare FROM sample))
     ) merged
     ORDER BY rank, sort_name DESC, id DESC
     LIMIT :limit::integer
