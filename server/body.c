@@ -107,6 +107,8 @@ check_text(struct request *rq, const struct body_field *field, struct json_objec
 			request_fault(rq, pointer, "required", "A password is needed.");
 		return;
 	}
+	if (*text == '\0' && field->may_be_empty)
+		return;
 	if (*text == '\0') {
 		request_fault(rq, pointer, field->is_required ? "required" : "invalid", "The text is empty.");
 		return;
@@ -285,4 +287,27 @@ body_phone(struct request *rq, const char *member)
 	char *phone = arena_take(rq->scratch, 17);
 
 	return text != NULL && phone_normalize(text, phone) ? phone : NULL;
+}
+
+const char *
+body_ids(struct request *rq, const char *member)
+{
+	struct json_object *list = json_member(rq->body, member);
+	const bool is_list = list != NULL && json_object_is_type(list, json_type_array);
+	const size_t count = is_list ? json_object_array_length(list) : 0;
+	struct buffer out = BUFFER_INIT;
+	struct uuid id;
+
+	buffer_putc(&out, '{');
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		const char *text = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+		if (i > 0)
+			buffer_putc(&out, ',');
+		buffer_puts(&out, uuid_parse(text, &id) ? text : "NULL");
+	}
+	buffer_putc(&out, '}');
+	const char *array = arena_copy(rq->scratch, buffer_text(&out));
+	buffer_free(&out);
+	return array;
 }

@@ -36,6 +36,7 @@ struct body_field {
 	enum body_type type;
 	bool is_required;
 	bool is_nullable;
+	bool may_be_empty;		/* "" is as good as null */
 	int max;			/* characters; 0: 200 */
 	const char *const *choices;	/* BODY_CHOICE, NULL-ended */
 };
@@ -50,5 +51,8 @@ bool body_check(struct request *rq);
 const char *body_pointer(struct request *rq, const char *prefix, const char *name);
 /* A phone number of the body in E.164. */
 const char *body_phone(struct request *rq, const char *member);
+/* An array of ids of the body as PostgreSQL reads it, NULL in the place of what is no id;
+ * empty without the member. */
+const char *body_ids(struct request *rq, const char *member);
 
 #endif

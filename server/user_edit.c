@@ -12,6 +12,7 @@
 #include "reply.h"
 #include "route.h"
 #include "user_steps.h"
+#include "user_structure.h"
 
 static const char *const kinds[] = { "employee", "external", NULL };
 
@@ -25,6 +26,9 @@ const struct body_field user_edit_fields[] = {
 	{ "kind", BODY_CHOICE, .choices = kinds },
 	{ "role_id", BODY_ID, .is_nullable = true },
 	{ "own_permissions", BODY_PERMISSIONS },
+	{ "department_id", BODY_ID, .is_nullable = true },
+	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
+	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
 	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY },
 	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "role", BODY_READ_ONLY },
@@ -48,6 +52,7 @@ static const struct edited_field {
 } edited_fields[] = {
 	{ "email", true }, { "username", true }, { "first_name", true }, { "last_name", true }, { "phone", true },
 	{ "external_id", true }, { "kind", false }, { "role_id", false }, { "locale", false },
+	{ "department_id", false },
 };
 
 struct user_editing {
@@ -74,10 +79,13 @@ user_edit_load(struct request *rq)
 
 	if (role_id != NULL && !uuid_parse(role_id, &id))
 		role_id = NULL;
-	return request_queries(rq, LANE_READ, (const struct statement[]){
+	struct statement statements[3] = {
 		{ &query_user_load, (const char *const[]){ rq->org_id, edited_user_id(rq) } },
 		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id } },
-	}, 2);
+	};
+	int count = 2;
+	count += user_structure_load(rq, edited_user_id(rq), &statements[count]);
+	return request_queries(rq, LANE_READ, statements, count);
 }
 
 /* What the patch asks for a field: false when it does not mention it. */
@@ -183,6 +191,7 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 	if (policy->login_identifier == LOGIN_BY_USERNAME && request_has(rq, "username")
 		&& json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
+	user_structure_find_faults(rq, policy, row_text(rq->results[0], 0, "kind"));
 }
 
 static enum step
@@ -305,6 +314,7 @@ user_edit_record(struct request *rq)
 	buffer_putc(&edit->personal, '{');
 	collect_texts(rq, edit);
 	collect_permissions(rq, edit);
+	user_structure_collect(rq, &edit->patch, &edit->changes);
 	const char *patch = close_object(rq, &edit->patch);
 	const char *changes = close_object(rq, &edit->changes);
 	const char *personal = close_object(rq, &edit->personal);

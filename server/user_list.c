@@ -13,12 +13,13 @@
 
 const char *const user_list_parameters[] = {
 	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
-	"updated_since", NULL
+	"updated_since", "department_id", "group_id", NULL
 };
 
 /* How many of these the filter takes, the organization first; what comes behind them in a
  * query's list says where the page is. */
-#define FILTER_PARAMS 9
+#define FILTER_PARAMS 11
+#define SEARCH_PARAM 8
 #define PARAMS_MAX (FILTER_PARAMS + 6)
 
 static const struct user_sort {
@@ -80,6 +81,8 @@ read_filter(struct request *rq, const char **params)
 	params[n++] = request_parameter(rq, "external_id");
 	params[n++] = list_read_time(rq, "updated_since");
 	params[n++] = list_read_search(rq, "q");
+	params[n++] = list_read_id(rq, "department_id");
+	params[n++] = list_read_id(rq, "group_id");
 }
 
 /* The policy says where the blocked stand; other orders need not ask. */
@@ -127,7 +130,7 @@ user_list(struct request *rq)
 	list_read_page(rq, list->sort->letter, !goes_by_id, page);
 	page->wants_count = list_read_flag(rq, "count");
 	read_filter(rq, params);
-	const bool has_search = params[FILTER_PARAMS - 1] != NULL;
+	const bool has_search = params[SEARCH_PARAM] != NULL;
 	if (!goes_by_id) {
 		params[n++] = sinks ? list->sort->ranks_sinking : list->sort->ranks;
 		params[n++] = take_rank(rq, page);

@@ -14,6 +14,7 @@
 #include "reply.h"
 #include "text.h"
 #include "user_steps.h"
+#include "user_structure.h"
 
 static const char *const kinds[] = { "employee", "external", NULL };
 static const char *const wanted_statuses[] = { "pending", "active", "inactive", NULL };
@@ -28,6 +29,9 @@ const struct body_field user_create_fields[] = {
 	{ "kind", BODY_CHOICE, .choices = kinds },
 	{ "role_id", BODY_ID, .is_nullable = true },
 	{ "own_permissions", BODY_PERMISSIONS },
+	{ "department_id", BODY_ID, .is_nullable = true },
+	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
+	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
 	{ "status", BODY_CHOICE, .choices = wanted_statuses },
 	{ "password", BODY_PASSWORD },
@@ -57,8 +61,13 @@ role_id_or_null(struct request *rq)
 static enum step
 user_create_load(struct request *rq)
 {
-	return request_query(rq, LANE_READ, &query_user_create_load,
-		(const char *const[]){ rq->org_id, role_id_or_null(rq) });
+	struct statement statements[2] = {
+		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id_or_null(rq) } },
+	};
+	int count = 1;
+
+	count += user_structure_load(rq, NULL, &statements[count]);
+	return request_queries(rq, LANE_READ, statements, count);
 }
 
 static void
@@ -87,6 +96,7 @@ user_create_find_faults(struct request *rq, const struct policy *policy)
 		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
 	if (policy->login_identifier == LOGIN_BY_USERNAME && json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
+	user_structure_find_faults(rq, policy, NULL);
 	user_check_password(rq, policy, request_text(rq, "email"), request_text(rq, "first_name"),
 		request_text(rq, "last_name"));
 }
@@ -149,6 +159,7 @@ creation_row(struct request *rq, const struct user_creation *creation)
 		json_write_name(&out, "own_permissions");
 		json_write_value(&out, own);
 	}
+	user_structure_write_row(rq, &out);
 	buffer_puts(&out, "}]");
 	const char *row = arena_copy(rq->scratch, buffer_text(&out));
 	buffer_free(&out);
@@ -160,15 +171,18 @@ user_create_record(struct request *rq)
 {
 	struct user_creation *creation = rq->data;
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+	struct statement statements[4];
+	int count = 0;
 
 	if (request_text(rq, "password") != NULL)
 		creation->the.details.password_hash = rq->hash->hash;
 	transition_batch_add(batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_user_insert, (const char *const[]){ rq->org_id, creation_row(rq, creation) } },
-		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
-		user_view(rq, creation->id),
-	}, 3);
+	count += user_structure_make_position(rq, &statements[count]);
+	const char *insert_params[] = { rq->org_id, creation_row(rq, creation) };
+	statements[count++] = (struct statement){ &query_user_insert, insert_params };
+	statements[count++] = (struct statement){ &query_user_transition, transition_batch_params(batch, request_actor(rq)) };
+	statements[count++] = user_view(rq, creation->id);
+	return request_queries(rq, LANE_WRITE, statements, count);
 }
 
 static enum step

@@ -20,6 +20,9 @@ u.org_id = :org_id
   AND (:external_id::text IS NULL OR u.external_id = :external_id::text)
   AND (:updated_since::timestamptz IS NULL OR u.updated_at >= :updated_since::timestamptz)
   AND (:search::text IS NULL OR u.search LIKE lower(:search::text))
+  AND (:department_id::uuid IS NULL OR u.department_id = :department_id::uuid)
+  AND (:group_id::uuid IS NULL OR EXISTS (
+      SELECT FROM rollcall.group_member g WHERE g.org_id = u.org_id AND g.group_id = :group_id::uuid AND g.user_id = u.id))
 
 -- fragment: user_list_statuses
 (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
@@ -65,7 +68,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 
--- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -78,7 +81,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name, page.id;
 
--- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
@@ -147,7 +150,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 
--- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -160,7 +163,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
@@ -192,7 +195,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_id, limit, language)
+-- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
@@ -206,7 +209,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id;
 
--- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, after_id, limit, language)
+-- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
@@ -220,7 +223,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id DESC;
 
--- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search)
+-- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id)
 SELECT count(*) AS total
 FROM rollcall.users u
 WHERE :{user_list_statuses} AND :{user_list_filter};

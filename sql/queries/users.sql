@@ -136,14 +136,21 @@ WHERE o.id = :org_id;
 -- Only the row; its first transition comes behind it, before the same sync, and
 -- brings status, invitation, mail and audit.
 -- name: user_insert (org_id, rows) writes
-INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
-    own_permissions, department_id, position_id, attributes, locale, status, status_reason)
-SELECT :org_id, t.id, t.email, t.username, t.first_name, t.last_name, t.phone, t.external_id, coalesce(t.kind, 'employee'),
-    t.role_id, coalesce(t.own_permissions, '{}'), t.department_id, t.position_id, coalesce(t.attributes, '{}'), t.locale,
-    'pending', 'created'
-FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
-    phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
-    attributes jsonb, locale text);
+WITH item AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
+        phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
+        attributes jsonb, locale text, position text, group_ids uuid[])
+),
+made AS (
+    INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
+        own_permissions, department_id, position_id, attributes, locale, status, status_reason)
+    SELECT :org_id, t.id, t.email, t.username, t.first_name, t.last_name, t.phone, t.external_id, coalesce(t.kind, 'employee'),
+        t.role_id, coalesce(t.own_permissions, '{}'), t.department_id, :{inserted_position}, coalesce(t.attributes, '{}'), t.locale,
+        'pending', 'created'
+    FROM item t
+)
+INSERT INTO rollcall.group_member (org_id, group_id, user_id)
+SELECT :org_id, g.id, t.id FROM item t, unnest(t.group_ids) AS g (id);
 
 -- A merge patch: members that are absent stay. Gated by admin_epoch where the edit
 -- may take an administrator's permissions away.
@@ -158,6 +165,7 @@ gate AS (
     WHERE id = :org_id AND admin_epoch = :admin_epoch::bigint AND EXISTS (SELECT FROM locked)
     RETURNING id
 ),
+:{edited_position},
 edited AS (
     UPDATE rollcall.users u SET
         email = CASE WHEN j.patch ? 'email' THEN j.patch ->> 'email' ELSE u.email END,
@@ -170,7 +178,8 @@ edited AS (
         locale = CASE WHEN j.patch ? 'locale' THEN j.patch ->> 'locale' ELSE u.locale END,
         role_id = CASE WHEN j.patch ? 'role_id' THEN (j.patch ->> 'role_id')::uuid ELSE u.role_id END,
         department_id = CASE WHEN j.patch ? 'department_id' THEN (j.patch ->> 'department_id')::uuid ELSE u.department_id END,
-        position_id = CASE WHEN j.patch ? 'position_id' THEN (j.patch ->> 'position_id')::uuid ELSE u.position_id END,
+        position_id = CASE WHEN j.patch ? 'new_position' THEN (SELECT m.id FROM position_made m)
+            WHEN j.patch ? 'position_id' THEN (j.patch ->> 'position_id')::uuid ELSE u.position_id END,
         -- The attributes as they will be, all of them.
         attributes = CASE WHEN j.patch ? 'attributes' THEN j.patch -> 'attributes' ELSE u.attributes END,
         own_permissions = CASE WHEN j.patch ? 'own_permissions'
@@ -184,6 +193,7 @@ edited AS (
       AND (:admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate))
     RETURNING u.id
 ),
+:{edited_groups},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, :audit_id, a.kind, a.id, 'user.edited', 'user', e.id, :changes::jsonb, a.ip, a.request_id

@@ -72,6 +72,7 @@ def test_retry_needs_its_own_permission(standing):
 # --- the audit
 
 def test_the_audit_says_who_what_whom_and_what_was_before(server_only):
+    server_only.set_policy(user_kinds=["employee", "external"])
     user = server_only.create_user(first_name="Olena")
     answer = server_only.admin.patch(f"/v1/users/{user['id']}", {"first_name": "Ольга", "kind": "external", "own_permissions": ["a:b"]}).ok(200)
     row = server_only.audit("user.edited", user)[0]

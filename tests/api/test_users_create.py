@@ -13,6 +13,7 @@ def fields(**more):
 
 
 def test_a_new_user_is_pending_invited_and_as_he_was_sent(standing):
+    standing.set_policy(user_kinds=["employee", "external"])
     body = fields(username="lina.kostenko", phone="+380 (44) 123-45-67", external_id="HR-0042", kind="external", locale="uk",
                   own_permissions=["product:view"])
     answer = standing.admin.post("/v1/users", body).ok(201)

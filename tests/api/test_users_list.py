@@ -13,6 +13,7 @@ PEOPLE = [("Olena", "Koval"), ("Oleh", "Koval"), ("Їжак", "Щербань"),
 def people(shared_server):
     """Ten users, two of each status but locked, which has one."""
     made = []
+    shared_server.set_policy(user_kinds=["employee", "external"])
     for number, (first, last) in enumerate(PEOPLE):
         user = shared_server.create_user(first_name=first, last_name=last, username=f"person{number}", external_id=f"ext_{number}",
                                          phone=f"+38044000000{number}", kind="external" if number % 2 else "employee",

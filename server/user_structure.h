@@ -1,0 +1,28 @@
+/*
+ * user_structure: the department, position, groups and kind in the body of a user.
+ *
+ * The hooks of his making (users.c) and his editing (user_edit.c), in the order in which
+ * they are called. What a body does not mention costs nothing.
+ */
+#ifndef ROLLCALL_USER_STRUCTURE_H
+#define ROLLCALL_USER_STRUCTURE_H
+
+#include "policy.h"
+#include "request.h"
+
+#define GROUPS_OF_USER_MAX 50
+
+/* Adds the statement that reads what the body names, if it names anything; how many were
+ * added. `user_id` is NULL for a new one. */
+int user_structure_load(struct request *rq, const char *user_id, struct statement *statement);
+/* Needs the results of that. `kind_before` is NULL for a new one. */
+void user_structure_find_faults(struct request *rq, const struct policy *policy, const char *kind_before);
+
+/* A new user: members of his row, and the statement before it that makes a position of
+ * which nobody has heard yet; how many statements were added. */
+void user_structure_write_row(struct request *rq, struct buffer *row);
+int user_structure_make_position(struct request *rq, struct statement *statement);
+/* An edit: members of its patch and of its audit row. */
+void user_structure_collect(struct request *rq, struct buffer *patch, struct buffer *changes);
+
+#endif
