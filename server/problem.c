@@ -80,11 +80,23 @@ static const struct {
 	{ "user_group_name_key", PROBLEM_NAME_TAKEN },
 	{ "role_name_key", PROBLEM_NAME_TAKEN },
 	{ "field_key_key", PROBLEM_NAME_TAKEN },
+	{ "department_parent_fkey", PROBLEM_STATE_CONFLICT },
+	{ "assignment_department_fkey", PROBLEM_STATE_CONFLICT },
 	/* Somebody has it, or it went while it was given to somebody. */
 	{ "users_position_fkey", PROBLEM_STATE_CONFLICT },
 	{ "users_department_fkey", PROBLEM_STATE_CONFLICT },
 	/* The role was deleted between reading and writing: decide again finds it missing. */
 	{ "users_role_fkey", PROBLEM_STATE_CONFLICT },
+};
+
+/* What is in the way, where a look before the write has not found it. */
+static const struct {
+	const char *constraint, *detail;
+} constraint_details[] = {
+	{ "users_position_fkey", "Somebody has this position, or it was deleted at this moment." },
+	{ "users_department_fkey", "Somebody is in this department, or it was deleted at this moment." },
+	{ "department_parent_fkey", "There are departments in this one, or it was deleted at this moment." },
+	{ "assignment_department_fkey", "There are assignments of this department, or it was deleted at this moment." },
 };
 
 const struct problem_text *
@@ -102,4 +114,14 @@ problem_of_constraint(const char *constraint)
 			return constraints[i].problem;
 	}
 	return PROBLEM_NONE;
+}
+
+const char *
+problem_detail_of_constraint(const char *constraint)
+{
+	for (size_t i = 0; i < sizeof(constraint_details) / sizeof(constraint_details[0]); i++) {
+		if (strcmp(constraint_details[i].constraint, constraint) == 0)
+			return constraint_details[i].detail;
+	}
+	return NULL;
 }

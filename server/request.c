@@ -176,7 +176,7 @@ job_done(void *context, struct job_result *job)
 	case JOB_CONSTRAINT:
 		problem = problem_of_constraint(job->constraint);
 		if (problem != PROBLEM_NONE) {
-			finish(rq, request_problem(rq, problem));
+			finish(rq, request_problem_detail(rq, problem, NULL, problem_detail_of_constraint(job->constraint)));
 			return;
 		}
 		log_error("could not keep a constraint", "constraint", job->constraint,

@@ -56,7 +56,7 @@ resource_take(struct request *rq)
 	struct resource_case *the = rq->data != NULL ? rq->data : arena_take(rq->scratch, sizeof(*the));
 
 	if (request_rows(rq, 0) == 0)
-		return request_problem(rq, PROBLEM_NOT_FOUND);
+		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
 	rq->data = the;
 	the->id = rq->path_values[0];
 	the->version = arena_copy(rq->scratch, request_column(rq, "version"));

@@ -40,7 +40,7 @@ enum step resource_list(struct request *rq);
 enum step resource_list_reply(struct request *rq);
 /* GET of the one in the path; ends in reply_ok. */
 enum step resource_get(struct request *rq);
-/* 404 without it, 412 when If-Match names another version; fills rq->data, unless a step
+/* 404 without it (422 where the body has faults, too), 412 when If-Match names another version; fills rq->data, unless a step
  * before has put its own struct there, whose first member is the struct resource_case. */
 enum step resource_take(struct request *rq);
 /* Write, and read it again as the last result. A patch that changes nothing writes

@@ -6,6 +6,7 @@
 #include "route.h"
 
 #include "audits.h"
+#include "departments.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
@@ -76,6 +77,12 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/positions/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &positions },
 	{ HTTP_PATCH, "/v1/positions/{id}", NEEDS("org:write"), position_edit_fields, NULL, false, resource_edit_steps, .resource = &positions },
 	{ HTTP_DELETE, "/v1/positions/{id}", NEEDS("org:write"), NULL, NULL, false, resource_remove_steps, .resource = &positions },
+
+	{ HTTP_GET, "/v1/departments", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &departments },
+	{ HTTP_POST, "/v1/departments", NEEDS("org:write"), department_create_fields, NULL, true, department_create_steps, .resource = &departments },
+	{ HTTP_GET, "/v1/departments/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &departments },
+	{ HTTP_PATCH, "/v1/departments/{id}", NEEDS("org:write"), department_edit_fields, NULL, true, department_edit_steps, .resource = &departments },
+	{ HTTP_DELETE, "/v1/departments/{id}", NEEDS("org:write"), NULL, NULL, false, department_remove_steps, .resource = &departments },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

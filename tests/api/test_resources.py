@@ -13,6 +13,7 @@ def unique(word):
 # path, what makes one, what changes it, what must not be there twice, a permission that may only look
 RESOURCES = {
     "positions": (lambda: {"title": unique("Courier")}, lambda: {"title": unique("Senior courier")}, "title", "position"),
+    "departments": (lambda: {"name": unique("Depot")}, lambda: {"name": unique("Night depot")}, "name", "department"),
 }
 every = pytest.mark.parametrize("name", RESOURCES)
 

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from support.system import numbers
 from support.waiting import wait_until
 
 ROUNDS = int(os.environ.get("ROLLCALL_RACES", "200"))
@@ -250,3 +251,44 @@ def test_two_first_logins(server_only, race):
         assert [answer.status for answer in answers] == [201, 201], answers
         assert server_only.value("SELECT count(*) FROM rollcall.session WHERE user_id = %s", user["id"]) == 2
         assert len(server_only.audit("user.first_login", user)) == 1
+
+
+def make_department(system, parent=None):
+    return system.admin.post("/v1/departments", {"name": f"Depot {next(numbers)}", "parent_id": parent}).ok(201)["id"]
+
+
+def test_two_moves_never_make_a_circle(server_only, race):
+    """Each into the other, at a distance: the second to be written has seen the first, or looks again."""
+    outcomes, clients = {}, [server_only.client(server_only.admin_token) for _ in range(2)]
+    tops = [make_department(server_only) for _ in range(2)]
+    leaves = [make_department(server_only, top) for top in tops]
+    for _ in range(ROUNDS // 2):
+        answers = race(lambda: clients[0].patch(f"/v1/departments/{tops[0]}", {"parent_id": leaves[1]}),
+                       lambda: clients[1].patch(f"/v1/departments/{tops[1]}", {"parent_id": leaves[0]}))
+        tally(outcomes, *answers)
+        assert sorted(answer.status for answer in answers) == [200, 422], answers
+        moved = 0 if answers[0].status == 200 else 1
+        assert answers[1 - moved].faults() == {"/parent_id": "invalid"}
+        assert len(server_only.admin.get(f"/v1/departments/{leaves[moved]}").ok(200)["path"]) == 4
+        server_only.admin.patch(f"/v1/departments/{tops[moved]}", {"parent_id": None}).ok(200)
+    print(codes(outcomes))
+
+
+ENTRANCES = {
+    "a user": lambda client, into, user, other: client.patch(f"/v1/users/{user['id']}", {"department_id": into}),
+    "a department": lambda client, into, user, other: client.patch(f"/v1/departments/{other}", {"parent_id": into}),
+}
+
+
+@pytest.mark.parametrize("who", ENTRANCES)
+def test_a_department_is_not_deleted_while_it_is_entered(server_only, race, who):
+    outcomes, clients = {}, [server_only.client(server_only.admin_token) for _ in range(2)]
+    user, other = server_only.create_user(), make_department(server_only)
+    for _ in range(ROUNDS // 4):
+        department = make_department(server_only)
+        deleted, entered = race(lambda: clients[0].delete(f"/v1/departments/{department}"),
+                                lambda: ENTRANCES[who](clients[1], department, user, other))
+        tally(outcomes, deleted, entered)
+        assert (deleted.status == 204) != (entered.status == 200), (deleted, entered)
+        assert deleted.status in (204, 409) and entered.status in (200, 409, 422), (deleted, entered)
+    print(codes(outcomes))
