@@ -82,6 +82,7 @@ static const struct {
 	{ "field_key_key", PROBLEM_NAME_TAKEN },
 	{ "department_parent_fkey", PROBLEM_STATE_CONFLICT },
 	{ "assignment_department_fkey", PROBLEM_STATE_CONFLICT },
+	{ "group_member_group_fkey", PROBLEM_STATE_CONFLICT },
 	/* Somebody has it, or it went while it was given to somebody. */
 	{ "users_position_fkey", PROBLEM_STATE_CONFLICT },
 	{ "users_department_fkey", PROBLEM_STATE_CONFLICT },
@@ -97,6 +98,7 @@ static const struct {
 	{ "users_department_fkey", "Somebody is in this department, or it was deleted at this moment." },
 	{ "department_parent_fkey", "There are departments in this one, or it was deleted at this moment." },
 	{ "assignment_department_fkey", "There are assignments of this department, or it was deleted at this moment." },
+	{ "group_member_group_fkey", "Somebody is in this group, or it was deleted at this moment." },
 };
 
 const struct problem_text *

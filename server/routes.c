@@ -7,6 +7,7 @@
 
 #include "audits.h"
 #include "departments.h"
+#include "groups.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
@@ -83,6 +84,16 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/departments/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &departments },
 	{ HTTP_PATCH, "/v1/departments/{id}", NEEDS("org:write"), department_edit_fields, NULL, true, department_edit_steps, .resource = &departments },
 	{ HTTP_DELETE, "/v1/departments/{id}", NEEDS("org:write"), NULL, NULL, false, department_remove_steps, .resource = &departments },
+
+	{ HTTP_GET, "/v1/groups", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &groups },
+	{ HTTP_POST, "/v1/groups", NEEDS("org:write"), group_create_fields, NULL, false, resource_create_steps, .resource = &groups },
+	{ HTTP_GET, "/v1/groups/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &groups },
+	{ HTTP_PATCH, "/v1/groups/{id}", NEEDS("org:write"), group_edit_fields, NULL, false, resource_edit_steps, .resource = &groups },
+	{ HTTP_DELETE, "/v1/groups/{id}", NEEDS("org:write"), NULL, NULL, false, group_remove_steps, .resource = &groups },
+	{ HTTP_GET, "/v1/groups/{id}/members", NEEDS("users:read"), NULL, group_member_list_parameters, false, group_member_list_steps, .resource = &groups },
+	{ HTTP_POST, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_add_steps },
+	{ HTTP_PUT, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_replace_steps },
+	{ HTTP_DELETE, "/v1/groups/{id}/members/{id}", NEEDS("users:write"), NULL, NULL, false, group_member_remove_steps },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

@@ -14,6 +14,7 @@ def unique(word):
 RESOURCES = {
     "positions": (lambda: {"title": unique("Courier")}, lambda: {"title": unique("Senior courier")}, "title", "position"),
     "departments": (lambda: {"name": unique("Depot")}, lambda: {"name": unique("Night depot")}, "name", "department"),
+    "groups": (lambda: {"name": unique("Riders")}, lambda: {"name": unique("Old riders")}, "name", "group"),
 }
 every = pytest.mark.parametrize("name", RESOURCES)
 

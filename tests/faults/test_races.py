@@ -292,3 +292,32 @@ def test_a_department_is_not_deleted_while_it_is_entered(server_only, race, who)
         assert (deleted.status == 204) != (entered.status == 200), (deleted, entered)
         assert deleted.status in (204, 409) and entered.status in (200, 409, 422), (deleted, entered)
     print(codes(outcomes))
+
+
+def test_two_who_write_the_same_new_position(server_only, race):
+    outcomes, clients = {}, [server_only.client(server_only.admin_token) for _ in range(2)]
+    user = server_only.create_user()
+    for number in range(ROUNDS // 4):
+        title = f"Courier {number}"
+        body = {"email": f"twin{number}@example.org", "first_name": "Olena", "last_name": "Koval", "position": title.upper()}
+        edited, made = race(lambda: clients[0].patch(f"/v1/users/{user['id']}", {"position": title}), lambda: clients[1].post("/v1/users", body))
+        tally(outcomes, edited, made)
+        assert edited.ok(200)["position"].lower() == made.ok(201)["position"].lower() == title.lower()
+    assert server_only.value("SELECT count(*) FROM rollcall.position") == ROUNDS // 4 == len(server_only.audit("position.created"))
+    print(codes(outcomes))
+
+
+def test_two_changes_of_a_users_groups_both_come_to_pass(server_only, race):
+    outcomes, clients = {}, [server_only.client(server_only.admin_token) for _ in range(2)]
+    groups = [server_only.admin.post("/v1/groups", {"name": name}).ok(201)["id"] for name in ("Riders", "Drivers")]
+    users = [server_only.create_user()["id"] for _ in range(3)]
+    for _ in range(ROUNDS // 4):
+        answers = race(*(lambda client=client, group=group: client.post(f"/v1/groups/{group}/members", {"user_ids": users})
+                         for client, group in zip(clients, groups)))
+        tally(outcomes, *answers)
+        assert [answer.ok(200)["users"] for answer in answers] == [3, 3]
+        for group in groups:
+            server_only.admin.put(f"/v1/groups/{group}/members", {"user_ids": []}).ok(200)
+    afters = [row["changes"]["group_ids"][1] for row in server_only.audit("user.edited", users[0])][::4]
+    assert all(after == [] for after in afters)
+    print(codes(outcomes))

@@ -1,0 +1,221 @@
+/*
+ * Groups, and who is in them (S4-04, S4-05, S4-13).
+ *
+ * What is always true: to come into a group or to leave it is an edit of the user. It
+ * moves his version, stands in his history, and is done only by who holds all that he
+ * holds. A change of many names every fault, and is done as a whole or not at all. A
+ * group that has members is not deleted; that would edit them all.
+ */
+#include "groups.h"
+
+#include <string.h>
+
+#include "list.h"
+#include "permission.h"
+#include "reply.h"
+#include "route.h"
+#include "subject.h"
+
+#define MEMBERS_MAX 1000	/* in one body */
+
+const struct body_field group_create_fields[] = {
+	{ "name", BODY_NAME, .is_required = true },
+	{ 0 },
+};
+
+const struct body_field group_edit_fields[] = {
+	{ "name", BODY_NAME },
+	{ "id", BODY_READ_ONLY }, { "users", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
+	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ 0 },
+};
+
+const struct body_field group_members_fields[] = {
+	{ "user_ids", BODY_IDS, .is_required = true, .max = MEMBERS_MAX },
+	{ 0 },
+};
+
+const struct resource groups = {
+	.path = "/v1/groups",
+	.list = &query_group_list, .count = &query_group_count, .get = &query_group_get,
+	.create = &query_group_create, .edit = &query_group_edit, .remove = &query_group_remove,
+};
+
+static enum step
+group_remove_check(struct request *rq)
+{
+	const long users = row_int(rq->result, 0, "users");
+
+	if (users == 0)
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL, arena_printf(rq->scratch,
+		"In this group are %ld users. PUT an empty list of members first.", users));
+}
+
+request_step *const group_remove_steps[] = {
+	resource_get, resource_take, group_remove_check, resource_remove, reply_no_content, NULL
+};
+
+const char *const group_member_list_parameters[] = { "limit", "cursor", "count", NULL };
+
+static enum step
+group_member_list(struct request *rq)
+{
+	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+
+	if (request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	rq->data = page;
+	list_read_page(rq, 'm', true, page);
+	page->wants_count = list_read_flag(rq, "count");
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+		{ &query_group_member_list, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_key,
+			page->after_id, page->limit_text } },
+		{ &query_group_member_count, (const char *const[]){ rq->org_id, rq->path_values[0] } },
+	}, page->wants_count ? 2 : 1);
+}
+
+static enum step
+group_member_list_reply(struct request *rq)
+{
+	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'm', "id");
+}
+
+request_step *const group_member_list_steps[] = { resource_get, group_member_list, group_member_list_reply, NULL };
+
+/* The group, and everybody whom the change is about. */
+static enum step
+load_members(struct request *rq, const char *user_ids, bool replaces)
+{
+	return request_queries(rq, LANE_READ, (const struct statement[]){
+		{ &query_group_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
+		{ &query_group_member_load, (const char *const[]){ rq->org_id, rq->path_values[0], user_ids,
+			replaces ? "true" : "false" } },
+	}, 2);
+}
+
+static enum step
+group_members_load_to_add(struct request *rq)
+{
+	return load_members(rq, body_ids(rq, "user_ids"), false);
+}
+
+static enum step
+group_members_load_to_replace(struct request *rq)
+{
+	return load_members(rq, body_ids(rq, "user_ids"), true);
+}
+
+static enum step
+group_member_load(struct request *rq)
+{
+	return load_members(rq, arena_printf(rq->scratch, "{%s}", rq->path_values[1]), false);
+}
+
+/* Faults of the body's form come first: they can be mended without a group. */
+static enum step
+group_members_check(struct request *rq)
+{
+	const PGresult *rows = rq->results[1];
+
+	if (request_rows(rq, 0) == 0)
+		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
+	for (int row = 0; row < PQntuples(rows); row++) {
+		if (row_is_true(rows, row, "is_unknown"))
+			request_fault(rq, arena_printf(rq->scratch, "/user_ids/%s", row_text(rows, row, "place")), "unknown_id",
+				"There is no user with this id.");
+	}
+	return request_answer_faults(rq);
+}
+
+/* The version is the user's: it is he who changes. */
+static enum step
+group_member_check(struct request *rq)
+{
+	const PGresult *rows = rq->results[1];
+
+	if (request_rows(rq, 0) == 0 || !row_is_true(rows, 0, "is_member"))
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	if (rq->if_match != NULL && strcmp(rq->if_match, row_text(rows, 0, "version")) != 0)
+		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	return STEP_NEXT;
+}
+
+/* Who is named comes, unless he is told to go; who is not named goes. */
+static bool
+joins(struct request *rq, int row)
+{
+	return rq->route->method != HTTP_DELETE && row_text(rq->results[1], row, "place") != NULL;
+}
+
+static void
+write_item(struct request *rq, struct buffer *out, int row)
+{
+	const PGresult *rows = rq->results[1];
+	char audit_id[UUID_TEXT_SIZE];
+
+	uuid_make_text(audit_id);
+	json_write_separator(out);
+	buffer_putc(out, '{');
+	json_write_string_member(out, "id", row_text(rows, row, "user_id"));
+	json_write_string_member(out, "version", row_text(rows, row, "version"));
+	json_write_bool_member(out, "joins", joins(rq, row));
+	json_write_string_member(out, "audit_id", audit_id);
+	buffer_putc(out, '}');
+}
+
+/* Whom the change really changes, as jsonb; NULL where one of them holds more than who
+ * asks, "[]" where nobody. */
+static const char *
+members_to_change(struct request *rq)
+{
+	const PGresult *rows = rq->results[1];
+	struct buffer items = BUFFER_INIT;
+	const char *text = NULL;
+
+	buffer_putc(&items, '[');
+	for (int row = 0; row < PQntuples(rows); row++) {
+		if (row_is_true(rows, row, "is_member") == joins(rq, row))
+			continue;
+		struct permission_set held = permission_set_parse(rq->scratch, row_text(rows, row, "permissions"));
+		if (!permission_set_contains(&rq->caller.permissions, &held))
+			goto out;
+		write_item(rq, &items, row);
+	}
+	buffer_putc(&items, ']');
+	text = arena_copy(rq->scratch, buffer_text(&items));
+out:
+	buffer_free(&items);
+	return text;
+}
+
+static enum step
+group_members_record(struct request *rq)
+{
+	const char *items = members_to_change(rq);
+	const struct statement get = { &query_group_get, (const char *const[]){ rq->org_id, rq->path_values[0] } };
+
+	if (items == NULL)
+		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+			"One of these users holds permissions that you do not hold.");
+	if (items[1] == ']')
+		return request_queries(rq, LANE_READ, &get, 1);
+	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], items, request_actor(rq) } },
+		get,
+	}, 2);
+}
+
+request_step *const group_members_add_steps[] = {
+	group_members_load_to_add, group_members_check, group_members_record, reply_ok, NULL
+};
+
+request_step *const group_members_replace_steps[] = {
+	group_members_load_to_replace, group_members_check, group_members_record, reply_ok, NULL
+};
+
+request_step *const group_member_remove_steps[] = {
+	group_member_load, group_member_check, group_members_record, reply_no_content, NULL
+};

@@ -1,0 +1,136 @@
+-- Groups, and who is in them. Who comes or goes is changed as a user: his version moves
+-- and his history tells it, so that two changes of his groups never pass each other.
+
+-- fragment: group_view
+    g.id, g.name,
+    (SELECT count(*) FROM rollcall.group_member m WHERE m.org_id = g.org_id AND m.group_id = g.id) AS users,
+    g.version, g.created_at, g.updated_at
+
+-- name: group_list (org_id, search, after_key, after_id, limit)
+SELECT :{group_view}, lower(g.name) AS cursor_key
+FROM rollcall.user_group g
+WHERE g.org_id = :org_id
+  AND (:search::text IS NULL OR lower(g.name) LIKE lower(:search::text))
+  AND (:after_id::uuid IS NULL OR (lower(g.name) COLLATE rollcall.names, g.id) > (:after_key::text, :after_id::uuid))
+ORDER BY lower(g.name) COLLATE rollcall.names, g.id
+LIMIT :limit::integer;
+
+-- name: group_count (org_id, search)
+SELECT count(*) AS total
+FROM rollcall.user_group g
+WHERE g.org_id = :org_id AND (:search::text IS NULL OR lower(g.name) LIKE lower(:search::text));
+
+-- name: group_get (org_id, id)
+SELECT :{group_view}
+FROM rollcall.user_group g
+WHERE g.org_id = :org_id AND g.id = :id;
+
+-- name: group_create (org_id, id, body, audit_id, actor, changes) writes
+WITH made AS (
+    INSERT INTO rollcall.user_group (org_id, id, name)
+    SELECT :org_id, :id, b.name FROM jsonb_to_record(:body::jsonb) AS b (name text)
+    RETURNING id
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'group.created', 'group', made.id, :changes::jsonb, a.ip, a.request_id
+FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
+
+-- name: group_edit (org_id, id, version, patch, audit_id, actor, changes) versioned writes
+WITH edited AS (
+    UPDATE rollcall.user_group g SET
+        name = coalesce(:patch::jsonb ->> 'name', g.name),
+        version = g.version + 1,
+        updated_at = now()
+    WHERE g.org_id = :org_id AND g.id = :id AND g.version = :version::bigint
+    RETURNING g.id
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'group.edited', 'group', edited.id, :changes::jsonb, a.ip, a.request_id
+FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+RETURNING subject_id AS id;
+
+-- name: group_remove (org_id, id, version, audit_id, actor) versioned writes
+WITH removed AS (
+    DELETE FROM rollcall.user_group g
+    WHERE g.org_id = :org_id AND g.id = :id AND g.version = :version::bigint
+    RETURNING g.id, g.name
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'group.deleted', 'group', removed.id,
+    jsonb_build_object('name', jsonb_build_array(removed.name, NULL)), a.ip, a.request_id
+FROM removed, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+RETURNING subject_id AS id;
+
+-- name: group_member_list (org_id, group_id, after_key, after_id, limit)
+SELECT u.id, u.first_name, u.last_name, u.email, u.status, u.sort_name AS cursor_key
+FROM rollcall.group_member m
+JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+WHERE m.org_id = :org_id AND m.group_id = :group_id
+  AND (:after_id::uuid IS NULL OR (u.sort_name, u.id) > (:after_key::text COLLATE rollcall.names, :after_id::uuid))
+ORDER BY u.sort_name, u.id
+LIMIT :limit::integer;
+
+-- name: group_member_count (org_id, group_id)
+SELECT count(*) AS total
+FROM rollcall.group_member m
+WHERE m.org_id = :org_id AND m.group_id = :group_id;
+
+-- Everybody whom a change names, at his place in the list; where the list is to be all
+-- that are in the group, also who is in it and is not named. What is no id is null there.
+-- name: group_member_load (org_id, group_id, user_ids, replaces)
+SELECT w.place - 1 AS place, w.id IS NOT NULL AND u.id IS NULL AS is_unknown, u.id AS user_id, u.version,
+    m.user_id IS NOT NULL AS is_member,
+    coalesce(r.permissions, '{}') || u.own_permissions AS permissions
+FROM unnest(:user_ids::uuid[]) WITH ORDINALITY AS w (id, place)
+LEFT JOIN rollcall.users u ON u.org_id = :org_id AND u.id = w.id
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+LEFT JOIN rollcall.group_member m ON m.org_id = u.org_id AND m.group_id = :group_id AND m.user_id = u.id
+UNION ALL
+SELECT NULL, false, u.id, u.version, true, coalesce(r.permissions, '{}') || u.own_permissions
+FROM rollcall.group_member m
+JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+WHERE :replaces::boolean AND m.org_id = :org_id AND m.group_id = :group_id
+  AND NOT EXISTS (SELECT FROM unnest(:user_ids::uuid[]) AS w (id) WHERE w.id = m.user_id);
+
+-- items    [{id, version, joins, audit_id}]; all of them, or, where one has moved, none.
+-- name: group_member_change (org_id, group_id, items, actor) versioned writes
+WITH item AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (id uuid, version bigint, joins boolean, audit_id uuid)
+),
+locked AS MATERIALIZED (
+    SELECT u.id
+    FROM rollcall.users u
+    JOIN item i ON i.id = u.id
+    WHERE u.org_id = :org_id AND u.version = i.version
+    ORDER BY u.id
+    FOR UPDATE OF u
+),
+changed AS MATERIALIZED (
+    SELECT i.*, ARRAY(
+        SELECT m.group_id FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.user_id = i.id ORDER BY m.group_id) AS before
+    FROM item i
+    JOIN locked USING (id)
+    WHERE (SELECT count(*) FROM locked) = (SELECT count(*) FROM item)
+),
+came AS (
+    INSERT INTO rollcall.group_member (org_id, group_id, user_id)
+    SELECT :org_id, :group_id, c.id FROM changed c WHERE c.joins
+),
+went AS (
+    DELETE FROM rollcall.group_member m USING changed c
+    WHERE m.org_id = :org_id AND m.group_id = :group_id AND m.user_id = c.id AND NOT c.joins
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, c.audit_id, a.kind, a.id, 'user.edited', 'user', c.id,
+        jsonb_build_object('group_ids', jsonb_build_array(c.before, ARRAY(
+            SELECT g FROM unnest(CASE WHEN c.joins THEN c.before || :group_id::uuid
+                ELSE array_remove(c.before, :group_id::uuid) END) g ORDER BY g))),
+        a.ip, a.request_id
+    FROM changed c, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+)
+UPDATE rollcall.users u SET version = u.version + 1, updated_at = now()
+FROM changed c
+WHERE u.org_id = :org_id AND u.id = c.id
+RETURNING u.id;

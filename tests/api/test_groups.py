@@ -1,0 +1,135 @@
+"""Groups and their members (S4-04, S4-05, S4-13). What groups share with other resources: test_resources.py."""
+import uuid
+
+import pytest
+
+from support.system import numbers
+
+
+def make(system, *members):
+    group = system.admin.post("/v1/groups", {"name": f"Riders {next(numbers)}"}).ok(201).body
+    if members:
+        system.admin.post(members_of(group), {"user_ids": [user["id"] for user in members]}).ok(200)
+    return group
+
+
+def members_of(group):
+    return f"/v1/groups/{group['id']}/members"
+
+
+def ids(*users):
+    return {"user_ids": [user["id"] for user in users]}
+
+
+def inside(system, group):
+    return {row["id"] for row in system.admin.pages(members_of(group))}
+
+
+@pytest.fixture(scope="module")
+def people(shared_server):
+    return [shared_server.create_user(last_name=name) for name in ("Авраменко", "Бойко", "Adams", "adler", "Ґедзь")]
+
+
+def test_members_come_by_post_are_replaced_by_put_and_go_by_delete(standing, people):
+    group = make(standing)
+    assert standing.admin.post(members_of(group), ids(*people[:2])).ok(200)["users"] == 2
+    answer = standing.admin.post(members_of(group), ids(*people[1:3])).ok(200)
+    assert answer["users"] == 3 and answer.body == standing.admin.get(f"/v1/groups/{group['id']}").ok(200).body
+    assert standing.admin.put(members_of(group), ids(*people[2:])).ok(200)["users"] == 3
+    assert inside(standing, group) == {user["id"] for user in people[2:]}
+    gone = f"{members_of(group)}/{people[2]['id']}"
+    standing.admin.delete(gone, headers={"If-Match": '"99"'}).refused(412, "version_mismatch")
+    standing.admin.delete(gone).ok(204)
+    standing.admin.delete(gone).refused(404, "not_found")
+    assert standing.admin.put(members_of(group), {"user_ids": []}).ok(200)["users"] == 0
+
+
+def test_a_user_may_be_in_many_groups(standing):
+    user = standing.create_user()
+    groups = [make(standing, user) for _ in range(3)]
+    assert standing.user(user)["group_ids"] == sorted(group["id"] for group in groups)
+
+
+def test_members_are_paged_by_name(standing, people):
+    group = make(standing, *people)
+    whole = standing.admin.get(f"{members_of(group)}?count=true").ok(200)
+    assert whole["total"] == 5 and whole["next_cursor"] is None
+    assert [row["last_name"] for row in whole.items] == ["Adams", "adler", "Авраменко", "Бойко", "Ґедзь"]
+    assert whole.items[0].keys() == {"id", "first_name", "last_name", "email", "status"}
+    assert standing.admin.pages(members_of(group), limit=2) == whole.items
+    standing.admin.get(members_of(group), limit=0, cursor="x").refused(400, "invalid_query")
+
+
+def test_coming_and_going_is_an_edit_of_the_user_and_stands_in_his_history(standing):
+    user, still = standing.create_user(), standing.create_user()
+    first, second = sorted([make(standing), make(standing)], key=lambda group: group["id"])
+    standing.admin.post(members_of(second), ids(user, still)).ok(200)
+    standing.admin.put(members_of(first), ids(user)).ok(200)
+    standing.admin.put(members_of(second), ids(still)).ok(200)
+    assert standing.user(user)["version"] == user["version"] + 3 and standing.user(still)["version"] == still["version"] + 1
+    assert [row["changes"]["group_ids"] for row in standing.audit("user.edited", user)] == [
+        [[first["id"], second["id"]], [first["id"]]], [[second["id"]], [first["id"], second["id"]]], [[], [second["id"]]]]
+    stale = {"If-Match": f'"{user["version"]}"'}
+    standing.admin.patch(f"/v1/users/{user['id']}", {"first_name": "Stale"}, headers=stale).refused(412, "version_mismatch")
+
+
+def test_a_change_that_changes_nobody_moves_no_version(standing):
+    user = standing.create_user()
+    group = make(standing, user)
+    before = standing.user(user)
+    standing.admin.post(members_of(group), ids(user)).ok(200)
+    standing.admin.put(members_of(group), ids(user)).ok(200)
+    standing.admin.post(members_of(group), {"user_ids": []}).ok(200)
+    assert standing.user(user) == before
+
+
+def test_every_fault_is_named_and_nobody_comes_in(standing, people):
+    group = make(standing)
+    foreign = standing.other_organization()["user_id"]
+    good = people[0]["id"]
+    body = {"user_ids": [good, foreign, "no id", 7, None, str(uuid.uuid4()), good.upper()], "colour": "red"}
+    expected = {"/user_ids/1": "unknown_id", "/user_ids/2": "unknown_id", "/user_ids/3": "wrong_type", "/user_ids/4": "wrong_type",
+                "/user_ids/5": "unknown_id", "/user_ids/6": "duplicate_id", "/colour": "unknown_field"}
+    for method in (standing.admin.post, standing.admin.put):
+        assert method(members_of(group), body).refused(422, "invalid_body").faults() == expected
+        assert method(members_of(group), {}).refused(422).faults() == {"/user_ids": "required"}
+        assert method(members_of(group), {"user_ids": good}).refused(422).faults() == {"/user_ids": "wrong_type"}
+    assert inside(standing, group) == set()
+
+
+def test_a_thousand_come_at_once_and_no_more(standing):
+    group = make(standing)
+    made = standing.sql("INSERT INTO rollcall.users (org_id, id, first_name, last_name, email, status, status_reason)"
+                        " SELECT %s, gen_random_uuid(), 'Many', n::text, 'many' || n || '@example.org', 'pending', 'created'"
+                        " FROM generate_series(1, 1001) n RETURNING id::text", standing.org_id)
+    assert standing.admin.post(members_of(group), {"user_ids": made}).refused(422).faults() == {"/user_ids": "too_long"}
+    assert standing.admin.post(members_of(group), {"user_ids": made[:1000]}).ok(200)["users"] == 1000
+    assert standing.admin.put(members_of(group), {"user_ids": made[1000:]}).ok(200)["users"] == 1
+    assert standing.value("SELECT count(*) FROM rollcall.audit WHERE subject_id = ANY (%s::uuid[])", made) == 2001
+
+
+def test_nobody_moves_a_user_who_holds_more_than_he(standing, people):
+    """Neither in nor out, and with him nobody else."""
+    boss = standing.create_administrator()
+    group, empty = make(standing, boss), make(standing)
+    helper = standing.client(standing.make_key("users:read", "users:write"))
+    helper.post(members_of(empty), ids(people[0], boss)).refused(403, "exceeds_your_permissions")
+    helper.put(members_of(group), ids(people[0])).refused(403, "exceeds_your_permissions")
+    helper.delete(f"{members_of(group)}/{boss['id']}").refused(403, "exceeds_your_permissions")
+    assert (inside(standing, group), inside(standing, empty)) == ({boss["id"]}, set())
+    assert helper.post(members_of(group), ids(people[0], boss)).ok(200)["users"] == 2  # the boss stays as he is
+
+
+def test_a_groups_name_and_its_members_are_two_permissions(standing, people):
+    group = make(standing)
+    standing.client(standing.make_key("org:write")).post(members_of(group), ids(people[0])).refused(403, "permission_missing")
+    standing.client(standing.make_key("users:write")).patch(f"/v1/groups/{group['id']}", {"name": "X"}).refused(403, "permission_missing")
+
+
+def test_a_group_that_has_members_is_not_deleted_over_their_heads(standing, people):
+    group = make(standing, *people[:2])
+    problem = standing.admin.delete(f"/v1/groups/{group['id']}").refused(409, "state_conflict")
+    assert "2 users" in problem["detail"] and inside(standing, group) == {user["id"] for user in people[:2]}
+    standing.admin.put(members_of(group), {"user_ids": []}).ok(200)
+    standing.admin.delete(f"/v1/groups/{group['id']}").ok(204)
+    standing.admin.get(members_of(group)).refused(404, "not_found")
