@@ -30,7 +30,7 @@ enum {
 enum { ANY_EVENT = EVENT_COUNT };
 
 /* The "to" column: a status, or one of these. */
-enum { SAME_STATUS = STATUS_NONE, STATUS_BEFORE_LOCK = STATUS_COUNT };
+enum { SAME_STATUS = STATUS_NONE, STATUS_BEFORE_LOCK = STATUS_COUNT, STATUS_GONE };
 
 enum {
 	ENDS_SESSIONS = 1u << 0,
@@ -102,11 +102,13 @@ POLICY_CONDITION(nobody_is_warned, strcmp(policy->idle_warn_days, "{}") == 0)
 POLICY_CONDITION(nobody_is_locked, policy->lockout_threshold == 0)
 POLICY_CONDITION(time_releases, policy->lockout_release == RELEASE_INTERVAL)
 POLICY_CONDITION(no_self_reset, !policy->password_self_reset)
+POLICY_CONDITION(nobody_is_deleted, policy->deletion == DELETION_FORBIDDEN)
 
 USER_CONDITION(has_no_email, !user->has_email)
 USER_CONDITION(has_no_password, !user->has_password)
 USER_CONDITION(has_no_open_link, user->invitation != INVITATION_PENDING)
 USER_CONDITION(is_last_administrator, user->is_last_administrator)
+USER_CONDITION(is_anonymised, user->is_anonymised)
 /* "Save now, invite later" (S4-15): nobody lets himself in before he was asked. */
 USER_CONDITION(was_never_let_in, !user->has_password && user->invitation == INVITATION_NONE)
 
@@ -239,11 +241,13 @@ starts_active_and_invited(const struct policy *policy, const struct user_state *
 /* ---- The table. */
 
 #define BECOMES(status_, reason_) .to = STATUS_##status_, .reason = REASON_##reason_
+#define GOES .to = STATUS_GONE, .reason = REASON_BY_ADMIN
 #define RETURNS .to = STATUS_BEFORE_LOCK, .reason = REASON_RELEASED
 #define STAYS .to = SAME_STATUS
 #define DOES(effects_) .effects = (effects_)
 #define LINK(effect_) .invitation = INVITATION_##effect_
 #define MAILS(kind_) .mails = MAIL_BIT(MAIL_##kind_)
+#define IS_DELETED "Create a new user instead: this one was deleted, and only the id is left."
 #define REFUSED(refusal_, detail_) .refusal = REFUSAL_##refusal_, .detail = detail_
 #define REFUSED_BY(policy_, detail_) \
 	.refusal = REFUSAL_POLICY, .policy = #policy_, .detail = detail_
@@ -293,6 +297,8 @@ static const struct rule rules[] = {
 		STAYS, DOES(NEW_PASSWORD), LINK(ACCEPT), MAILS(INVITATION_ACCEPTED_FOR_YOU) },
 
 	/* -- an administrator sets a password */
+	{ INACTIVE, EVENT_ADMIN_SETS_PASSWORD, is_anonymised,
+		REFUSED(STATE_CONFLICT, IS_DELETED) },
 	{ PENDING, EVENT_ADMIN_SETS_PASSWORD, admin_password_activates,	/* S1-11, S1-22 */
 		BECOMES(ACTIVE, BY_ADMIN), DOES(NEW_PASSWORD | LETS_IN), LINK(REVOKE) },
 	{ ACTIVE, EVENT_ADMIN_SETS_PASSWORD, always,
@@ -315,6 +321,8 @@ static const struct rule rules[] = {
 		REFUSED_BY(admin_activates_pending, "Set a password for the user or send the invitation again: pending users are not activated by hand here.") },
 	{ ACTIVE, EVENT_ACTIVATE, always,
 		REFUSED(STATE_CONFLICT, "Nothing to do: the user is active already.") },
+	{ INACTIVE, EVENT_ACTIVATE, is_anonymised,
+		REFUSED(STATE_CONFLICT, IS_DELETED) },
 	{ INACTIVE | LOCKED, EVENT_ACTIVATE, must_reset,		/* the mail goes where there is an address */
 		BECOMES(ACTIVE, BY_ADMIN), DOES(LETS_IN | ENDS_SESSIONS | DROPS_PASSWORD | ISSUES_RESET), LINK(REVOKE), MAILS(PASSWORD_RESET) },
 	{ INACTIVE | LOCKED, EVENT_ACTIVATE, always,			/* S1-13, S2-21, S2-22, S3-28 */
@@ -432,6 +440,16 @@ static const struct rule rules[] = {
 	{ PENDING | INACTIVE | LOCKED, EVENT_CHANGE_OWN_PASSWORD, always,
 		REFUSED(STATE_CONFLICT, "Sign in first: only active users change their own password.") },
 
+	/* -- delete: the caller has asked twice where the policy wants it */
+	{ ANYBODY, EVENT_DELETE, nobody_is_deleted,			/* S1-31, S2-14, S3-24 */
+		REFUSED_BY(deletion, "Inactivate the user instead: nobody is deleted here.") },
+	{ INACTIVE, EVENT_DELETE, is_anonymised,
+		REFUSED(STATE_CONFLICT, "Nothing to do: the user was deleted already, and only the id is left.") },
+	{ ACTIVE, EVENT_DELETE, is_last_administrator,
+		REFUSED(LAST_ADMINISTRATOR, "Make another user an administrator first: this is the last one.") },
+	{ ANYBODY, EVENT_DELETE, always,				/* S4-23 */
+		GOES, DOES(SHUTS_OUT), LINK(REVOKE) },
+
 	{ NOBODY, ANY_EVENT, always,
 		REFUSED(STATE_CONFLICT, "Create the user first: there is none.") },
 };
@@ -458,6 +476,8 @@ status_after(const struct rule *rule, const struct user_state *user)
 {
 	if (rule->to == SAME_STATUS)
 		return user->status;
+	if (rule->to == STATUS_GONE)
+		return STATUS_NONE;
 	if (rule->to != STATUS_BEFORE_LOCK)
 		return (enum user_status)rule->to;
 	assert(user->status_before_lock == STATUS_PENDING || user->status_before_lock == STATUS_ACTIVE);

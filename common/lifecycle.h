@@ -49,8 +49,9 @@ enum user_event {
 	EVENT_ADMIN_SENDS_RESET,
 	EVENT_COMPLETE_RESET,		/* the link was checked already; sets the password */
 	EVENT_CHANGE_OWN_PASSWORD,	/* signed in, knows the current one */
+	EVENT_DELETE,			/* by an administrator; STATUS_NONE after it */
 };
-#define EVENT_COUNT (EVENT_CHANGE_OWN_PASSWORD + 1)
+#define EVENT_COUNT (EVENT_DELETE + 1)
 
 /* Facts about the user that a decision may need. Zero is a fact too: who leaves a
  * member out says "no". */
@@ -62,6 +63,7 @@ struct user_state {
 	bool has_password;		/* one that lets him in: not a dropped one (must_reset) */
 	bool is_last_administrator;	/* active, administers, and nobody else does */
 	bool is_administrator;		/* active and administers */
+	bool is_anonymised;		/* deleted: only the id is left; inactive for ever */
 	int renewals;			/* of the invitation, in a row */
 	bool lock_mail_release;		/* a reset link made for a lock (mail_link) is what is completed */
 	bool through_administrator;	/* the invitation link had been issued to an administrator */
@@ -116,7 +118,7 @@ struct transition {
 	const char *policy;		/* the column that refused; NULL when a rule did */
 	const char *detail;		/* a refusal's sentence that says what to do */
 
-	enum user_status status;	/* after; the same as before when unchanged */
+	enum user_status status;	/* after; the same as before when unchanged; STATUS_NONE: gone */
 	bool status_changes;
 	enum status_reason reason;	/* where status_changes */
 	/* session_epoch + 1: sessions and reset links from before die with it. The one

@@ -300,6 +300,31 @@ migrate_audit_partitions(struct migrator *migrator)
 	return ok;
 }
 
+/* What nobody's audit_retention keeps any more. Only the owner can: the programs may not
+ * delete from the audit. */
+static bool
+migrate_audit_retention(struct migrator *migrator)
+{
+	PGresult *expired;
+	bool exists, ok;
+
+	if (!ask_bool(migrator->database, &query_schema_audit_exists, NULL, &exists))
+		return false;
+	if (!exists)	/* a dry run on an empty database */
+		return true;
+	expired = ask(migrator->database, &query_schema_audit_expired, NULL);
+	if (expired == NULL)
+		return false;
+	const int count = PQntuples(expired);
+	ok = execute_rows(migrator, "audit retention", expired, 1);
+	if (ok && count > 0)
+		printf("%s %d partition%s of the audit that no organization keeps, %s to %s\n",
+			migrator->dry_run ? "would drop" : "dropped", count, count == 1 ? "" : "s",
+			PQgetvalue(expired, 0, 0), PQgetvalue(expired, count - 1, 0));
+	PQclear(expired);
+	return ok;
+}
+
 /* All grants at once, so that no program ever runs between a REVOKE and its GRANT. */
 static bool
 migrate_grants(struct migrator *migrator)
@@ -368,6 +393,7 @@ schema_migrate(const char *owner_url, const char *program_url, bool dry_run)
 	ok = (dry_run || lock(&migrator))
 		&& migrate_tables(&migrator)
 		&& migrate_audit_partitions(&migrator)
+		&& migrate_audit_retention(&migrator)
 		&& migrate_grants(&migrator);
 	if (ok && !dry_run)
 		printf("the schema has all migrations up to %d\n", migrations[migration_count - 1].version);

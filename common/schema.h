@@ -40,8 +40,8 @@ int migration_incompatible_below(const char *sql);
 void audit_partition(int64_t now_s, int offset, char name[16], int64_t *begins_at_ms);
 
 /* Brings the database up to date with the owner's connection, grants the
- * programs' role (the user of `program_url`) what it needs and no more, and makes
- * the audit's partitions 24 months ahead. With dry_run prints what it would do.
+ * programs' role (the user of `program_url`) what it needs and no more, makes the
+ * audit's partitions 24 months ahead and drops those that no organization keeps. With dry_run prints what it would do.
  * Prints one line for each step. */
 bool schema_migrate(const char *owner_url, const char *program_url, bool dry_run);
 

@@ -69,6 +69,7 @@ subject_from_row(struct subject *subject, struct arena *arena, const PGresult *r
 			.invitation = invitation_state_from_word(row_text(rows, row, "invitation_state")),
 			.has_email = row_text(rows, row, "email") != NULL,
 			.has_password = row_is_true(rows, row, "has_password"),
+			.is_anonymised = row_is_true(rows, row, "is_anonymised"),
 			.is_administrator = row_is_true(rows, row, "is_administrator"),
 			.is_last_administrator = row_is_true(rows, row, "is_last_administrator"),
 			.renewals = (int)row_int(rows, row, "renewals"),

@@ -67,14 +67,14 @@ answer_verdict(struct request *rq, enum link_verdict verdict)
 	return request_problem(rq, PROBLEM_LINK_UNKNOWN);
 }
 
-/* The deleted leave no row: to the holder of the link it is withdrawn. */
+/* The deleted leave no row, or an empty one: to the holder of the link it is withdrawn. */
 static enum step
 invitation_judge(struct request *rq)
 {
 	struct link_case *the = rq->data;
 	struct subject *subject = &the->the.subject;
 
-	if (request_rows(rq, 0) == 0)
+	if (request_rows(rq, 0) == 0 || request_column_is_true(rq, "is_anonymised"))
 		return request_problem(rq, PROBLEM_LINK_REVOKED);
 	subject_from_row(subject, rq->scratch, rq->result, 0);
 	return answer_verdict(rq, invitation_link_verdict(subject->state.invitation, subject->invitation_generation,

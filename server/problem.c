@@ -54,12 +54,16 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 		"Sign in with your password." },
 	[PROBLEM_LINK_REVOKED] = { 410, "link_revoked", "The link has been withdrawn",
 		"Ask your administrator for a new one." },
+	[PROBLEM_DELETION_DEAD] = { 410, "deletion_dead", "This deletion is over",
+		"It was done, ten minutes have passed, or the number was wrong three times. Ask for a new one if it is still wanted." },
 	[PROBLEM_VERSION_MISMATCH] = { 412, "version_mismatch", "The object has changed meanwhile",
 		"Read it again and repeat the change with its new ETag." },
 	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { 415, "unsupported_media_type", "This media type is not supported",
 		"Send application/json." },
 	[PROBLEM_INVALID_BODY] = { 422, "invalid_body", "The body has faults",
 		"See errors for each of them." },
+	[PROBLEM_WRONG_CODE] = { 422, "wrong_code", "This is not the number",
+		"Repeat the number that the deletion was announced with; the third wrong one ends it." },
 	[PROBLEM_RATE_LIMITED] = { 429, "rate_limited", "Too many requests",
 		"Wait for the seconds that Retry-After says." },
 	[PROBLEM_INTERNAL] = { 500, "internal", "Something went wrong here",
@@ -88,6 +92,12 @@ static const struct {
 	{ "users_department_fkey", PROBLEM_STATE_CONFLICT },
 	/* The role was deleted between reading and writing: decide again finds it missing. */
 	{ "users_role_fkey", PROBLEM_STATE_CONFLICT },
+	/* Only the id is left of him; or he was deleted while something was hung on him. */
+	{ "users_anonymised_check", PROBLEM_STATE_CONFLICT },
+	{ "group_member_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "assignment_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "credential_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "invitation_users_fkey", PROBLEM_STATE_CONFLICT },
 };
 
 /* What is in the way, where a look before the write has not found it. */

@@ -8,6 +8,7 @@
 #include "audits.h"
 #include "departments.h"
 #include "groups.h"
+#include "deletions.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
@@ -35,9 +36,12 @@ const struct route routes[] = {
 
 	{ HTTP_POST, "/v1/users", NEEDS("users:write"), user_create_fields, NULL, true, user_create_steps },
 	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },
+	{ HTTP_POST, "/v1/users/deletions", NEEDS_BOTH("users:write", "users:delete"), deletion_create_fields, NULL, true, deletion_create_steps },
+	{ HTTP_POST, "/v1/users/deletions/{id}/confirm", NEEDS_BOTH("users:write", "users:delete"), deletion_confirm_fields, NULL, false, deletion_confirm_steps },
 	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },
 	{ HTTP_PATCH, "/v1/users/{id}", NEEDS("users:write"), user_edit_fields, NULL, true, user_edit_steps },
 	{ HTTP_GET, "/v1/users/{id}/actions", NEEDS("users:read"), NULL, NULL, false, user_actions_steps },
+	{ HTTP_GET, "/v1/users/{id}/history", NEEDS("audit:read"), NULL, user_history_parameters, false, user_history_steps },
 	{ HTTP_POST, "/v1/users/{id}/activate", NEEDS("users:write"), user_activate_fields, NULL, true, user_activate_steps },
 	{ HTTP_POST, "/v1/users/{id}/inactivate", NEEDS("users:write"), user_inactivate_fields, NULL, false, user_inactivate_steps },
 	{ HTTP_POST, "/v1/users/{id}/invite", NEEDS_BOTH("users:write", "users:invite"), NULL, NULL, false, user_invite_steps },

@@ -146,6 +146,7 @@ static const struct action {
 	{ "set_password", "security", EVENT_ADMIN_SETS_PASSWORD, "users:write", "users:password" },
 	{ "send_password_reset", "security", EVENT_ADMIN_SENDS_RESET, "users:write", "users:invite" },
 	{ "edit", "other", EVENT_COUNT, "users:write", NULL },
+	{ "delete", "other", EVENT_DELETE, "users:write", "users:delete" },
 };
 
 static const char *
@@ -171,6 +172,8 @@ write_action(struct request *rq, const struct action *action, const struct subje
 		reason = "permission_missing";
 	} else if (!permission_set_contains(&rq->caller.permissions, &subject->permissions)) {
 		reason = "exceeds_your_permissions";
+	} else if (action->event == EVENT_COUNT && subject->state.is_anonymised) {
+		reason = "state_conflict";
 	} else if (action->event != EVENT_COUNT
 		&& !lifecycle_decide(&subject->policy, &subject->state, action->event, &transition)) {
 		reason = refusal_code(transition.refusal);

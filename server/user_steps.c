@@ -51,6 +51,9 @@ user_take_to_change(struct request *rq)
 	if (!permission_set_contains(&rq->caller.permissions, &user_case(rq)->subject.permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"This user holds permissions that you do not hold.");
+	if (user_case(rq)->subject.state.is_anonymised)
+		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
+			"This user was deleted, and only the id is left: nothing can be changed.");
 	return STEP_NEXT;
 }
 

@@ -27,7 +27,7 @@ struct user_case *user_case(struct request *rq);
 enum step user_load(struct request *rq);
 /* 404 without him; 412 when If-Match names another version. */
 enum step user_take(struct request *rq);
-/* Besides: 403 when he holds more than the caller. */
+/* Besides: 403 when he holds more than the caller; 409 when only his id is left. */
 enum step user_take_to_change(struct request *rq);
 
 /* Whether lifecycle allows the event; *step is the answer otherwise. */

@@ -28,6 +28,8 @@
 static bool purge_outbox(struct worker *worker);
 static bool purge_sessions(struct worker *worker);
 static bool purge_throttles(struct worker *worker);
+static bool purge_deletions(struct worker *worker);
+static bool purge_audit_values(struct worker *worker);
 static bool measure_outbox(struct worker *worker);
 
 enum { EXPIRE_INVITATIONS };	/* the one task that is named elsewhere */
@@ -48,6 +50,8 @@ static const struct task {
 	{ "purge the outbox", purge_outbox, MINUTE_MS, false },
 	{ "purge sessions", purge_sessions, MINUTE_MS, false },
 	{ "purge throttles", purge_throttles, MINUTE_MS, false },
+	{ "purge deletions", purge_deletions, MINUTE_MS, false },
+	{ "empty old values of the audit", purge_audit_values, MINUTE_MS, false },
 };
 #define TASK_COUNT (sizeof(tasks) / sizeof(tasks[0]))
 
@@ -64,6 +68,8 @@ purge(struct worker *worker, const struct query *query)
 static bool purge_outbox(struct worker *worker) { return purge(worker, &query_purge_outbox); }
 static bool purge_sessions(struct worker *worker) { return purge(worker, &query_purge_sessions); }
 static bool purge_throttles(struct worker *worker) { return purge(worker, &query_purge_throttles); }
+static bool purge_deletions(struct worker *worker) { return purge(worker, &query_purge_deletions); }
+static bool purge_audit_values(struct worker *worker) { return purge(worker, &query_purge_audit_values); }
 
 static bool
 measure_outbox(struct worker *worker)

@@ -1,17 +1,19 @@
--- What happened, newest first.
+-- What happened, newest first. Who is deleted goes by his pseudonym.
 
 -- name: audit_list (org_id, subject_id, actor_id, action, since, until, after_id, limit)
 SELECT a.id, a.at,
     jsonb_build_object('kind', a.actor_kind, 'id', a.actor_id, 'name',
-        CASE a.actor_kind WHEN 'user' THEN w.first_name || ' ' || w.last_name WHEN 'api_key' THEN k.name END) AS actor,
+        CASE a.actor_kind WHEN 'user' THEN coalesce(wd.pseudonym, w.first_name || ' ' || w.last_name) WHEN 'api_key' THEN k.name END) AS actor,
     a.action,
-    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', s.first_name || ' ' || s.last_name) AS subject,
+    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', coalesce(sd.pseudonym, s.first_name || ' ' || s.last_name)) AS subject,
     a.changes || coalesce(v.changes, '{}') AS changes, a.ip, a.request_id
 FROM rollcall.audit a
 LEFT JOIN rollcall.audit_value v ON v.org_id = a.org_id AND v.audit_id = a.id
 LEFT JOIN rollcall.users w ON w.org_id = a.org_id AND w.id = a.actor_id AND a.actor_kind = 'user'
+LEFT JOIN rollcall.deleted_user wd ON wd.org_id = a.org_id AND wd.id = a.actor_id AND a.actor_kind = 'user'
 LEFT JOIN rollcall.api_key k ON k.org_id = a.org_id AND k.id = a.actor_id AND a.actor_kind = 'api_key'
 LEFT JOIN rollcall.users s ON s.org_id = a.org_id AND s.id = a.subject_id AND a.subject_kind = 'user'
+LEFT JOIN rollcall.deleted_user sd ON sd.org_id = a.org_id AND sd.id = a.subject_id AND a.subject_kind = 'user'
 WHERE a.org_id = :org_id
   AND :{audit_filter}
   AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)
@@ -30,6 +32,16 @@ SELECT count(*) AS total
 FROM rollcall.audit a
 WHERE a.org_id = :org_id AND :{audit_filter};
 
+-- Personal values die after the organization's audit_retention; who did what and when
+-- stays for `migrate` to drop, a month at a time.
+-- name: purge_audit_values (limit) writes all_organizations
+UPDATE rollcall.audit_value v SET changes = '{}'
+WHERE (v.org_id, v.audit_id) IN (
+    SELECT x.org_id, x.audit_id
+    FROM rollcall.policy p
+    JOIN rollcall.audit_value x ON x.org_id = p.org_id AND x.changes <> '{}'
+        AND x.audit_id < (lpad(to_hex((extract(epoch FROM now() - p.audit_retention) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    LIMIT :limit::integer FOR UPDATE OF x SKIP LOCKED);
 
 -- Partitions are named audit_YYYY_MM; `migrate` makes them ahead.
 -- name: audit_months_ahead () all_organizations

@@ -20,8 +20,8 @@ WHERE p.org_id = :org_id;
 -- How many users stand in the way of a login by username alone.
 -- name: policy_load (org_id)
 SELECT :{policy_columns}, p.version,
-    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.username IS NULL) AS some_lack_username,
-    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.email IS NULL) AS some_lack_email
+    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.username IS NULL AND u.anonymised_at IS NULL) AS some_lack_username,
+    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.email IS NULL AND u.anonymised_at IS NULL) AS some_lack_email
 FROM rollcall.policy p
 WHERE p.org_id = :org_id;
 

@@ -46,6 +46,27 @@ FROM unnest(:names::text[], :lows::uuid[], :highs::uuid[]) AS month (name, low, 
 WHERE to_regclass(format('rollcall.%I', name)) IS NULL
 ORDER BY name;
 
+-- name: schema_audit_exists () all_organizations
+SELECT to_regclass('rollcall.audit') IS NOT NULL AND to_regclass('rollcall.policy') IS NOT NULL AS audit_exists;
+
+-- Months of the audit that nobody keeps any more, as statements that drop them with their
+-- values: an organization without audit_retention keeps for ever, and what is recent
+-- enough to be made again is left.
+-- name: schema_audit_expired () all_organizations
+SELECT month.name,
+    format('DROP TABLE rollcall.%I; DELETE FROM rollcall.audit_value WHERE audit_id < %L', month.name,
+        lpad(to_hex((extract(epoch FROM month.ends_at) * 1000)::bigint), 12, '0') || repeat('0', 20)) AS statement
+FROM (
+    SELECT c.relname AS name, (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' AS ends_at
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = to_regclass('rollcall.audit') AND c.relname ~ '^audit_[0-9]{4}_[0-9]{2}$'
+) month
+WHERE month.ends_at <= (SELECT now() - max(p.audit_retention) FROM rollcall.policy p)
+  AND NOT EXISTS (SELECT FROM rollcall.policy p WHERE p.audit_retention IS NULL)
+  AND month.ends_at < date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+ORDER BY month.name;
+
 -- name: schema_role_exists (role) all_organizations
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role::name) AS role_exists;
 
@@ -63,7 +84,7 @@ WITH wanted AS (
             -- What is purged or ended, and what an administrator may delete. Everything else stays:
             -- a revoked invitation keeps its row.
             WHEN relation.relname IN ('session', 'outbox', 'login_throttle', 'users', 'role', 'department', 'position',
-                'user_group', 'group_member', 'field', 'photo', 'day_off', 'assignment') THEN '{DELETE,INSERT,SELECT,UPDATE}'
+                'user_group', 'group_member', 'field', 'photo', 'day_off', 'assignment', 'deletion') THEN '{DELETE,INSERT,SELECT,UPDATE}'
             ELSE '{INSERT,SELECT,UPDATE}'
         END::text[] AS privileges
     FROM pg_class AS relation

@@ -12,7 +12,7 @@
 -- In the order of creation a page follows the ids, which grow with time (UUIDv7).
 
 -- fragment: user_list_filter
-u.org_id = :org_id
+u.org_id = :org_id AND u.anonymised_at IS NULL
   AND (:kind::text IS NULL OR u.kind = :kind::text)
   AND (:role_id::uuid IS NULL OR u.role_id = :role_id::uuid)
   AND (:email::text IS NULL OR lower(u.email) = lower(:email::text))

@@ -97,6 +97,7 @@ END
     i.state AS invitation_state, i.generation AS invitation_generation, i.renewals,
     i.expires_at <= now() AS invitation_passed, i.previous_expired, i.invited_by,
     c.password_hash IS NOT NULL AND NOT c.must_reset AS has_password,
+    u.anonymised_at IS NOT NULL AS is_anonymised,
     o.admin_epoch, :{is_administrator} AS is_administrator,
     CASE WHEN :{is_administrator} THEN NOT :{other_administrator_exists} ELSE false END AS is_last_administrator,
     :{policy_columns}

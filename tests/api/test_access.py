@@ -20,9 +20,12 @@ ROUTES = {
     ("GET", "/v1/auth/verify"): (SIGNED_IN, None, False),
     ("POST", "/v1/users"): (SIGNED_IN, "users:write", True),
     ("GET", "/v1/users"): (SIGNED_IN, "users:read", False),
+    ("POST", "/v1/users/deletions"): (SIGNED_IN, "users:delete", True),
+    ("POST", "/v1/users/deletions/{id}/confirm"): (SIGNED_IN, "users:delete", True),
     ("GET", "/v1/users/{id}"): (SIGNED_IN, "users:read", False),
     ("PATCH", "/v1/users/{id}"): (SIGNED_IN, "users:write", True),
     ("GET", "/v1/users/{id}/actions"): (SIGNED_IN, "users:read", False),
+    ("GET", "/v1/users/{id}/history"): (SIGNED_IN, "audit:read", False),
     ("POST", "/v1/users/{id}/activate"): (SIGNED_IN, "users:write", True),
     ("POST", "/v1/users/{id}/inactivate"): (SIGNED_IN, "users:write", True),
     ("POST", "/v1/users/{id}/invite"): (SIGNED_IN, "users:write", False),
@@ -231,7 +234,7 @@ WITH_IDS = [route for route in ROUTES if "{id}" in route[1]]
 @pytest.mark.parametrize("route", WITH_IDS, ids=name_of)
 def test_an_id_of_another_organization_is_not_found_the_same_as_an_unknown_one(standing, other, route):
     method, path = route
-    body = {"password": "violet tractor under seven moons"} if path.endswith("/password") else {} if ROUTES[route][2] else None
+    body = {"password": "violet tractor under seven moons"} if path.endswith("/password") else {"code": "123456"} if path.endswith("/confirm") else {} if ROUTES[route][2] else None
     count = "SELECT count(*) FROM rollcall.audit"
     if path.endswith("/members") and body is not None:
         body = {"user_ids": []}

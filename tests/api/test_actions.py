@@ -24,7 +24,7 @@ def test_every_action_has_a_menu_and_a_reason_when_it_is_not_allowed(standing):
         assert row["menu"] in ("status", "security", "other")
         assert row["allowed"] == ("reason" not in row)
     assert {row["action"] for row in actions(standing, standing.create_user())} == {
-        "activate", "inactivate", "invite", "set_password", "send_password_reset", "edit"}
+        "activate", "inactivate", "invite", "set_password", "send_password_reset", "edit", "delete"}
 
 
 def test_actions_say_which_permission_or_policy_stands_in_the_way(standing):

@@ -13,9 +13,9 @@ GENERATED = ROOT / "build" / "generated" / "queries.c"
 # The worker's claims and sweeps, and what is about the database as a whole (DESIGN.md §3).
 SPANNING = {
     "audit_months_ahead", "deadline_next", "sweep_expired_invitations", "sweep_released_locks", "sweep_unfinished_guesses", "idle_stale_organizations",
-    "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "outbox_claim", "outbox_read", "outbox_settle",
+    "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "purge_deletions", "purge_audit_values", "outbox_claim", "outbox_read", "outbox_settle",
     "outbox_next", "outbox_depth", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
-    "schema_lock_wait", "schema_audit_partitions", "schema_role_exists", "schema_grants",
+    "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants",
 }
 # These find an organization, by what a stranger calls it.
 FINDING = {"organization_find", "organization_founder"}
@@ -64,7 +64,7 @@ def test_a_query_binds_its_organization_unless_it_is_flagged(name):
         assert params and params[0] == "org_id" and re.search(r"\$1\b", sql), "bind org_id, or flag it all_organizations"
 
 
-TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field)\b"
+TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field|deletion|deleted_user|assignment)\b"
 
 
 @pytest.mark.parametrize("name", [name for name in QUERIES if "QUERY_ALL_ORGANIZATIONS" not in QUERIES[name][2]])

@@ -26,7 +26,7 @@ ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
 # Tables in which the programs' role may delete rows; in all others it may not.
 DELETABLE = {"session", "outbox", "login_throttle", "users", "role", "department", "position", "user_group", "group_member", "field",
-             "photo", "day_off", "assignment"}
+             "photo", "day_off", "assignment", "deletion"}
 numbers = itertools.count(1)
 
 

@@ -23,7 +23,7 @@
 static const char *const event_names[EVENT_COUNT] = {
 	"create", "accept", "admin sets password", "login", "activate", "inactivate", "invite",
 	"link expires", "idle", "idle warning", "wrong password", "release", "request reset",
-	"admin sends reset", "complete reset", "change own password",
+	"admin sends reset", "complete reset", "change own password", "delete",
 };
 
 /* "column=value column=value", on top of the defaults; null for SQL NULL. */
@@ -79,6 +79,7 @@ static const struct cell grid[EVENT_COUNT][4] = {
 	[EVENT_ADMIN_SENDS_RESET] =   { NO(STATE_CONFLICT),     TO(A),                      NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
 	[EVENT_COMPLETE_RESET] =      { TO(A),                  TO(A),                      NO(LINK_REVOKED),    NO(LINK_REVOKED) },
 	[EVENT_CHANGE_OWN_PASSWORD] = { NO(STATE_CONFLICT),     TO(A),                      NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
+	[EVENT_DELETE] =              { NO(POLICY),             NO(POLICY),                 NO(POLICY),          NO(POLICY) },
 };
 
 static void
@@ -437,6 +438,23 @@ static const struct expected cases[] = {
 	{ "one's own password", "", EVENT_CHANGE_OWN_PASSWORD, { .status = A, SIGNED }, KEEPS(A), .effects = OWN },
 	{ "one's own password, with a link still open (S1-09)", WETRACK, EVENT_CHANGE_OWN_PASSWORD, { .status = A, ASKED, .has_password = true },
 		KEEPS(A), .effects = OWN, .invitation = INVITATION_REVOKE },
+
+	/* delete */
+	{ "nobody is deleted where the policy forbids it (S1-31, S2-14, S3-24)", "", EVENT_DELETE, { .status = A, SIGNED }, DENIED_BY(deletion) },
+	{ "erased (S4-23)", "deletion=erase", EVENT_DELETE, { .status = A, SIGNED }, GOES(STATUS_NONE, BY_ADMIN), .effects = OUT },
+	{ "anonymised", "deletion=anonymise", EVENT_DELETE, { .status = I, SIGNED }, GOES(STATUS_NONE, BY_ADMIN), .effects = OUT },
+	{ "with a link still open", "deletion=erase", EVENT_DELETE, { .status = P, ASKED },
+		GOES(STATUS_NONE, BY_ADMIN), .effects = OUT, .invitation = INVITATION_REVOKE },
+	{ "locked", "deletion=erase", EVENT_DELETE, { LOCK_OF(A), SIGNED }, GOES(STATUS_NONE, BY_ADMIN), .effects = OUT },
+	{ "an administrator beside another", "deletion=erase", EVENT_DELETE, { .status = A, SIGNED, ADMIN },
+		GOES(STATUS_NONE, BY_ADMIN), .effects = OUT | REDUCES },
+	{ "never the last administrator", "deletion=erase", EVENT_DELETE, { .status = A, SIGNED, LAST }, DENIED(LAST_ADMINISTRATOR) },
+	{ "not a second time", "deletion=anonymise", EVENT_DELETE, { .status = I, .is_anonymised = true }, DENIED(STATE_CONFLICT) },
+	{ "who was anonymised is not activated", "", EVENT_ACTIVATE, { .status = I, .is_anonymised = true, .brings_password = true },
+		DENIED(STATE_CONFLICT) },
+	{ "nor given a password", "", EVENT_ADMIN_SETS_PASSWORD, { .status = I, .is_anonymised = true }, DENIED(STATE_CONFLICT) },
+	{ "nor invited", "invitation_resend_to=any", EVENT_INVITE, { .status = I, .is_anonymised = true }, DENIED(STATE_CONFLICT) },
+	{ "nor let in", "", EVENT_LOGIN, { .status = I, .is_anonymised = true }, DENIED(LOGIN_FAILED) },
 };
 
 static unsigned
@@ -523,6 +541,7 @@ SET(idle_after, p->policy.idle_after = v == 0 ? NULL : "P3M")
 SET(idle_warn_days, p->policy.idle_warn_days = v == 0 ? "{}" : "{14,3}")
 SET(admin_password_notice, p->policy.admin_password_notice = v != 0)
 SET(password_self_reset, p->policy.password_self_reset = v != 0)
+SET(deletion, p->policy.deletion = (enum deletion)v)
 SET(email_change, p->policy.email_change = (enum email_change)v)
 SET(login_identifier, p->policy.login_identifier = (enum login_identifier)v)
 SET(expiry_recipient, p->policy.invitation_expiry_recipient = (enum expiry_recipient)v)
@@ -532,6 +551,7 @@ SET(invitation, p->user.invitation = (enum invitation_state)v)
 SET(has_email, p->user.has_email = v != 0)
 SET(has_password, p->user.has_password = v != 0)
 SET(administrator, p->user.is_administrator = v > 0; p->user.is_last_administrator = v > 1)
+SET(is_anonymised, p->user.is_anonymised = v != 0)
 SET(renewals, p->user.renewals = v)
 SET(lock_mail_release, p->user.lock_mail_release = v != 0)
 SET(through_administrator, p->user.through_administrator = v != 0)
@@ -572,12 +592,15 @@ static const struct dimension dimensions[] = {
 	D(invitation, INVITATION_REVOKED + 1, EXISTING),
 	D(administrator, 3, EXISTING),
 	D(status_before_lock, 2, ON(RELEASE) | ON(COMPLETE_RESET)),
+	D(deletion, 3, ON(DELETE)),
+	D(is_anonymised, 2, EXISTING),
 	D(email_change, 2, 0),
 	D(login_identifier, 3, 0),
 	D(expiry_recipient, 2, 0),
 };
 
-/* Only an active user is an administrator, and before an invitation there is nobody. */
+/* Only an active user is an administrator, only an inactive one is anonymised, and before
+ * an invitation there is nobody. */
 static void
 make_consistent(struct point *point)
 {
@@ -585,6 +608,8 @@ make_consistent(struct point *point)
 		point->user.is_administrator = false;
 		point->user.is_last_administrator = false;
 	}
+	if (point->user.status != STATUS_INACTIVE)
+		point->user.is_anonymised = false;
 	if (point->user.status == STATUS_NONE)
 		point->user.invitation = INVITATION_NONE;
 }
@@ -613,7 +638,8 @@ check_status(const struct user_state *user, enum user_event event, const struct 
 	bool leaves_active = user->status == STATUS_ACTIVE && t->status != STATUS_ACTIVE;
 
 	assert_int_equal(t->status_changes, t->status != user->status);
-	assert_true(t->status != STATUS_NONE);
+	assert_int_equal(t->status == STATUS_NONE, event == EVENT_DELETE);
+	assert_true(event != EVENT_DELETE || !user->is_anonymised);
 	if (t->status_changes && t->status == STATUS_PENDING) {
 		assert_true(event == EVENT_CREATE
 			|| (user->status == STATUS_LOCKED && user->status_before_lock == STATUS_PENDING

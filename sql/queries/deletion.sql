@@ -1,0 +1,202 @@
+-- Deleting users (DESIGN.md §6, Deletion): asking for it, confirming it, doing it.
+--
+-- Both ways remove the row, and what hangs on it goes by its foreign keys: sessions,
+-- password, invitation, reset links, memberships, assignments. Anonymising makes a new row
+-- of the same id without a name, in the same statement: whoever waited for the old row
+-- finds it gone and reads again, so nothing is hung on the new one by mistake.
+
+-- fragment: deletion_view
+    d.id, d.state, CASE WHEN d.state = 'pending' THEN d.code END AS code, cardinality(d.user_ids) AS count,
+    d.reference_counts AS "references", d.expires_at
+
+-- What client applications have registered for these users, and would lose.
+-- fragment: deletion_references
+(SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.user_id, f.app, f.type), '[]')
+     FROM (SELECT a.user_id, a.app, a.type, count(*) AS count
+           FROM rollcall.assignment a
+           WHERE a.org_id = :org_id AND a.user_id = ANY (:user_ids::uuid[])
+           GROUP BY a.user_id, a.app, a.type) f)
+
+-- Somebody who administers and is not among these.
+-- fragment: administrator_remains
+(EXISTS (
+    SELECT FROM rollcall.role ar
+    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active'
+    WHERE ar.org_id = :org_id AND a.id <> ALL (:user_ids::uuid[])
+      AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}'))
+ OR EXISTS (
+    SELECT FROM rollcall.users a
+    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
+    WHERE a.org_id = :org_id AND a.id <> ALL (:user_ids::uuid[]) AND a.status = 'active' AND a.own_permissions <> '{}'
+      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
+           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')))
+
+-- What is true of the set as a whole.
+-- name: deletion_facts (org_id, user_ids)
+SELECT :{deletion_references} AS "references", :{administrator_remains} AS administrator_remains, :{policy_columns}
+FROM rollcall.policy p
+WHERE p.org_id = :org_id;
+
+-- name: deletion_subjects (org_id, user_ids)
+SELECT :{subject}
+FROM :{subject_from}
+WHERE u.org_id = :org_id AND u.id = ANY (:user_ids::uuid[])
+ORDER BY u.id;
+
+-- name: deletion_get (org_id, id)
+SELECT :{deletion_view}
+FROM rollcall.deletion d
+WHERE d.org_id = :org_id AND d.id = :id;
+
+-- name: deletion_create (org_id, id, mode, code, user_ids, versions, references, audit_id, actor) writes
+WITH made AS (
+    INSERT INTO rollcall.deletion (org_id, id, state, mode, code, maker_kind, maker_id, user_ids, versions, reference_counts)
+    SELECT :org_id, :id, 'pending', :mode, :code, a.kind, a.id, :user_ids::uuid[], :versions::bigint[], :references::jsonb
+    FROM jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid)
+    RETURNING id, mode, user_ids
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'deletion.created', 'deletion', made.id,
+    jsonb_build_object('count', jsonb_build_array(NULL, cardinality(made.user_ids)), 'mode', jsonb_build_array(NULL, made.mode)),
+    a.ip, a.request_id
+FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
+
+-- Whether there is one that he may confirm, alive or not.
+-- name: deletion_find (org_id, id, maker_kind, maker_id)
+SELECT d.state
+FROM rollcall.deletion d
+WHERE d.org_id = :org_id AND d.id = :id AND d.maker_kind = :maker_kind AND d.maker_id = :maker_id::uuid;
+
+-- A number is counted as it is compared: however many are sent at once, two wrong ones
+-- are answered and the third ends it.
+-- name: deletion_try (org_id, id, maker_kind, maker_id, code, audit_id, actor) writes
+WITH tried AS (
+    UPDATE rollcall.deletion d SET
+        wrong_codes = d.wrong_codes + (d.code IS DISTINCT FROM :code)::integer,
+        state = CASE WHEN d.expires_at <= now() OR d.code IS DISTINCT FROM :code AND d.wrong_codes >= 2 THEN 'dead' ELSE d.state END
+    WHERE d.org_id = :org_id AND d.id = :id AND d.maker_kind = :maker_kind AND d.maker_id = :maker_id::uuid AND d.state = 'pending'
+    RETURNING d.id, d.state, d.code IS NOT DISTINCT FROM :code AS is_right, d.expires_at <= now() AS has_passed,
+        d.mode, d.user_ids, d.versions, d.reference_counts
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, :audit_id, a.kind, a.id, 'deletion.died', 'deletion', t.id,
+        jsonb_build_object('reason', jsonb_build_array(NULL, CASE WHEN t.has_passed THEN 'expired' ELSE 'wrong_code' END)),
+        a.ip, a.request_id
+    FROM tried t, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+    WHERE t.state = 'dead'
+)
+SELECT state, is_right, mode, user_ids, versions, reference_counts FROM tried;
+
+-- The set is not what it was any more.
+-- name: deletion_kill (org_id, id, audit_id, actor) writes
+WITH killed AS (
+    UPDATE rollcall.deletion d SET state = 'dead'
+    WHERE d.org_id = :org_id AND d.id = :id AND d.state = 'pending'
+    RETURNING d.id
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'deletion.died', 'deletion', killed.id,
+    jsonb_build_object('reason', jsonb_build_array(NULL, 'changed')), a.ip, a.request_id
+FROM killed, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
+
+-- Before user_delete in the same transaction: what is assigned to them meanwhile waits, so
+-- that the next statement sees all that was assigned before.
+-- name: deletion_lock (org_id, user_ids)
+SELECT u.id
+FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.id = ANY (:user_ids::uuid[])
+ORDER BY u.id
+FOR UPDATE;
+
+-- All of them or none: each as he was seen, with the references that were seen, under the
+-- policy that was seen. The deletion is done with it; one that nobody had to confirm is
+-- written down here.
+-- name: user_delete (org_id, deletion_id, mode, user_ids, versions, audit_ids, references, admin_epoch, audit_id, actor) versioned writes
+WITH item AS MATERIALIZED (
+    SELECT * FROM unnest(:user_ids::uuid[], :versions::bigint[], :audit_ids::uuid[]) AS t (id, version, audit_id)
+),
+locked AS MATERIALIZED (
+    SELECT u.id, u.kind, u.version, u.created_at, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name, i.audit_id
+    FROM rollcall.users u
+    JOIN item i ON i.id = u.id AND i.version = u.version
+    WHERE u.org_id = :org_id AND u.anonymised_at IS NULL
+    ORDER BY u.id
+    FOR UPDATE OF u
+),
+unchanged AS MATERIALIZED (
+    SELECT p.deletion
+    FROM rollcall.policy p
+    WHERE p.org_id = :org_id AND p.deletion = :mode
+      AND (SELECT count(*) FROM locked) = cardinality(:user_ids::uuid[])
+      AND :{deletion_references} = :references::jsonb
+),
+gate AS (
+    UPDATE rollcall.organization SET admin_epoch = admin_epoch + 1
+    WHERE id = :org_id AND admin_epoch = :admin_epoch::bigint AND EXISTS (SELECT FROM unchanged)
+    RETURNING id
+),
+recorded AS (
+    INSERT INTO rollcall.deletion AS d (org_id, id, state, mode, maker_kind, maker_id, user_ids, versions, reference_counts)
+    SELECT :org_id, :deletion_id, 'done', :mode, a.kind, a.id, :user_ids::uuid[], :versions::bigint[], :references::jsonb
+    FROM unchanged, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid)
+    WHERE :admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate)
+    ON CONFLICT (org_id, id) DO UPDATE SET state = 'done' WHERE d.state = 'pending' AND d.expires_at > now()
+    RETURNING d.id
+),
+removed AS (
+    DELETE FROM rollcall.users u USING locked l, recorded
+    WHERE u.org_id = :org_id AND u.id = l.id
+    RETURNING l.*
+),
+nameless AS (
+    INSERT INTO rollcall.users (org_id, id, first_name, last_name, kind, status, status_reason, version, created_at, anonymised_at)
+    SELECT :org_id, r.id, r.first_name, r.last_name, r.kind, 'inactive', 'by_admin', r.version + 1, r.created_at, now()
+    FROM removed r
+    WHERE :mode = 'anonymise'
+),
+remembered AS (
+    INSERT INTO rollcall.deleted_user (org_id, id, pseudonym, mode)
+    SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, :mode FROM removed r
+),
+values_emptied AS (
+    UPDATE rollcall.audit_value v SET changes = '{}'
+    FROM removed r
+    WHERE v.org_id = :org_id AND v.user_id = r.id
+),
+-- What is queued is not sent, and his address is forgotten with what was.
+mails_emptied AS (
+    UPDATE rollcall.outbox m SET
+        state = CASE m.state WHEN 'queued' THEN 'cancelled' ELSE m.state END,
+        last_reply = CASE m.state WHEN 'queued' THEN 'no longer wanted' END,
+        recipient = NULL,
+        data = '{}'
+    FROM removed r
+    WHERE m.org_id = :org_id AND m.user_id = r.id
+),
+audited AS (
+    INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+    SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id
+    FROM (
+        SELECT r.audit_id AS id, 'user.deleted' AS action, 'user' AS subject_kind, r.id AS subject_id,
+            jsonb_build_object('deletion', jsonb_build_array(NULL, :mode::text)) AS changes
+        FROM removed r
+        UNION ALL
+        SELECT :audit_id::uuid, 'deletion.done', 'deletion', d.id,
+            jsonb_build_object('count', jsonb_build_array(NULL, cardinality(:user_ids::uuid[])), 'mode', jsonb_build_array(NULL, :mode::text))
+        FROM recorded d
+    ) s, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+)
+SELECT id FROM recorded;
+
+-- Whether there is or ever was such a user.
+-- name: user_existed (org_id, user_id)
+SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id
+UNION ALL
+SELECT x.id FROM rollcall.deleted_user x WHERE x.org_id = :org_id AND x.id = :user_id;
+
+-- name: purge_deletions (limit) writes all_organizations
+DELETE FROM rollcall.deletion d
+WHERE (d.org_id, d.id) IN (
+    SELECT x.org_id, x.id FROM rollcall.deletion x WHERE x.created_at < now() - interval '30 days'
+    LIMIT :limit::integer FOR UPDATE SKIP LOCKED);
