@@ -352,6 +352,8 @@ deletion_reply(struct request *rq)
 {
 	const struct deletion_case *deletion = rq->data;
 
+	if (deletion->has_changed && request_rows(rq, 0) == 0)
+		return request_problem(rq, PROBLEM_DELETION_DEAD);
 	if (deletion->has_changed)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT,
 			deletion->policy.deletion == DELETION_FORBIDDEN ? "deletion" : NULL,

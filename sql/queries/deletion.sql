@@ -88,7 +88,7 @@ audited AS (
 )
 SELECT state, is_right, mode, user_ids, versions, reference_counts FROM tried;
 
--- The set is not what it was any more.
+-- The set is not what it was any more; no row: somebody has confirmed it meanwhile.
 -- name: deletion_kill (org_id, id, audit_id, actor) writes
 WITH killed AS (
     UPDATE rollcall.deletion d SET state = 'dead'
@@ -98,7 +98,8 @@ WITH killed AS (
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
 SELECT :org_id, :audit_id, a.kind, a.id, 'deletion.died', 'deletion', killed.id,
     jsonb_build_object('reason', jsonb_build_array(NULL, 'changed')), a.ip, a.request_id
-FROM killed, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
+FROM killed, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+RETURNING subject_id AS id;
 
 -- Before user_delete in the same transaction: what is assigned to them meanwhile waits, so
 -- that the next statement sees all that was assigned before.

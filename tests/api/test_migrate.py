@@ -101,6 +101,35 @@ def test_the_audit_has_partitions_for_every_moment_from_last_month_to_two_years_
     assert "made 2 partitions of the audit" in migrate(cluster, migrated).stdout
 
 
+ORGANIZATION = """WITH made AS (INSERT INTO rollcall.organization (id, slug, name, contact_email)
+    VALUES (gen_random_uuid(), '{slug}', 'O', 'o@example.org') RETURNING id)
+    INSERT INTO rollcall.policy (org_id, audit_retention) SELECT id, {kept} FROM made"""
+
+
+def test_months_of_the_audit_that_no_organization_keeps_are_dropped_with_their_values(cluster, migrated):
+    month = lambda months: sql(cluster, migrated, "SELECT to_char(now() AT TIME ZONE 'UTC' + make_interval(months => %s), 'YYYY_MM')", months)[0][0]
+    bound = ("(lpad(to_hex((extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => {})) * 1000)::bigint), 12, '0')"
+             " || '70008000000000000000')::uuid")
+    for months in (-15, -14, -6):
+        low, high = (sql(cluster, migrated, f"SELECT {bound.format(n)}")[0][0] for n in (months, months + 1))
+        sql(cluster, migrated, f"SET ROLE rollcall_owner; CREATE TABLE rollcall.audit_{month(months)} PARTITION OF rollcall.audit"
+                               f" FOR VALUES FROM ('{low}') TO ('{high}')")
+        sql(cluster, migrated, "INSERT INTO rollcall.audit_value VALUES (gen_random_uuid(), %s, gen_random_uuid(), '{}')", low)
+    sql(cluster, migrated, ORGANIZATION.format(slug="brief", kept="'P30D'"))
+    sql(cluster, migrated, ORGANIZATION.format(slug="eternal", kept="NULL"))
+    assert "no organization keeps" not in migrate(cluster, migrated).stdout
+    sql(cluster, migrated, "UPDATE rollcall.policy SET audit_retention = 'P1Y' WHERE audit_retention IS NULL")
+    told = f"2 partitions of the audit that no organization keeps, audit_{month(-15)} to audit_{month(-14)}"
+    assert f"would drop {told}" in migrate(cluster, migrated, "--dry-run").stdout
+    assert f"dropped {told}" in migrate(cluster, migrated).stdout
+    assert f"audit_{month(-6)}" in tables(cluster, migrated) and f"audit_{month(-14)}" not in tables(cluster, migrated)
+    assert sql(cluster, migrated, "SELECT count(*) FROM rollcall.audit_value") == [(1,)]
+    # What migrate itself would make again is not dropped, however short the retention.
+    sql(cluster, migrated, "UPDATE rollcall.policy SET audit_retention = 'P30D'")
+    assert "dropped 1 partition of the audit" in migrate(cluster, migrated).stdout
+    assert len(migrate(cluster, migrated).stdout.splitlines()) == 1
+
+
 def test_the_programs_hold_what_they_need_and_no_more(cluster, migrated):
     held = dict(sql(cluster, migrated, """
         SELECT relname, coalesce(string_agg(privilege_type, ',' ORDER BY privilege_type), '')

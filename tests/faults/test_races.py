@@ -99,6 +99,125 @@ def test_login_against_inactivate(server_only, race):
     print(codes(outcomes))
 
 
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_accept_against_delete(server_only, race, mode):
+    """Whichever comes first, he is gone in the end; a set that changed under its number is not deleted."""
+    server_only.set_policy(deletion=mode)
+    outcomes, accepting, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS // 2):
+        user = server_only.create_user()
+        link = server_only.token_of(server_only.link(user))
+        accepted, deleted = race(lambda: accepting.post("/v1/invitations/accept", {"token": link, "password": PASSWORD}), delete(admin, user))
+        tally(outcomes, accepted, deleted)
+        if deleted.status == 200:
+            assert accepted.code == "link_revoked", accepted
+            assert is_gone(server_only, user)
+        else:
+            assert (accepted.status, deleted.code) == (200, "state_conflict"), (accepted, deleted)
+            assert server_only.user(user)["status"] == "active"
+            delete(admin, user)().ok(200)
+        server_only.login(user["email"], PASSWORD).refused(401, "login_failed")
+        server_only.anyone.post("/v1/invitations/accept", {"token": link, "password": OTHER}).refused(410, "link_revoked")
+    print(codes(outcomes))
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_login_against_delete(server_only, race, mode):
+    """No session is left, neither one that was made just before nor one that would be made just after."""
+    server_only.set_policy(deletion=mode)
+    outcomes, signing_in, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for _ in range(ROUNDS // 2):
+        user = server_only.create_user(password=PASSWORD)
+        session, deleted = race(lambda: signing_in.post("/v1/sessions", {"login": user["email"], "password": PASSWORD}), delete(admin, user))
+        tally(outcomes, session, deleted)
+        deleted.ok(200)
+        # Between being found and being counted he may have gone: that login is to ask again.
+        assert session.status in (201, 401, 503), session
+        server_only.login(user["email"], PASSWORD).refused(401, "login_failed")
+        assert is_gone(server_only, user)
+        assert server_only.value("SELECT count(*) FROM rollcall.session WHERE user_id = %s", user["id"]) == 0
+        if session.status == 201:
+            server_only.client(session["token"]).get("/v1/auth/verify").refused(401)
+    print(codes(outcomes))
+
+
+def delete(client, user):
+    """The second call of a deletion whose first one has been made."""
+    deletion = client.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    return lambda: client.post(f"/v1/users/deletions/{deletion['id']}/confirm", {"code": deletion["code"]})
+
+
+def is_gone(system, user):
+    return system.value("SELECT count(*) FROM rollcall.users WHERE id = %s AND anonymised_at IS NULL", user["id"]) == 0
+
+
+def test_two_confirms_of_one_deletion(server_only, race):
+    """One is done, the other finds it done; and the audit tells it once."""
+    server_only.set_policy(deletion="erase")
+    admins = [server_only.client(server_only.admin_token) for _ in range(2)]
+    for _ in range(ROUNDS // 2):
+        users = [server_only.create_user() for _ in range(2)]
+        deletion = admins[0].post("/v1/users/deletions", {"user_ids": [user["id"] for user in users]}).ok(201)
+        answers = race(*[lambda client=client: client.post(f"/v1/users/deletions/{deletion['id']}/confirm", {"code": deletion["code"]})
+                         for client in admins])
+        assert sorted(answer.code or answer.status for answer in answers if answer.status != 200) == ["deletion_dead"], answers
+        assert all(is_gone(server_only, user) for user in users)
+    assert server_only.value("SELECT count(*) FROM rollcall.audit WHERE action = 'deletion.done'") == ROUNDS // 2
+    assert server_only.value("SELECT count(*) FROM rollcall.audit WHERE action = 'user.deleted'") == ROUNDS // 2 * 2
+
+
+def test_wrong_numbers_at_once_are_all_counted(server_only, race):
+    """However they fall, two are refused, and what comes behind the third finds it dead."""
+    server_only.set_policy(deletion="erase")
+    admins = [server_only.client(server_only.admin_token) for _ in range(2)]
+    user = server_only.create_user()
+    for _ in range(ROUNDS // 4):
+        deletion = admins[0].post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+        calls = [lambda client=client: client.post(f"/v1/users/deletions/{deletion['id']}/confirm", {"code": "0"}) for client in admins]
+        first, second = list(race(*calls)), list(race(*calls))
+        assert [answer.code for answer in first] == ["wrong_code"] * 2, first
+        assert [answer.code for answer in second] == ["deletion_dead"] * 2, second
+    assert not is_gone(server_only, user)
+
+
+def test_two_administrators_deleting_each_other(server_only, race):
+    server_only.set_policy(deletion="erase", deletion_confirmation="none")
+    first = {"id": server_only.admin_id}
+    for _ in range(max(ROUNDS // 5, 20)):
+        server_only._admin = server_only.client(server_only.plant_session(first))
+        second = server_only.create_administrator()
+        clients = [server_only.client(server_only.plant_session(user)) for user in (first, second)]
+        answers = race(*[lambda client=client, user=user: client.post("/v1/users/deletions", {"user_ids": [user["id"]]})
+                         for client, user in zip(clients, (second, first), strict=True)])
+        assert sum(answer.status == 201 for answer in answers) == 1, answers
+        loser = answers[0] if answers[0].status != 201 else answers[1]
+        assert loser.code in ("last_administrator", "unauthenticated", "invalid_body"), loser
+        left = server_only.sql("SELECT id FROM rollcall.users WHERE status = 'active'")
+        assert len(left) == 1
+        first = {"id": str(left[0])}
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_an_assignment_against_delete(server_only, race, mode):
+    """Either the set has changed, or there is nobody to assign to: nothing is detached that was not announced."""
+    server_only.set_policy(deletion=mode)
+    admin, outcomes = server_only.client(server_only.admin_token), {}
+    with server_only.cluster.connect(server_only.database) as db:
+        def assign():
+            done = db.execute("INSERT INTO rollcall.assignment (org_id, app, type, resource, relation, user_id)"
+                              " SELECT org_id, 'jobs', 'route', id, 'driver', id FROM rollcall.users WHERE id = %s AND status = 'pending' FOR KEY SHARE",
+                              [user["id"]])
+            return "assigned" if done.rowcount == 1 else "refused"
+
+        for _ in range(ROUNDS // 2):
+            user = server_only.create_user()
+            assigned, deleted = race(assign, delete(admin, user))
+            outcomes[assigned, deleted.status] = outcomes.get((assigned, deleted.status), 0) + 1
+            assert (assigned, deleted.status) in (("assigned", 409), ("refused", 200)), (assigned, deleted)
+            assert is_gone(server_only, user) == (assigned == "refused")
+    print(outcomes)
+
+
 REMOVALS = {
     "inactivate": lambda client, user: client.post(f"/v1/users/{user['id']}/inactivate"),
     "take the role": lambda client, user: client.patch(f"/v1/users/{user['id']}", {"role_id": None}),
