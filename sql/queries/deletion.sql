@@ -190,6 +190,10 @@ audited AS (
 )
 SELECT id FROM recorded;
 
+-- Whom a mail is about.
+-- fragment: is_deleted
+EXISTS (SELECT FROM rollcall.deleted_user x WHERE x.org_id = m.org_id AND x.id = m.user_id)
+
 -- Whether there is or ever was such a user.
 -- name: user_existed (org_id, user_id)
 SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id

@@ -149,8 +149,9 @@ free AS MATERIALIZED (
 settled AS (
     UPDATE rollcall.outbox m SET
         state = t.state,
-        last_reply = t.reply,
-        recipient = coalesce(t.recipient, m.recipient),
+        last_reply = CASE WHEN NOT :{is_deleted} THEN t.reply END,
+        -- Who was deleted while it was sent is not written down again.
+        recipient = CASE WHEN NOT :{is_deleted} THEN coalesce(t.recipient, m.recipient) END,
         sent_at = CASE WHEN t.state = 'sent' THEN now() ELSE m.sent_at END,
         attempts = m.attempts - t.unattempted::integer,
         run_at = now() + make_interval(secs => coalesce(t.delay_s, 0)),

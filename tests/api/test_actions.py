@@ -31,7 +31,7 @@ def test_actions_say_which_permission_or_policy_stands_in_the_way(standing):
     user = standing.create_user(own_permissions=["audit:read"])
     reader = standing.client(standing.make_key("users:read"))
     assert {row["reason"] for row in actions(standing, user, reader)} == {"permission_missing"}
-    writer = standing.client(standing.make_key("users:read", "users:write", "users:invite", "users:password"))
+    writer = standing.client(standing.make_key("users:read", "users:write", "users:invite", "users:password", "users:delete"))
     assert {row["reason"] for row in actions(standing, user, writer)} == {"exceeds_your_permissions"}
     active = standing.create_active()
     invite = next(row for row in actions(standing, active) if row["action"] == "invite")

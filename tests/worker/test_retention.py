@@ -1,4 +1,7 @@
 """What the clock forgets: old deletions, and the personal values of an audit that is older than its organization keeps it."""
+import pytest
+from support.outbox import wait_settled
+from support.sink import Gate
 from support.waiting import wait_until
 
 
@@ -21,3 +24,17 @@ def test_old_deletions_and_old_values_go_and_young_ones_stay(rollcall):
     wait_until(lambda: rollcall.value(kept, rollcall.org_id) == 1)
     assert rollcall.value(kept, other["id"]) == 1201, "an organization without audit_retention keeps for ever"
     assert rollcall.sql("SELECT state FROM rollcall.deletion") == ["done"]
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_who_is_deleted_while_his_mail_is_sent_is_not_written_down_again(rollcall, mode):
+    rollcall.set_policy(deletion=mode, deletion_confirmation="none")
+    gate = Gate(1)
+    rollcall.sink.behave("*", gate, at="accepted", times=1)
+    user = rollcall.create_user()
+    gate.wait_reached()
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    gate.open()
+    wait_settled(rollcall)
+    wait_until(lambda: rollcall.value("SELECT state FROM rollcall.outbox WHERE user_id = %s", user["id"]) == "sent")
+    assert user["email"] not in str(rollcall.sql("SELECT to_jsonb(m) FROM rollcall.outbox m"))
