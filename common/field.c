@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -200,12 +201,33 @@ is_option(const struct field *field, const char *text)
 	return false;
 }
 
+/* Digits of a JSON number, at least as many as PostgreSQL shows of it: 1e3 has four. */
+static long
+count_digits(const char *number)
+{
+	const char *point, *exponent;
+
+	number += *number == '-';
+	const long whole = (long)strspn(number, "0123456789");
+	point = number + whole;
+	const long fraction = *point == '.' ? (long)strspn(point + 1, "0123456789") : 0;
+	exponent = point + strcspn(point, "eE");
+	const long shift = *exponent != '\0' ? strtol(exponent + 1, NULL, 10) : 0;
+	const long before = whole + shift, after = fraction - shift;
+	return (before > 1 ? before : 1) + (after > 0 ? after : 0);
+}
+
+/* What our own reader of JSON would not take back (json.h) is not let in: 1e300 is stored
+ * as one and three hundred zeros. */
 static bool
 takes_number(struct json_object *value, struct field_fault *fault)
 {
 	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
 		return refuse(fault, "wrong_type", "This is a number.");
-	return isfinite(json_object_get_double(value)) ? true : refuse(fault, "invalid", "A number is finite.");
+	if (!isfinite(json_object_get_double(value)))
+		return refuse(fault, "invalid", "A number is finite.");
+	return count_digits(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN)) <= FIELD_DIGITS_MAX ? true
+		: refuse(fault, "too_long", "A number has at most 18 digits when it is written out.");
 }
 
 bool

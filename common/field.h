@@ -20,6 +20,7 @@ struct pattern;
 #define FIELD_TEXT_MAX 1000		/* characters */
 #define FIELD_LABEL_MAX 200		/* characters of a label or an option */
 #define FIELD_KEY_MAX 63
+#define FIELD_DIGITS_MAX 18		/* of a number, written out */
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOLEAN, FIELD_DATE, FIELD_CHOICE };
 extern const char *const field_types[];		/* words in the enum's order, NULL-ended */

@@ -33,7 +33,8 @@ resource_list(struct request *rq)
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	return request_queries(rq, LANE_SLOW, (const struct statement[]){
-		{ resource_of(rq)->list, (const char *const[]){ rq->org_id, search, page->after_key, page->after_id, page->limit_text } },
+		{ resource_of(rq)->list, (const char *const[]){ rq->org_id, search, page->after_key, page->after_id, page->limit_text,
+			rq->caller.language } },
 		{ resource_of(rq)->count, (const char *const[]){ rq->org_id, search } },
 	}, page->wants_count ? 2 : 1);
 }
@@ -47,7 +48,8 @@ resource_list_reply(struct request *rq)
 enum step
 resource_get(struct request *rq)
 {
-	return request_query(rq, LANE_READ, resource_of(rq)->get, (const char *const[]){ rq->org_id, rq->path_values[0] });
+	return request_query(rq, LANE_READ, resource_of(rq)->get,
+		(const char *const[]){ rq->org_id, rq->path_values[0], rq->caller.language });
 }
 
 enum step
@@ -75,13 +77,14 @@ new_id(struct request *rq)
 	return id;
 }
 
-static struct statement
-statement_get(struct request *rq, const char *id)
+struct statement
+resource_statement_get(struct request *rq, const char *id)
 {
-	const char **params = arena_take(rq->scratch, sizeof(*params) * 2);
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 3);
 
 	params[0] = rq->org_id;
 	params[1] = id;
+	params[2] = rq->caller.language;
 	return (struct statement){ resource_of(rq)->get, params };
 }
 
@@ -97,7 +100,7 @@ resource_create(struct request *rq)
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body), new_id(rq),
 			request_actor(rq), changes_of(rq, NULL, rq->body) } },
-		statement_get(rq, the->id),
+		resource_statement_get(rq, the->id),
 	}, 2);
 }
 
@@ -105,7 +108,7 @@ enum step
 resource_edit(struct request *rq)
 {
 	const struct resource_case *the = rq->data;
-	const struct statement get = statement_get(rq, the->id);
+	const struct statement get = resource_statement_get(rq, the->id);
 
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);

@@ -6,9 +6,9 @@
  * who has puts a step of his own between them, most often before resource_create,
  * resource_edit or resource_remove. Queries take:
  *
- *     list    (org_id, search, after_key, after_id, limit)   sorted by name; cursor_key, id
+ *     list    (org_id, search, after_key, after_id, limit, [language])   sorted by name; cursor_key, id
  *     count   (org_id, search)
- *     get     (org_id, id)
+ *     get     (org_id, id, [language])
  *     create  (org_id, id, body, audit_id, actor, changes)
  *     edit    (org_id, id, version, patch, audit_id, actor, changes)   versioned
  *     remove  (org_id, id, version, audit_id, actor)                   versioned
@@ -32,6 +32,9 @@ struct resource_case {
 	const char *version;		/* NULL while it is made */
 	const char *before;		/* the object as JSON text; NULL while it is made */
 };
+
+/* The statement that reads one as the caller sees it. */
+struct statement resource_statement_get(struct request *rq, const char *id);
 
 extern const char *const resource_list_parameters[];	/* limit, cursor, count, q */
 

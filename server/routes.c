@@ -9,6 +9,7 @@
 #include "departments.h"
 #include "groups.h"
 #include "deletions.h"
+#include "fields.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
@@ -98,6 +99,11 @@ const struct route routes[] = {
 	{ HTTP_POST, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_add_steps },
 	{ HTTP_PUT, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_replace_steps },
 	{ HTTP_DELETE, "/v1/groups/{id}/members/{id}", NEEDS("users:write"), NULL, NULL, false, group_member_remove_steps },
+	{ HTTP_GET, "/v1/fields", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &fields },
+	{ HTTP_POST, "/v1/fields", NEEDS("org:write"), field_create_fields, NULL, true, field_create_steps, .resource = &fields },
+	{ HTTP_GET, "/v1/fields/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &fields },
+	{ HTTP_PATCH, "/v1/fields/{id}", NEEDS("org:write"), field_edit_fields, NULL, true, field_edit_steps, .resource = &fields },
+	{ HTTP_DELETE, "/v1/fields/{id}", NEEDS("org:write"), NULL, NULL, false, field_remove_steps, .resource = &fields },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

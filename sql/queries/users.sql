@@ -53,6 +53,11 @@ ARRAY(SELECT f.key FROM rollcall.field f
         WHERE f.org_id = u.org_id AND u.role_id = ANY (f.required_for_roles) AND NOT u.attributes ? f.key
         ORDER BY f.key)
 
+-- Whether there is any.
+-- fragment: is_incomplete
+EXISTS (SELECT FROM rollcall.field f
+        WHERE f.org_id = u.org_id AND u.role_id = ANY (f.required_for_roles) AND NOT u.attributes ? f.key)
+
 -- What became of the invitation's latest mail.
 -- fragment: delivery
 CASE WHEN d.id IS NOT NULL THEN jsonb_build_object('state', d.state, 'last_reply', d.last_reply,
@@ -126,21 +131,28 @@ SELECT :{subject},
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
 
--- What making a user needs to know: the policy, and the role that was named.
+-- What making a user needs to know: the policy, the fields, and the role that was named.
 -- name: user_create_load (org_id, role_id)
-SELECT r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns}
+SELECT r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns},
+    :{field_definitions} AS fields
 FROM rollcall.organization o
 JOIN rollcall.policy p ON p.org_id = o.id
 LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = :role_id::uuid
 WHERE o.id = :org_id;
 
 -- Only the row; its first transition comes behind it, before the same sync, and
--- brings status, invitation, mail and audit.
+-- brings status, invitation, mail and audit. A field or an option that went meanwhile:
+-- no row, and the transition finds nobody.
 -- name: user_insert (org_id, rows) writes
 WITH item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
         phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
         attributes jsonb, locale text, position text, group_ids uuid[])
+),
+held AS MATERIALIZED (
+    SELECT f.key, f.type, f.options FROM rollcall.field f
+    WHERE f.org_id = :org_id AND f.key IN (SELECT jsonb_object_keys(g.attributes) FROM item g)
+    FOR SHARE
 ),
 made AS (
     INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
@@ -149,16 +161,28 @@ made AS (
         t.role_id, coalesce(t.own_permissions, '{}'), t.department_id, :{inserted_position}, coalesce(t.attributes, '{}'), t.locale,
         'pending', 'created'
     FROM item t
+    CROSS JOIN LATERAL (SELECT coalesce(t.attributes, '{}') AS attributes) given
+    WHERE :{fields_stand}
+    RETURNING id
 )
 INSERT INTO rollcall.group_member (org_id, group_id, user_id)
-SELECT :org_id, g.id, t.id FROM item t, unnest(t.group_ids) AS g (id);
+SELECT :org_id, g.id, t.id FROM made JOIN item t ON t.id = made.id, unnest(t.group_ids) AS g (id);
 
 -- A merge patch: members that are absent stay. Gated by admin_epoch where the edit
 -- may take an administrator's permissions away.
 -- name: user_edit (org_id, user_id, version, patch, admin_epoch, audit_id, actor, changes, personal) versioned writes
-WITH locked AS MATERIALIZED (
+WITH held AS MATERIALIZED (
+    SELECT f.key, f.type, f.options FROM rollcall.field f
+    WHERE f.org_id = :org_id AND :patch::jsonb -> 'attributes' ? f.key
+    FOR SHARE
+),
+given AS (
+    SELECT coalesce(:patch::jsonb -> 'attributes', '{}') AS attributes
+),
+locked AS MATERIALIZED (
     SELECT u.id FROM rollcall.users u
     WHERE u.org_id = :org_id AND u.id = :user_id AND u.version = :version::bigint
+      AND (SELECT :{fields_stand} FROM given)
     FOR UPDATE
 ),
 gate AS (
