@@ -18,6 +18,7 @@
 #include "organizations.h"
 #include "policies.h"
 #include "positions.h"
+#include "role_schema.h"
 #include "sessions.h"
 #include "user_actions.h"
 #include "user_edit.h"
@@ -104,6 +105,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/fields/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &fields },
 	{ HTTP_PATCH, "/v1/fields/{id}", NEEDS("org:write"), field_edit_fields, NULL, true, field_edit_steps, .resource = &fields },
 	{ HTTP_DELETE, "/v1/fields/{id}", NEEDS("org:write"), NULL, NULL, false, field_remove_steps, .resource = &fields },
+	{ HTTP_GET, "/v1/roles/{id}/schema", NEEDS("users:read"), NULL, NULL, false, role_schema_steps },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

@@ -11,6 +11,7 @@
 
 #include "reply.h"
 #include "route.h"
+#include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
 
@@ -30,11 +31,13 @@ const struct body_field user_edit_fields[] = {
 	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
 	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "attributes", BODY_OBJECT },
 	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY },
 	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "role", BODY_READ_ONLY },
 	{ "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
 	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY }, { "last_login_at", BODY_READ_ONLY },
 	{ "last_active_at", BODY_READ_ONLY },
+	{ "incomplete", BODY_READ_ONLY },
 	{ 0 },
 };
 
@@ -60,6 +63,7 @@ struct user_editing {
 	struct buffer patch, changes, personal;	/* jsonb objects in the making */
 	bool email_changes, sends_new_link;
 	const char *new_email;
+	struct user_attributes attributes;
 	struct permission_set new_permissions;
 	bool permissions_change;
 	bool is_gated;			/* he may be an administrator less: admin_epoch */
@@ -194,6 +198,19 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 	user_structure_find_faults(rq, policy, row_text(rq->results[0], 0, "kind"));
 }
 
+/* A role that is new to him may ask for more than he has (S2-13). */
+static void
+check_attributes(struct request *rq, struct user_editing *edit)
+{
+	const char *old_role = row_text(rq->results[0], 0, "role_id");
+	const char *role = request_has(rq, "role_id") ? request_text(rq, "role_id") : old_role;
+
+	user_attributes_check(rq, &edit->the.subject.policy, &(struct user_attributes_facts){
+		.fields = row_text(rq->results[1], 0, "fields"), .role_id = role, .role_changes = !same_text(role, old_role),
+		.before = row_text(rq->results[0], 0, "attributes") },
+		&edit->attributes);
+}
+
 static enum step
 user_edit_check(struct request *rq)
 {
@@ -205,8 +222,10 @@ user_edit_check(struct request *rq)
 	edit = arena_take(rq->scratch, sizeof(*edit));
 	edit->the = *user_case(rq);
 	rq->data = edit;
-	if (rq->route->access != ACCESS_USER)	/* of oneself these fields are unknown */
+	if (rq->route->access != ACCESS_USER) {	/* of oneself these fields are unknown */
 		user_edit_find_faults(rq, edit);
+		check_attributes(rq, edit);
+	}
 	return request_answer_faults(rq);
 }
 
@@ -315,6 +334,8 @@ user_edit_record(struct request *rq)
 	collect_texts(rq, edit);
 	collect_permissions(rq, edit);
 	user_structure_collect(rq, &edit->patch, &edit->changes);
+	user_attributes_write(&edit->attributes, &edit->patch);
+	user_attributes_write_changes(&edit->attributes, &edit->changes, &edit->personal);
 	const char *patch = close_object(rq, &edit->patch);
 	const char *changes = close_object(rq, &edit->changes);
 	const char *personal = close_object(rq, &edit->personal);

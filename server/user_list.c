@@ -13,12 +13,12 @@
 
 const char *const user_list_parameters[] = {
 	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
-	"updated_since", "department_id", "group_id", NULL
+	"updated_since", "department_id", "group_id", "incomplete", NULL
 };
 
 /* How many of these the filter takes, the organization first; what comes behind them in a
  * query's list says where the page is. */
-#define FILTER_PARAMS 11
+#define FILTER_PARAMS 12
 #define SEARCH_PARAM 8
 #define PARAMS_MAX (FILTER_PARAMS + 6)
 
@@ -81,6 +81,7 @@ read_filter(struct request *rq, const char **params)
 	params[n++] = request_parameter(rq, "external_id");
 	params[n++] = list_read_time(rq, "updated_since");
 	params[n++] = list_read_search(rq, "q");
+	params[n++] = list_read_flag(rq, "incomplete") ? "true" : request_parameter(rq, "incomplete");
 	params[n++] = list_read_id(rq, "department_id");
 	params[n++] = list_read_id(rq, "group_id");
 }

@@ -13,6 +13,7 @@
 
 #include "reply.h"
 #include "text.h"
+#include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
 
@@ -33,12 +34,14 @@ const struct body_field user_create_fields[] = {
 	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
 	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "attributes", BODY_OBJECT },
 	{ "status", BODY_CHOICE, .choices = wanted_statuses },
 	{ "password", BODY_PASSWORD },
 	{ "invite", BODY_BOOL },
 	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status_reason", BODY_READ_ONLY },
 	{ "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
 	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "incomplete", BODY_READ_ONLY },
 	{ 0 },
 };
 
@@ -46,6 +49,7 @@ struct user_creation {
 	struct user_case the;		/* first: user_case(rq) works here too */
 	char id[UUID_TEXT_SIZE];
 	struct permission_set role_permissions;
+	struct user_attributes attributes;
 };
 
 /* A role id that is none was named as a fault already; the query must not see it. */
@@ -111,6 +115,9 @@ user_create_check(struct request *rq)
 	creation->role_permissions = permission_set_parse(rq->scratch, request_column(rq, "role_permissions"));
 	creation_facts(rq, creation);
 	user_create_find_faults(rq, &creation->the.subject.policy);
+	user_attributes_check(rq, &creation->the.subject.policy, &(struct user_attributes_facts){
+		.fields = request_column(rq, "fields"), .role_id = role_id_or_null(rq), .role_changes = true },
+		&creation->attributes);
 	return request_answer_faults(rq);
 }
 
@@ -160,6 +167,7 @@ creation_row(struct request *rq, const struct user_creation *creation)
 		json_write_value(&out, own);
 	}
 	user_structure_write_row(rq, &out);
+	user_attributes_write(&creation->attributes, &out);
 	buffer_puts(&out, "}]");
 	const char *row = arena_copy(rq->scratch, buffer_text(&out));
 	buffer_free(&out);

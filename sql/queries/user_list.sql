@@ -23,6 +23,7 @@ u.org_id = :org_id AND u.anonymised_at IS NULL
   AND (:department_id::uuid IS NULL OR u.department_id = :department_id::uuid)
   AND (:group_id::uuid IS NULL OR EXISTS (
       SELECT FROM rollcall.group_member g WHERE g.org_id = u.org_id AND g.group_id = :group_id::uuid AND g.user_id = u.id))
+  AND (:incomplete::boolean IS NULL OR :incomplete::boolean = coalesce(NOT u.attributes ?& need.keys, false))
 
 -- fragment: user_list_statuses
 (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
@@ -33,7 +34,7 @@ SELECT count(*) FILTER (WHERE newest.search LIKE lower(:search::text)) < 8 AS is
 
 -- fragment: by_status_forward
 (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
@@ -42,7 +43,7 @@ ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
@@ -51,7 +52,7 @@ ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
@@ -60,7 +61,7 @@ ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
@@ -68,7 +69,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 
--- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -81,13 +82,13 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name, page.id;
 
--- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
 found AS MATERIALIZED (
     SELECT (:ranks::integer[])[CASE u.status WHEN 'pending' THEN 1 WHEN 'active' THEN 2 WHEN 'inactive' THEN 3 ELSE 4 END] AS rank, u.sort_name, u.id
-    FROM rollcall.users u
+    FROM rollcall.users u :{required_of_role}
     WHERE (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
 )
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
@@ -115,7 +116,7 @@ ORDER BY page.rank, page.sort_name, page.id;
 
 -- fragment: by_status_backward
 (SELECT (:ranks::integer[])[1] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'pending' AND (:status::text[] IS NULL OR 'pending' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[1] > :after_rank::integer OR (:ranks::integer[])[1] = :after_rank::integer
@@ -124,7 +125,7 @@ ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[2] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'active' AND (:status::text[] IS NULL OR 'active' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[2] > :after_rank::integer OR (:ranks::integer[])[2] = :after_rank::integer
@@ -133,7 +134,7 @@ ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[3] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'inactive' AND (:status::text[] IS NULL OR 'inactive' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[3] > :after_rank::integer OR (:ranks::integer[])[3] = :after_rank::integer
@@ -142,7 +143,7 @@ ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 UNION ALL
 (SELECT (:ranks::integer[])[4] AS rank, u.sort_name, u.id
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:status::text[]))
   AND :{user_list_filter}
   AND (:after_id::uuid IS NULL OR (:ranks::integer[])[4] > :after_rank::integer OR (:ranks::integer[])[4] = :after_rank::integer
@@ -150,7 +151,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 
--- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -163,13 +164,13 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
 found AS MATERIALIZED (
     SELECT (:ranks::integer[])[CASE u.status WHEN 'pending' THEN 1 WHEN 'active' THEN 2 WHEN 'inactive' THEN 3 ELSE 4 END] AS rank, u.sort_name, u.id
-    FROM rollcall.users u
+    FROM rollcall.users u :{required_of_role}
     WHERE (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
 )
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
@@ -195,11 +196,11 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, after_id, limit, language)
+-- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
-    FROM rollcall.users u
+    FROM rollcall.users u :{required_of_role}
     WHERE :{user_list_statuses} AND :{user_list_filter}
       AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
     ORDER BY u.id
@@ -209,11 +210,11 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id;
 
--- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, after_id, limit, language)
+-- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
-    FROM rollcall.users u
+    FROM rollcall.users u :{required_of_role}
     WHERE :{user_list_statuses} AND :{user_list_filter}
       AND (:after_id::uuid IS NULL OR u.id < :after_id::uuid)
     ORDER BY u.id DESC
@@ -223,9 +224,9 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id DESC;
 
--- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id)
+-- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete)
 SELECT count(*) AS total
-FROM rollcall.users u
+FROM rollcall.users u :{required_of_role}
 WHERE :{user_list_statuses} AND :{user_list_filter};
 
 -- Where inactive and locked users stand in a list by name.

@@ -79,6 +79,7 @@ ROUTES = {
     ("GET", "/v1/fields/{id}"): (SIGNED_IN, "users:read", False),
     ("PATCH", "/v1/fields/{id}"): (SIGNED_IN, "org:write", True),
     ("DELETE", "/v1/fields/{id}"): (SIGNED_IN, "org:write", False),
+    ("GET", "/v1/roles/{id}/schema"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/idle-sweeps/release"): (SIGNED_IN, "policy:write", False),
     ("GET", "/v1/outbox"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/outbox/{id}/retry"): (SIGNED_IN, "outbox:write", False),

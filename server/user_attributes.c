@@ -1,0 +1,136 @@
+/*
+ * The attributes of a user, merged into those that he has.
+ *
+ * What is always true: every value that is written was taken by its field (common/field.h)
+ * now or when it was written first; one that is sent again as it stands is not asked anew,
+ * so that a new pattern refuses nobody who only sends back what he has read.
+ */
+#include "user_attributes.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "body.h"
+#include "field.h"
+
+static struct json_object *
+parse_before(const struct user_attributes_facts *facts)
+{
+	const char *text = facts->before != NULL ? facts->before : "{}", *reason;
+	struct json_object *before = json_parse(text, strlen(text), &reason);
+
+	assert(before != NULL && "field_takes lets nothing in that cannot be read back");
+	return before;
+}
+
+/* Each member of the body against its field. */
+static void
+check_values(struct request *rq, const struct field_set *set, struct json_object *before, struct json_object *patch)
+{
+	json_object_object_foreach(patch, key, value) {
+		struct field *field = field_find(set, key);
+		struct field_fault fault;
+
+		if (field == NULL)
+			request_fault(rq, body_pointer(rq, "/attributes", key), "unknown_field", "There is no such field.");
+		else if (value != NULL && !json_object_equal(json_member(before, key), value) && !field_takes(field, value, &fault))
+			request_fault(rq, body_pointer(rq, "/attributes", key), fault.code, fault.detail);
+	}
+}
+
+static void
+check_required(struct request *rq, const struct field_set *set, const char *role_id, struct json_object *after)
+{
+	const struct field *field;
+	size_t at = 0;
+
+	while ((field = field_next_missing(set, &at, role_id, after)) != NULL)
+		request_fault(rq, body_pointer(rq, "/attributes", field->key), "required", "The role requires this field.");
+}
+
+static const char *
+take_text(struct request *rq, struct buffer *out)
+{
+	const char *text = arena_copy(rq->scratch, buffer_text(out));
+
+	buffer_free(out);
+	return text;
+}
+
+/* Members "attributes.KEY" of what differs. */
+static void
+tell_changes(struct request *rq, struct json_object *before, struct json_object *after, struct json_object *patch,
+	struct user_attributes *attributes)
+{
+	struct buffer text = BUFFER_INIT, names = BUFFER_INIT, values = BUFFER_INIT;
+
+	json_write_value(&text, after);
+	json_object_object_foreach(patch, key, value) {
+		const char *name = arena_printf(rq->scratch, "attributes.%s", key);
+		struct json_object *was = json_member(before, key);
+
+		if (json_object_equal(was, value))
+			continue;
+		if (names.length > 0) {
+			buffer_putc(&names, ',');
+			buffer_putc(&values, ',');
+		}
+		json_write_string(&names, name);
+		buffer_puts(&names, ":[]");
+		json_write_string(&values, name);
+		buffer_puts(&values, ":[");
+		json_write_value(&values, was);
+		buffer_putc(&values, ',');
+		json_write_value(&values, value);
+		buffer_putc(&values, ']');
+	}
+	attributes->text = take_text(rq, &text);
+	attributes->names = take_text(rq, &names);
+	attributes->values = take_text(rq, &values);
+}
+
+void
+user_attributes_check(struct request *rq, const struct policy *policy, const struct user_attributes_facts *facts,
+	struct user_attributes *attributes)
+{
+	struct json_object *patch = json_member(rq->body, "attributes");
+	struct field_set set;
+
+	*attributes = (struct user_attributes){ 0 };
+	if (!json_object_is_type(patch, json_type_object))
+		patch = NULL;
+	if (patch == NULL && !facts->role_changes)
+		return;
+	field_set_read(&set, rq->scratch, facts->fields);
+	struct json_object *before = parse_before(facts);
+	struct json_object *after = patch != NULL ? json_merge_patch(before, patch) : json_object_get(before);
+	const bool changes = !json_object_equal(before, after);
+	if (patch != NULL)
+		check_values(rq, &set, before, patch);
+	if ((changes || facts->role_changes) && policy->required_fields == REQUIRED_FIELDS_BLOCK)
+		check_required(rq, &set, facts->role_id, after);
+	if (changes && rq->fault_count == 0)
+		tell_changes(rq, before, after, patch, attributes);
+	json_object_put(before);
+	json_object_put(after);
+}
+
+void
+user_attributes_write(const struct user_attributes *attributes, struct buffer *out)
+{
+	if (attributes->text == NULL)
+		return;
+	json_write_name(out, "attributes");
+	buffer_puts(out, attributes->text);
+}
+
+void
+user_attributes_write_changes(const struct user_attributes *attributes, struct buffer *changes, struct buffer *personal)
+{
+	if (attributes->text == NULL)
+		return;
+	json_write_separator(changes);
+	buffer_puts(changes, attributes->names);
+	json_write_separator(personal);
+	buffer_puts(personal, attributes->values);
+}
