@@ -372,17 +372,16 @@ read_alternatives(struct reader *reader)
 {
 	const struct node *left = read_sequence(reader);
 
-	while (left != NULL && *reader->at == '|') {
-		reader->at++;
-		const struct node *right = read_sequence(reader);
-		if (right == NULL)
-			return NULL;
-		struct node *either = make_node(reader, NODE_EITHER);
-		either->left = left;
-		either->right = right;
-		left = either;
-	}
-	return left;
+	if (left == NULL || *reader->at != '|')
+		return left;
+	reader->at++;
+	const struct node *right = read_alternatives(reader);
+	if (right == NULL)
+		return NULL;
+	struct node *either = make_node(reader, NODE_EITHER);
+	either->left = left;
+	either->right = right;
+	return either;
 }
 
 /* ---- From tree to states. */

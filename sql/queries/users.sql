@@ -53,10 +53,14 @@ ARRAY(SELECT f.key FROM rollcall.field f
         WHERE f.org_id = u.org_id AND u.role_id = ANY (f.required_for_roles) AND NOT u.attributes ? f.key
         ORDER BY f.key)
 
--- Whether there is any.
--- fragment: is_incomplete
-EXISTS (SELECT FROM rollcall.field f
-        WHERE f.org_id = u.org_id AND u.role_id = ANY (f.required_for_roles) AND NOT u.attributes ? f.key)
+-- The same for whole lists: what each role requires, once. Where nobody asks for it the
+-- planner leaves the join out.
+-- fragment: required_of_role
+LEFT JOIN (
+        SELECT n.role_id, array_agg(f.key) AS keys
+        FROM rollcall.field f, unnest(f.required_for_roles) n (role_id)
+        WHERE f.org_id = :org_id
+        GROUP BY n.role_id) need ON need.role_id = u.role_id
 
 -- What became of the invitation's latest mail.
 -- fragment: delivery
