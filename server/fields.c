@@ -264,7 +264,7 @@ field_create_record(struct request *rq)
 	/* Two who make the hundredth at once: the second counts what the first has made. */
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, NULL } },
-		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_body(rq),
+		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body),
 			arena_printf(rq->scratch, "%d", FIELDS_PER_ORGANIZATION), new_id(rq), request_actor(rq),
 			changes_of(rq, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
@@ -331,7 +331,7 @@ field_edit_record(struct request *rq)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
-		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_body(rq), new_id(rq),
+		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 3);

@@ -81,9 +81,9 @@ read_filter(struct request *rq, const char **params)
 	params[n++] = request_parameter(rq, "external_id");
 	params[n++] = list_read_time(rq, "updated_since");
 	params[n++] = list_read_search(rq, "q");
-	params[n++] = list_read_flag(rq, "incomplete") ? "true" : request_parameter(rq, "incomplete");
 	params[n++] = list_read_id(rq, "department_id");
 	params[n++] = list_read_id(rq, "group_id");
+	params[n++] = list_read_flag(rq, "incomplete") ? "true" : request_parameter(rq, "incomplete");
 }
 
 /* The policy says where the blocked stand; other orders need not ask. */
