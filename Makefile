@@ -43,7 +43,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs bench-quick bench-list
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo bench-quick bench-list
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -114,6 +114,19 @@ test-programs: $(BUILD)/tests/mailer_probe
 unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs
 	@failed=0; for t in $(patsubst tests/unit/%.c,build/debug/unit/%,$(UNIT_SOURCES)); do $$t || failed=1; done; exit $$failed
+
+# Fuzzers: clang's libFuzzer over the sources that they need. What a run finds on its way
+# stays in build/fuzz/corpus/, a crash in build/fuzz/; the seeds in tests/fuzz/corpus/.
+FUZZ_SECONDS ?= 10
+PHOTO_SOURCES := $(wildcard common/photo*.c) common/buffer.c common/memory.c
+build/fuzz/fuzz_photo: tests/fuzz/fuzz_photo.c $(PHOTO_SOURCES) $(wildcard common/photo*.h)
+	@mkdir -p $(@D) && echo '  FUZZ  $<'
+	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Icommon -o $@ $(filter %.c,$^)
+fuzz-photo: build/fuzz/fuzz_photo ## fuzz what photos are cleaned with, for FUZZ_SECONDS
+	@mkdir -p build/fuzz/corpus/photo
+	$(Q)build/fuzz/fuzz_photo -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/photo tests/fuzz/corpus/photo
 
 test: ## everything that `tests/run` runs
 	tests/run
