@@ -41,6 +41,7 @@ enum {
 	DROPS_PASSWORD = 1u << 5,
 	ISSUES_RESET = 1u << 6,
 	CANCELS_MAILS = 1u << 7,
+	LEAVES_ASSIGNMENTS = 1u << 8,	/* by policy */
 
 	/* Whoever sets a password ends all that was open under the one before: sessions,
 	 * reset links (a pending user may have one), guesses at it. */
@@ -331,8 +332,8 @@ static const struct rule rules[] = {
 	/* -- an administrator inactivates */
 	{ ACTIVE, EVENT_INACTIVATE, is_last_administrator,
 		REFUSED(LAST_ADMINISTRATOR, "Make another user an administrator first: this is the last one.") },
-	{ PENDING | ACTIVE | LOCKED, EVENT_INACTIVATE, always,		/* S0-19, S1-12, S2-15, S3-25 */
-		BECOMES(INACTIVE, BY_ADMIN), DOES(SHUTS_OUT), LINK(REVOKE) },
+	{ PENDING | ACTIVE | LOCKED, EVENT_INACTIVATE, always,		/* S0-19, S1-12, S2-15, S3-25, S3-27 */
+		BECOMES(INACTIVE, BY_ADMIN), DOES(SHUTS_OUT | LEAVES_ASSIGNMENTS), LINK(REVOKE) },
 	{ INACTIVE, EVENT_INACTIVATE, always,
 		REFUSED(STATE_CONFLICT, "Nothing to do: the user is inactive already.") },
 
@@ -368,7 +369,7 @@ static const struct rule rules[] = {
 	{ ACTIVE, EVENT_IDLE, is_last_administrator,
 		REFUSED(LAST_ADMINISTRATOR, "Make another user an administrator first: the last one never becomes idle.") },
 	{ ACTIVE, EVENT_IDLE, always,					/* S2-25 */
-		BECOMES(INACTIVE, IDLE), DOES(SHUTS_OUT), LINK(REVOKE), MAILS(ACCOUNT_IDLE) },
+		BECOMES(INACTIVE, IDLE), DOES(SHUTS_OUT | LEAVES_ASSIGNMENTS), LINK(REVOKE), MAILS(ACCOUNT_IDLE) },
 	{ PENDING | INACTIVE | LOCKED, EVENT_IDLE_WARNING, always,
 		REFUSED(STATE_CONFLICT, "Nothing to do: only active users are warned.") },
 	{ ACTIVE, EVENT_IDLE_WARNING, nobody_becomes_idle,
@@ -540,6 +541,8 @@ lifecycle_decide(const struct policy *policy, const struct user_state *user,
 		.requires_password_reset = rule->effects & DROPS_PASSWORD,
 		.issues_password_reset = (rule->effects & ISSUES_RESET) && user->has_email,
 		.cancels_mails = rule->effects & CANCELS_MAILS,
+		.detaches_assignments = (rule->effects & LEAVES_ASSIGNMENTS)
+			&& policy->assignments_on_inactivate == ASSIGNMENTS_DETACH,
 		.reduces_administrators = user->is_administrator
 			&& user->status == STATUS_ACTIVE && !is_active,
 		.invitation = invitation_effect(rule, user),

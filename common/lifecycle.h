@@ -132,6 +132,7 @@ struct transition {
 	bool requires_password_reset;	/* reactivation_password must_reset: the old one is dropped */
 	bool issues_password_reset;	/* a new reset link */
 	bool cancels_mails;		/* queued links and warnings to this user die */
+	bool detaches_assignments;	/* what applications have assigned to him is nobody's */
 	bool reduces_administrators;	/* gate the statement by admin_epoch */
 	enum invitation_effect invitation;
 	unsigned mails;			/* MAIL_BIT of each; none to a user without an e-mail address */

@@ -58,6 +58,7 @@ subject_from_row(struct subject *subject, struct arena *arena, const PGresult *r
 		.locale = kept(arena, rows, row, "locale"),
 		.invited_by = kept(arena, rows, row, "invited_by"),
 		.admin_epoch = kept(arena, rows, row, "admin_epoch"),
+		.assignment_epoch = kept(arena, rows, row, "assignment_epoch"),
 		.invitation_generation = (uint32_t)row_int(rows, row, "invitation_generation"),
 		.invitation_passed = row_is_true(rows, row, "invitation_passed"),
 		.previous_expired = row_is_true(rows, row, "previous_expired"),

@@ -23,6 +23,7 @@ struct subject {
 	const char *email, *username, *first_name, *last_name, *locale;	/* NULL: none */
 	const char *invited_by;
 	const char *admin_epoch;	/* of the organization, at this moment */
+	const char *assignment_epoch;	/* moves with everything that is assigned to him */
 	uint32_t invitation_generation;
 	bool invitation_passed;		/* its time is over */
 	bool previous_expired;

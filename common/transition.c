@@ -109,6 +109,10 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 	write_text(out, "accepted_through", details->accepted_through);
 	write_text(out, "password_reset", reset_word(transition, details));
 	write_flag(out, "cancels_mails", transition->cancels_mails);
+	if (transition->detaches_assignments) {
+		json_write_name(out, "assignment_epoch");
+		buffer_puts(out, subject->assignment_epoch);
+	}
 	buffer_putc(out, '}');
 }
 

@@ -249,6 +249,22 @@ is_json(struct request *rq)
 		|| (length == 28 && strncasecmp(type, "application/merge-patch+json", 28) == 0);
 }
 
+/* Copied: steps look at them when the client may have gone. Once is enough, however
+ * often the request is decided anew. */
+static void
+take_bytes(struct request *rq)
+{
+	const char *type = http_header(rq->exchange, "Content-Type");
+	size_t length;
+	const char *bytes = http_body(rq->exchange, &length);
+
+	if (rq->bytes != NULL)
+		return;
+	rq->bytes = (const uint8_t *)arena_copy_n(rq->scratch, bytes, length);
+	rq->byte_count = length;
+	rq->media_type = type != NULL ? arena_copy_n(rq->scratch, type, strcspn(type, "; \t")) : NULL;
+}
+
 bool
 body_check(struct request *rq)
 {
@@ -257,6 +273,10 @@ body_check(struct request *rq)
 	size_t length;
 	const char *bytes = http_body(rq->exchange, &length);
 
+	if (rq->route->takes_bytes) {
+		take_bytes(rq);
+		return true;
+	}
 	if (fields == NULL) {
 		if (length == 0 || (length == 2 && memcmp(bytes, "{}", 2) == 0))
 			return true;

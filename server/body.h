@@ -44,7 +44,7 @@ struct body_field {
 /* For a route whose body is checked by its own step (policy). */
 extern const struct body_field body_any[];
 
-/* Parses and checks the body. False: answered (malformed JSON, wrong media type);
+/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed JSON, wrong media type);
  * faults of members are collected in the request. */
 bool body_check(struct request *rq);
 /* A member's name as a JSON Pointer behind `prefix` ("" for the body itself), in scratch. */

@@ -181,3 +181,16 @@ list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *i
 	buffer_putc(out, '}');
 	return request_reply(rq, 200, "application/json");
 }
+
+enum step
+list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix)
+{
+	if (request_rows(rq, 1) == 0)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	if (!page->wants_count) {
+		PQclear(rq->results[1]);
+		rq->results[1] = NULL;
+		rq->result_count = 1;
+	}
+	return list_reply_page(rq, page->limit, cursor_prefix, "id");
+}

@@ -25,6 +25,11 @@ const char *list_read_time(struct request *rq, const char *parameter);
  * the cursor is the last row's cursor_key (if the query has it) and its id. */
 enum step list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *id_column);
 
+/* A page of what one user has: the second statement is asked in any case, for its `total`,
+ * and has no row where there is no such user: 404. */
+struct page_wish;
+enum step list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix);
+
 /* Reads `limit` and `cursor` of a list; faults go to the request. `key` is NULL for
  * lists that sort by id alone. All texts live in scratch. */
 struct page_wish {

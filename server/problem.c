@@ -75,6 +75,7 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 static const struct {
 	const char *constraint;
 	enum problem problem;
+	const char *detail;	/* NULL: the problem's own */
 } constraints[] = {
 	{ "users_email_key", PROBLEM_EMAIL_TAKEN },
 	{ "users_username_key", PROBLEM_USERNAME_TAKEN },
@@ -84,31 +85,24 @@ static const struct {
 	{ "user_group_name_key", PROBLEM_NAME_TAKEN },
 	{ "role_name_key", PROBLEM_NAME_TAKEN },
 	{ "field_key_key", PROBLEM_NAME_TAKEN },
-	{ "department_parent_fkey", PROBLEM_STATE_CONFLICT },
-	{ "assignment_department_fkey", PROBLEM_STATE_CONFLICT },
-	{ "group_member_group_fkey", PROBLEM_STATE_CONFLICT },
-	/* Somebody has it, or it went while it was given to somebody. */
-	{ "users_position_fkey", PROBLEM_STATE_CONFLICT },
-	{ "users_department_fkey", PROBLEM_STATE_CONFLICT },
-	/* The role was deleted between reading and writing: decide again finds it missing. */
-	{ "users_role_fkey", PROBLEM_STATE_CONFLICT },
+	/* Somebody has it, or it went while it was given to somebody: a look before the write
+	 * has not found it. */
+	{ "users_position_fkey", PROBLEM_STATE_CONFLICT, "Somebody has this position, or it was deleted at this moment." },
+	{ "users_department_fkey", PROBLEM_STATE_CONFLICT, "Somebody is in this department, or it was deleted at this moment." },
+	{ "department_parent_fkey", PROBLEM_STATE_CONFLICT, "There are departments in this one, or it was deleted at this moment." },
+	{ "assignment_department_fkey", PROBLEM_STATE_CONFLICT, "There are assignments of this department, or it was deleted at this moment." },
+	{ "group_member_group_fkey", PROBLEM_STATE_CONFLICT, "Somebody is in this group, or it was deleted at this moment." },
+	{ "users_role_fkey", PROBLEM_STATE_CONFLICT, "Somebody has this role, or it was deleted at this moment." },
+	{ "day_off_during_excl", PROBLEM_STATE_CONFLICT, "The user has another day off then: change that one, or take other moments." },
 	/* Only the id is left of him; or he was deleted while something was hung on him. */
 	{ "users_anonymised_check", PROBLEM_STATE_CONFLICT },
 	{ "group_member_users_fkey", PROBLEM_STATE_CONFLICT },
 	{ "assignment_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "photo_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "day_off_users_fkey", PROBLEM_STATE_CONFLICT },
+	{ "email_change_users_fkey", PROBLEM_STATE_CONFLICT },
 	{ "credential_users_fkey", PROBLEM_STATE_CONFLICT },
 	{ "invitation_users_fkey", PROBLEM_STATE_CONFLICT },
-};
-
-/* What is in the way, where a look before the write has not found it. */
-static const struct {
-	const char *constraint, *detail;
-} constraint_details[] = {
-	{ "users_position_fkey", "Somebody has this position, or it was deleted at this moment." },
-	{ "users_department_fkey", "Somebody is in this department, or it was deleted at this moment." },
-	{ "department_parent_fkey", "There are departments in this one, or it was deleted at this moment." },
-	{ "assignment_department_fkey", "There are assignments of this department, or it was deleted at this moment." },
-	{ "group_member_group_fkey", "Somebody is in this group, or it was deleted at this moment." },
 };
 
 const struct problem_text *
@@ -119,21 +113,14 @@ problem_text(enum problem problem)
 }
 
 enum problem
-problem_of_constraint(const char *constraint)
+problem_of_constraint(const char *constraint, const char **detail)
 {
+	*detail = NULL;
 	for (size_t i = 0; i < sizeof(constraints) / sizeof(constraints[0]); i++) {
-		if (strcmp(constraints[i].constraint, constraint) == 0)
+		if (strcmp(constraints[i].constraint, constraint) == 0) {
+			*detail = constraints[i].detail;
 			return constraints[i].problem;
+		}
 	}
 	return PROBLEM_NONE;
-}
-
-const char *
-problem_detail_of_constraint(const char *constraint)
-{
-	for (size_t i = 0; i < sizeof(constraint_details) / sizeof(constraint_details[0]); i++) {
-		if (strcmp(constraint_details[i].constraint, constraint) == 0)
-			return constraint_details[i].detail;
-	}
-	return NULL;
 }

@@ -46,9 +46,8 @@ struct problem_text {
 };
 
 const struct problem_text *problem_text(enum problem problem);
-/* The problem of a violated constraint; PROBLEM_NONE when it is not a client's fault. */
-enum problem problem_of_constraint(const char *constraint);
-/* What to say of it; NULL: what the problem says itself. */
-const char *problem_detail_of_constraint(const char *constraint);
+/* The problem of a violated constraint, and a sentence of its own or NULL; PROBLEM_NONE
+ * when it is not a client's fault. */
+enum problem problem_of_constraint(const char *constraint, const char **detail);
 
 #endif

@@ -121,7 +121,7 @@ find_route(struct request *rq)
 	router_find(http_method_of(rq->exchange), http_path(rq->exchange), match);
 	rq->route = match->route;
 	for (int i = 0; i < ROUTE_PARAMS_MAX; i++)
-		rq->path_values[i] = match->values[i];
+		rq->path_values[i] = arena_copy_n(rq->scratch, match->values[i].text, match->values[i].length);
 	if (match->route != NULL)
 		return STEP_NEXT;
 	if (match->allowed == 0 && is_for_people(rq))
@@ -243,7 +243,7 @@ check_query(struct request *rq)
 	return step;
 }
 
-/* If-Match: one entity tag of ours; * matches whatever is there. */
+/* If-Match: one entity tag of ours, a version or a photo's hash; * matches whatever is there. */
 static enum step
 check_if_match(struct request *rq)
 {
@@ -252,8 +252,8 @@ check_if_match(struct request *rq)
 	if (header == NULL || strcmp(header, "*") == 0 || rq->route->ignores_input)
 		return STEP_NEXT;
 	size_t length = strlen(header);
-	if (length < 3 || length > 21 || header[0] != '"' || header[length - 1] != '"'
-		|| strspn(header + 1, "0123456789") != length - 2)
+	if (length < 3 || length > 66 || header[0] != '"' || header[length - 1] != '"'
+		|| strspn(header + 1, "0123456789abcdef") != length - 2)
 		return request_problem_detail(rq, PROBLEM_VERSION_MISMATCH, NULL,
 			"If-Match must be the ETag that came with the object.");
 	rq->if_match = arena_copy_n(rq->scratch, header + 1, length - 2);

@@ -160,6 +160,7 @@ job_done(void *context, struct job_result *job)
 {
 	struct request *rq = request_from(context);
 	enum problem problem;
+	const char *detail;
 
 	switch (job->status) {
 	case JOB_OK:
@@ -174,9 +175,9 @@ job_done(void *context, struct job_result *job)
 		decide_again(rq);
 		return;
 	case JOB_CONSTRAINT:
-		problem = problem_of_constraint(job->constraint);
+		problem = problem_of_constraint(job->constraint, &detail);
 		if (problem != PROBLEM_NONE) {
-			finish(rq, request_problem_detail(rq, problem, NULL, problem_detail_of_constraint(job->constraint)));
+			finish(rq, request_problem_detail(rq, problem, NULL, detail));
 			return;
 		}
 		log_error("could not keep a constraint", "constraint", job->constraint,

@@ -76,7 +76,7 @@ struct fault {
 
 #define FAULTS_MAX 64
 #define REQUEST_RESULTS_MAX JOB_STATEMENTS_MAX
-#define ROUTE_PARAMS_MAX 2
+#define ROUTE_PARAMS_MAX 3
 #define ATTEMPTS_MAX 5
 
 struct request {
@@ -92,6 +92,9 @@ struct request {
 	/* Input, checked. */
 	const char *path_values[ROUTE_PARAMS_MAX];	/* what stood for {id}, ... */
 	struct json_object *body;
+	const uint8_t *bytes;			/* route->takes_bytes: the body, in scratch */
+	size_t byte_count;
+	const char *media_type;			/* and the Content-Type that it came with; NULL: none */
 	const char *const *query_values;	/* in the order of route->query */
 	const char *if_match;			/* the version as text; NULL: none given */
 	struct fault faults[FAULTS_MAX];

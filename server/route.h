@@ -21,7 +21,7 @@ enum access {
 
 struct route {
 	enum http_method method;
-	const char *path;		/* "/v1/users/{id}"; {id} must be a UUID */
+	const char *path;		/* "/v1/users/{id}"; {id} must be a UUID, any other {name} takes any text */
 	enum access access;
 	const char *permission;		/* NULL: none beyond being signed in */
 	const char *permission_too;	/* a second one, where the action needs both */
@@ -33,6 +33,7 @@ struct route {
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
 	 * request; only the credentials are ours. */
 	bool ignores_input;
+	bool takes_bytes;	/* the body is no JSON: rq->bytes has it as it came */
 	const struct resource *resource;	/* what the steps of resource.h work on */
 };
 
@@ -42,7 +43,10 @@ extern const int route_count;
 struct route_match {
 	const struct route *route;	/* NULL: no such path, or not with this method */
 	unsigned allowed;		/* methods that this path has (enum http_method bits) */
-	char values[ROUTE_PARAMS_MAX][64];
+	struct {
+		const char *text;	/* in the path: not ended by a NUL */
+		size_t length;
+	} values[ROUTE_PARAMS_MAX];
 };
 
 /* HEAD finds the route of GET. A segment that should be an id and is none finds

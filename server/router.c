@@ -6,6 +6,7 @@
  */
 #include "route.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,25 +15,35 @@
 
 static const char **names;
 
-/* Compares segment by segment; an {id} takes any UUID and is copied out. */
+static bool
+is_id(const char *text, size_t length)
+{
+	char copy[UUID_TEXT_SIZE];
+	struct uuid id;
+
+	if (length != sizeof(copy) - 1)
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return uuid_parse(copy, &id);
+}
+
+/* Compares segment by segment; an {id} takes any UUID, other names any text. */
 static bool
 path_matches(const char *pattern, const char *path, struct route_match *match)
 {
 	int param = 0;
 
+	memset(match->values, 0, sizeof(match->values));
 	while (*pattern != '\0') {
 		if (*pattern == '{') {
-			size_t length = strcspn(path, "/");
-			struct uuid id;
+			const size_t length = strcspn(path, "/");
 
-			if (length >= sizeof(match->values[0]) || param >= ROUTE_PARAMS_MAX)
+			assert(param < ROUTE_PARAMS_MAX);
+			if (strncmp(pattern, "{id}", 4) == 0 ? !is_id(path, length) : length == 0)
 				return false;
-			memcpy(match->values[param], path, length);
-			match->values[param][length] = '\0';
-			bool takes_any_text = strncmp(pattern, "{name}", 6) == 0;
-			if (!takes_any_text && !uuid_parse(match->values[param], &id))
-				return false;
-			param++;
+			match->values[param].text = path;
+			match->values[param++].length = length;
 			path += length;
 			pattern = strchr(pattern, '}') + 1;
 		} else if (*pattern++ != *path++) {

@@ -5,17 +5,20 @@
  */
 #include "route.h"
 
+#include "assignments.h"
 #include "audits.h"
 #include "departments.h"
 #include "groups.h"
 #include "deletions.h"
 #include "fields.h"
+#include "day_offs.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
 #include "me.h"
 #include "pages.h"
 #include "organizations.h"
+#include "photos.h"
 #include "policies.h"
 #include "positions.h"
 #include "role_schema.h"
@@ -52,6 +55,18 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/users/{id}/sessions", NEEDS("users:read"), NULL, session_list_parameters, false, session_list_steps },
 	{ HTTP_DELETE, "/v1/users/{id}/sessions", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },
 	{ HTTP_DELETE, "/v1/users/{id}/sessions/{id}", NEEDS("users:write"), NULL, NULL, false, session_delete_steps },
+	{ HTTP_GET, "/v1/users/{id}/photo", NEEDS("users:read"), NULL, photo_parameters, false, photo_get_steps },
+	{ HTTP_PUT, "/v1/users/{id}/photo", NEEDS("users:write"), NULL, NULL, false, photo_put_steps, .takes_bytes = true },
+	{ HTTP_DELETE, "/v1/users/{id}/photo", NEEDS("users:write"), NULL, NULL, false, photo_remove_steps },
+	{ HTTP_GET, "/v1/users/{id}/day-offs", NEEDS("users:read"), NULL, day_off_list_parameters, false, day_off_list_steps },
+	{ HTTP_POST, "/v1/users/{id}/day-offs", NEEDS("users:write"), day_off_create_fields, NULL, true, day_off_create_steps },
+	{ HTTP_PATCH, "/v1/users/{id}/day-offs/{id}", NEEDS("users:write"), day_off_edit_fields, NULL, true, day_off_edit_steps },
+	{ HTTP_DELETE, "/v1/users/{id}/day-offs/{id}", NEEDS("users:write"), NULL, NULL, false, day_off_remove_steps },
+	{ HTTP_GET, "/v1/users/{id}/assignments", NEEDS("users:read"), NULL, assignment_list_parameters, false, assignment_list_of_user_steps },
+
+	{ HTTP_GET, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:read"), NULL, NULL, false, assignment_get_steps },
+	{ HTTP_PUT, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:write"), assignment_fields, NULL, true, assignment_put_steps },
+	{ HTTP_DELETE, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:write"), NULL, assignment_remove_parameters, false, assignment_remove_steps },
 
 	{ HTTP_GET, "/v1/invitations", NEEDS("users:read"), NULL, invitation_list_parameters, false, invitation_list_steps },
 	{ HTTP_POST, "/v1/invitations/inspect", ANONYMOUS, link_inspect_fields, NULL, false, invitation_inspect_steps },
@@ -70,6 +85,9 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/me/sessions", USER, NULL, session_list_parameters, false, session_list_steps },
 	{ HTTP_DELETE, "/v1/me/sessions", USER, NULL, NULL, false, session_delete_steps },
 	{ HTTP_DELETE, "/v1/me/sessions/{id}", USER, NULL, NULL, false, session_delete_steps },
+	{ HTTP_GET, "/v1/me/photo", USER, NULL, photo_parameters, false, photo_get_steps },
+	{ HTTP_PUT, "/v1/me/photo", USER, NULL, NULL, false, photo_put_steps, .takes_bytes = true },
+	{ HTTP_DELETE, "/v1/me/photo", USER, NULL, NULL, false, photo_remove_steps },
 
 	{ HTTP_GET, "/v1/organization", NEEDS("users:read"), NULL, NULL, false, organization_get_steps },
 	{ HTTP_PATCH, "/v1/organization", NEEDS("org:write"), organization_edit_fields, NULL, true, organization_edit_steps },

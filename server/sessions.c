@@ -156,15 +156,7 @@ session_list_reply(struct request *rq)
 {
 	struct session_page *list = rq->data;
 
-	if (request_rows(rq, 1) == 0)
-		return request_problem(rq, PROBLEM_NOT_FOUND);
-	/* The second statement was asked for the user, and maybe for the total. */
-	if (!list->page.wants_count) {
-		PQclear(rq->results[1]);
-		rq->results[1] = NULL;
-		rq->result_count = 1;
-	}
-	return list_reply_page(rq, list->page.limit, 'x', "id");
+	return list_reply_page_of_one(rq, &list->page, 'x');
 }
 
 request_step *const session_list_steps[] = { session_list_read, session_list_reply, NULL };

@@ -13,12 +13,12 @@
 
 const char *const user_list_parameters[] = {
 	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
-	"updated_since", "department_id", "group_id", "incomplete", NULL
+	"updated_since", "department_id", "group_id", "incomplete", "vacation", "assignable", "at", NULL
 };
 
 /* How many of these the filter takes, the organization first; what comes behind them in a
  * query's list says where the page is. */
-#define FILTER_PARAMS 12
+#define FILTER_PARAMS 15
 #define SEARCH_PARAM 8
 #define PARAMS_MAX (FILTER_PARAMS + 6)
 
@@ -66,6 +66,23 @@ read_kind(struct request *rq)
 	return kind;
 }
 
+/* vacation, assignable, at: who is away, and who may be assigned anything, now or at another
+ * moment. */
+static void
+read_day_off_filter(struct request *rq, const char **params)
+{
+	const char *vacation = request_parameter(rq, "vacation"), *assignable = request_parameter(rq, "assignable");
+
+	if (vacation != NULL && strcmp(vacation, "on") != 0 && strcmp(vacation, "off") != 0)
+		request_fault(rq, "vacation", "invalid", "on or off.");
+	list_read_flag(rq, "assignable");
+	params[0] = vacation;
+	params[1] = assignable;
+	params[2] = list_read_time(rq, "at");
+	if (request_parameter(rq, "at") != NULL && vacation == NULL && assignable == NULL)
+		request_fault(rq, "at", "invalid", "The moment of vacation or assignable: give one of them.");
+}
+
 static void
 read_filter(struct request *rq, const char **params)
 {
@@ -84,6 +101,7 @@ read_filter(struct request *rq, const char **params)
 	params[n++] = list_read_id(rq, "department_id");
 	params[n++] = list_read_id(rq, "group_id");
 	params[n++] = list_read_flag(rq, "incomplete") ? "true" : request_parameter(rq, "incomplete");
+	read_day_off_filter(rq, &params[n]);
 }
 
 /* The policy says where the blocked stand; other orders need not ask. */

@@ -2,10 +2,10 @@
  * The idle sweep (DESIGN.md §4, Idle).
  *
  * users.idle_check_at says when somebody must be looked at: at his next warning, or when
- * he is due. The cost grows with those users, not with all. If so many of an
- * organization fall due at once that something else must be wrong (an integration that
- * stopped signing people in), the brake holds: nobody is inactivated, its
- * administrators hear of it once a day, and one of them may release it.
+ * he is due; who has a day off then is looked at when he is back. The cost grows with those
+ * users, not with all. If so many of an organization fall due at once that something else
+ * must be wrong (an integration that stopped signing people in), the brake holds: nobody is
+ * inactivated, its administrators hear of it once a day, and one of them may release it.
  */
 #include "idle.h"
 
@@ -210,6 +210,7 @@ idle_sweep(struct worker *worker)
 	PGresult *organizations = worker_query(worker, &query_idle_due_organizations, NULL);
 
 	for (int i = 0; organizations != NULL && i < PQntuples(organizations); i++) {
+		PQclear(worker_query(worker, &query_idle_spare, (const char *const[]){ row_text(organizations, i, "org_id") }));
 		const bool braked = is_braked(worker, organizations, i);
 		int seen = SWEEP_ROWS, moved = 1;
 

@@ -80,6 +80,9 @@ WHERE p.idle_applied IS DISTINCT FROM :{idle_setting};
 
 -- From the latest of last login, last use and the last change of status, which for
 -- an active user who never came is his activation.
+-- fragment: idle_since_life
+(SELECT greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AS at) s
+
 -- name: idle_recompute (org_id, after_id, limit) writes
 WITH page AS MATERIALIZED (
     SELECT u.id FROM rollcall.users u
@@ -91,16 +94,33 @@ WITH page AS MATERIALIZED (
 ),
 recomputed AS (
     UPDATE rollcall.users u SET
-        idle_due_at = ((greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AT TIME ZONE o.timezone) + p.idle_after)
-            AT TIME ZONE o.timezone,
-        idle_check_at = ((greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AT TIME ZONE o.timezone) + p.idle_after)
-            AT TIME ZONE o.timezone - make_interval(days => coalesce((
-                SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))
+        (idle_due_at, idle_check_at) = (SELECT e.due, e.due - :{idle_first_warning} FROM :{idle_since_life}, :{idle_ends})
     FROM page, rollcall.organization o, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = page.id AND o.id = :org_id AND p.org_id = :org_id
     RETURNING u.id
 )
 SELECT max(id::text) AS last_id, count(*) AS count FROM recomputed;
+
+-- Behind a change of his days off. Where his date stays, no warning is given twice; and
+-- while he is away nobody looks at him.
+-- name: idle_recompute_user (org_id, user_id) writes
+UPDATE rollcall.users u SET
+    (idle_due_at, idle_check_at) = (
+        SELECT e.due, greatest(CASE WHEN e.due = u.idle_due_at AND e.due > now() THEN u.idle_check_at ELSE e.due - :{idle_first_warning} END, :{idle_back_at})
+        FROM :{idle_since_life}, :{idle_ends})
+FROM rollcall.organization o, rollcall.policy p
+WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'active' AND u.idle_due_at IS NOT NULL
+  AND o.id = :org_id AND p.org_id = :org_id;
+
+-- When the day off is over that he has now; null without one.
+-- fragment: idle_back_at
+(SELECT upper(f.during) FROM rollcall.day_off f WHERE f.org_id = u.org_id AND f.user_id = u.id AND f.during @> now())
+
+-- A day off today spares: who has one is looked at when he is back.
+-- name: idle_spare (org_id) writes
+UPDATE rollcall.users u SET idle_check_at = :{idle_back_at}
+WHERE u.org_id = :org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now()
+  AND EXISTS (SELECT FROM rollcall.day_off f WHERE f.org_id = :org_id AND f.user_id = u.id AND f.during @> now());
 
 -- name: idle_recomputed (org_id, setting) writes
 UPDATE rollcall.policy SET idle_applied = :setting WHERE org_id = :org_id;

@@ -9,14 +9,27 @@
 -- admin_epoch   the one that the decision saw, where administrators may become
 --          fewer; null otherwise.
 
--- When a user who is active now becomes idle, in calendar months where he lives.
+-- When a user who is active now becomes idle, and when the sweep must first look at him.
 -- fragment: idle_due
-((now() AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.timezone
-
--- When the sweep must first look: at the earliest warning that fits into the time.
+(SELECT e.due FROM (SELECT now() AS at) s, :{idle_ends})
 -- fragment: idle_first_check
-((now() AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.timezone - make_interval(days => coalesce((
-    SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))
+(SELECT e.due - :{idle_first_warning} FROM (SELECT now() AS at) s, :{idle_ends})
+
+-- The earliest warning that fits into the time.
+-- fragment: idle_first_warning
+make_interval(days => coalesce((SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))
+
+-- When the idle time of the user u is over that began at s.at: the calendar months where he
+-- lives, and on top of them every day off from then on. One counts if it begins before the
+-- end that the ones before it have put off: they come in their order and never overlap.
+-- fragment: idle_ends
+LATERAL (SELECT ((s.at AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.timezone AS at) b,
+    LATERAL (SELECT b.at + coalesce(sum(f.length) FILTER (WHERE f.starts_at <= b.at + coalesce(f.before, '0')), '0') AS due
+        FROM (SELECT lower(x.during) AS starts_at, upper(x.during) - greatest(lower(x.during), s.at) AS length,
+                sum(upper(x.during) - greatest(lower(x.during), s.at)) OVER (
+                    ORDER BY lower(x.during) ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM rollcall.day_off x
+            WHERE x.org_id = u.org_id AND x.user_id = u.id AND x.during && tstzrange(s.at, NULL)) f) e
 
 -- name: user_transition (org_id, items, mails, audits, actor, admin_epoch) versioned writes notifies
 WITH item AS MATERIALIZED (
@@ -25,7 +38,7 @@ WITH item AS MATERIALIZED (
         status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
         logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
         invitation text, invited_by uuid, accepted_through text,
-        password_reset text, cancels_mails boolean)
+        password_reset text, cancels_mails boolean, assignment_epoch bigint)
 ),
 locked AS MATERIALIZED (
     SELECT u.id
@@ -33,7 +46,10 @@ locked AS MATERIALIZED (
     JOIN item i ON i.id = u.id
     WHERE u.org_id = :org_id
       AND (i.version IS NULL OR u.version = i.version)
-      AND (i.guard IS DISTINCT FROM 'idle' OR u.idle_due_at <= now())
+      -- A day off that began meanwhile has put off the next look (idle_recompute_user).
+      AND (i.guard IS DISTINCT FROM 'idle' OR u.idle_due_at <= now() AND u.idle_check_at <= now())
+      -- Who was assigned something since the decision is decided again: it would stay with him.
+      AND (i.assignment_epoch IS NULL OR u.assignment_epoch = i.assignment_epoch)
       -- Who was inactivated meanwhile is not locked as well.
       AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
       -- Behind an edit in the same transaction: only if that edit came to pass.
@@ -172,6 +188,19 @@ mails_queued AS (
     LEFT JOIN issued n ON n.user_id = m.user_id
     LEFT JOIN reset_issued s ON s.user_id = m.user_id
 ),
+-- All that was assigned to him; the epoch says that this sees all of it.
+detached AS (
+    DELETE FROM rollcall.assignment g
+    USING changed c
+    WHERE g.org_id = :org_id AND g.user_id = c.id AND c.assignment_epoch IS NOT NULL
+    RETURNING g.user_id, g.app || '/' || g.type || '/' || g.resource || '#' || g.relation AS assignment
+),
+detached_told AS (
+    SELECT user_id, jsonb_build_object('assignments', jsonb_build_array(to_jsonb((array_agg(assignment ORDER BY assignment))[1:200]), NULL),
+        'assignment_count', jsonb_build_array(count(*), 0)) AS changes
+    FROM detached
+    GROUP BY user_id
+),
 audit_row AS MATERIALIZED (
     SELECT a.* FROM jsonb_to_recordset(:audits::jsonb) AS a (
         id uuid, user_id uuid, action text, changes jsonb, personal jsonb)
@@ -179,8 +208,12 @@ audit_row AS MATERIALIZED (
 ),
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
-    SELECT :org_id, a.id, b.kind, b.id, a.action, 'user', a.user_id, coalesce(a.changes, '{}'), b.ip, b.request_id
-    FROM audit_row a, jsonb_to_record(:actor::jsonb) AS b (kind text, id uuid, ip inet, request_id text)
+    SELECT :org_id, a.id, b.kind, b.id, a.action, 'user', a.user_id,
+        coalesce(a.changes, '{}') || CASE WHEN a.changes ? 'status' AND g.changes IS NOT NULL THEN g.changes ELSE '{}' END,
+        b.ip, b.request_id
+    FROM audit_row a
+    LEFT JOIN detached_told g ON g.user_id = a.user_id,
+        jsonb_to_record(:actor::jsonb) AS b (kind text, id uuid, ip inet, request_id text)
 ),
 audited_values AS (
     INSERT INTO rollcall.audit_value (org_id, audit_id, user_id, changes)

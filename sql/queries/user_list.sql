@@ -24,6 +24,7 @@ u.org_id = :org_id AND u.anonymised_at IS NULL
   AND (:group_id::uuid IS NULL OR EXISTS (
       SELECT FROM rollcall.group_member g WHERE g.org_id = u.org_id AND g.group_id = :group_id::uuid AND g.user_id = u.id))
   AND (:incomplete::boolean IS NULL OR :incomplete::boolean = coalesce(NOT u.attributes ?& need.keys, false))
+  AND :{day_off_filter}
 
 -- fragment: user_list_statuses
 (:status::text[] IS NULL OR u.status = ANY (:status::text[]))
@@ -69,7 +70,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name, u.id
 LIMIT :limit::integer)
 
--- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -82,7 +83,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name, page.id;
 
--- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_forward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
@@ -151,7 +152,7 @@ WHERE u.status = 'locked' AND (:status::text[] IS NULL OR 'locked' = ANY (:statu
 ORDER BY u.sort_name DESC, u.id DESC
 LIMIT :limit::integer)
 
--- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_list_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, ranks, after_rank, after_key, after_id, limit, language)
 SELECT :{user_view}, page.rank || page.sort_name AS cursor_key
 FROM (
     SELECT * FROM (
@@ -164,7 +165,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, ranks, after_rank, after_key, after_id, limit, language)
+-- name: user_search_backward (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, ranks, after_rank, after_key, after_id, limit, language)
 WITH sample AS MATERIALIZED (
     :{search_sample}
 ),
@@ -196,7 +197,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, after_id, limit, language)
+-- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
@@ -210,7 +211,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id;
 
--- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, after_id, limit, language)
+-- name: user_list_newest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, language)
 SELECT :{user_view}
 FROM (
     SELECT u.id
@@ -224,7 +225,7 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.id DESC;
 
--- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete)
+-- name: user_count (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at)
 SELECT count(*) AS total
 FROM rollcall.users u :{required_of_role}
 WHERE :{user_list_statuses} AND :{user_list_filter};

@@ -14,14 +14,14 @@
     u.attributes,
     u.locale,
     :{fields_missing} AS incomplete,
-    false AS on_day_off,
-    u.status = 'active' AS assignable,
+    :{on_day_off} AS on_day_off,
+    :{assignable} AS assignable,
     CASE WHEN i.user_id IS NOT NULL THEN jsonb_build_object(
         'state', :{invitation_state_now},
         'expires_at', to_char(i.expires_at, :{rfc3339}), 'invited_by', i.invited_by, 'renewals', i.renewals,
         'accepted_at', to_char(i.accepted_at, :{rfc3339}), 'delivery', :{delivery})
     END AS invitation,
-    NULL::text AS photo_url,
+    :{photo_url} AS photo_url,
     u.last_login_at, u.last_active_at, u.version, u.created_at, u.updated_at
 
 -- fragment: user_view_from
@@ -107,7 +107,7 @@ END
     i.expires_at <= now() AS invitation_passed, i.previous_expired, i.invited_by,
     c.password_hash IS NOT NULL AND NOT c.must_reset AS has_password,
     u.anonymised_at IS NOT NULL AS is_anonymised,
-    o.admin_epoch, :{is_administrator} AS is_administrator,
+    o.admin_epoch, u.assignment_epoch, :{is_administrator} AS is_administrator,
     CASE WHEN :{is_administrator} THEN NOT :{other_administrator_exists} ELSE false END AS is_last_administrator,
     :{policy_columns}
 

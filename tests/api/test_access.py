@@ -14,8 +14,9 @@ ROUTES_C = pathlib.Path(__file__).resolve().parents[2] / "server" / "routes.c"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SOME_ID = "00000000-0000-7000-8000-000000000000"
 PUBLIC, ANONYMOUS, SIGNED_IN, USER = "public", "anonymous", "signed in", "user"
+BYTES = "bytes"
 
-# (method, path): who may, a permission he needs beside, and whether it takes a body.
+# (method, path): who may, a permission he needs beside, and whether it takes a body: JSON, or bytes of any kind.
 ROUTES = {
     ("GET", "/v1/auth/verify"): (SIGNED_IN, None, False),
     ("POST", "/v1/users"): (SIGNED_IN, "users:write", True),
@@ -34,6 +35,17 @@ ROUTES = {
     ("GET", "/v1/users/{id}/sessions"): (SIGNED_IN, "users:read", False),
     ("DELETE", "/v1/users/{id}/sessions"): (SIGNED_IN, "users:write", False),
     ("DELETE", "/v1/users/{id}/sessions/{id}"): (SIGNED_IN, "users:write", False),
+    ("GET", "/v1/users/{id}/photo"): (SIGNED_IN, "users:read", False),
+    ("PUT", "/v1/users/{id}/photo"): (SIGNED_IN, "users:write", BYTES),
+    ("DELETE", "/v1/users/{id}/photo"): (SIGNED_IN, "users:write", False),
+    ("GET", "/v1/users/{id}/day-offs"): (SIGNED_IN, "users:read", False),
+    ("POST", "/v1/users/{id}/day-offs"): (SIGNED_IN, "users:write", True),
+    ("PATCH", "/v1/users/{id}/day-offs/{id}"): (SIGNED_IN, "users:write", True),
+    ("DELETE", "/v1/users/{id}/day-offs/{id}"): (SIGNED_IN, "users:write", False),
+    ("GET", "/v1/users/{id}/assignments"): (SIGNED_IN, "users:read", False),
+    ("GET", "/v1/assignments/{app}/{type}/{resource}"): (SIGNED_IN, "users:read", False),
+    ("PUT", "/v1/assignments/{app}/{type}/{resource}"): (SIGNED_IN, "users:write", True),
+    ("DELETE", "/v1/assignments/{app}/{type}/{resource}"): (SIGNED_IN, "users:write", False),
     ("GET", "/v1/invitations"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/invitations/inspect"): (ANONYMOUS, None, True),
     ("POST", "/v1/invitations/accept"): (ANONYMOUS, None, True),
@@ -49,6 +61,9 @@ ROUTES = {
     ("GET", "/v1/me/sessions"): (USER, None, False),
     ("DELETE", "/v1/me/sessions"): (USER, None, False),
     ("DELETE", "/v1/me/sessions/{id}"): (USER, None, False),
+    ("GET", "/v1/me/photo"): (USER, None, False),
+    ("PUT", "/v1/me/photo"): (USER, None, BYTES),
+    ("DELETE", "/v1/me/photo"): (USER, None, False),
     ("GET", "/v1/policy"): (SIGNED_IN, None, False),
     ("PATCH", "/v1/policy"): (SIGNED_IN, "policy:write", True),
     ("GET", "/v1/positions"): (SIGNED_IN, "users:read", False),
@@ -95,7 +110,7 @@ ROUTES = {
 PATHS = sorted({path for _, path in ROUTES})
 PROTECTED = [route for route, (who, _, _) in ROUTES.items() if who in (SIGNED_IN, USER)]
 NEEDING = [route for route, (_, permission, _) in ROUTES.items() if permission]
-BODIES = [route for route, (_, _, takes_body) in ROUTES.items() if takes_body]
+BODIES = [route for route, (_, _, takes_body) in ROUTES.items() if takes_body is True]
 
 
 def name_of(route):
@@ -103,7 +118,7 @@ def name_of(route):
 
 
 def real(path):
-    return path.replace("{id}", SOME_ID).replace("{name}", "page.css")
+    return re.sub(r"\{\w+\}", "some", path.replace("{id}", SOME_ID).replace("{name}", "page.css"))
 
 
 def test_the_table_here_is_the_table_of_the_server():
@@ -280,7 +295,10 @@ def test_an_unknown_field_is_refused_by_name_everywhere(standing, route):
     body = {"no_such_field": 1}
     if "token" in str(path) or path.endswith(("/accept", "/complete", "/inspect")):
         body.update(token=standing.token_of(standing.link(user)) if "invitations" in path else "A" * 95)
-    answer = client.call(method, path.replace("{id}", user["id"]), json=body)
+    path = path.replace("{id}", user["id"], 1)
+    if path.endswith("/day-offs/{id}"):
+        path = path.replace("{id}", standing.add_day_off(user)["id"])
+    answer = client.call(method, real(path), json=body)
     if path == "/v1/password-resets/complete":
         assert answer.status in (404, 422)
         return

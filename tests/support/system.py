@@ -330,6 +330,15 @@ class Rollcall:
         """A client of that user."""
         return self.client(self.login(user["email"] or user["username"], password).ok(201)["token"])
 
+    def moment(self, offset="0"):
+        """Now, or so far from it ("-1 hour"), as the API writes it."""
+        return self.value("SELECT to_jsonb(now() + %s::interval) #>> '{}'", offset)
+
+    def add_day_off(self, user, starts="-1 hour", ends="1 hour", **more):
+        """One that lasts from an hour ago for two hours, or as is said."""
+        body = {"starts_at": self.moment(starts), "ends_at": self.moment(ends), **more}
+        return self.admin.post(f"/v1/users/{id_of(user)}/day-offs", body).ok(201).body
+
     def user(self, user):
         return self.admin.get(f"/v1/users/{id_of(user)}").ok(200).body
 
