@@ -160,8 +160,9 @@ def test_who_may_change_users_changes_their_days_off_but_not_of_who_holds_more(s
 
 
 def test_who_is_away_is_shown_and_not_assignable(standing):
-    user = active(standing)
-    assert (user["on_day_off"], user["assignable"]) == (False, False), "pending, when he was made"
+    user = standing.create_user()
+    assert (user["on_day_off"], user["assignable"]) == (False, False), "he is pending"
+    standing.move("users", user, status="'active'")
     assert standing.user(user)["assignable"] is True
     day_off = standing.add_day_off(user)
     shown = standing.user(user)

@@ -68,6 +68,54 @@ def test_a_filter_finds_exactly_those_whom_it_names(standing, people, name):
     assert set(found(standing, **params)) == ids(people, *expected)
 
 
+@pytest.fixture(scope="module")
+def away(shared_server, people):
+    """0, 2 and 5 are away now, 1 will be tomorrow; 0 and 1 are the active ones among them all."""
+    for number in (0, 2, 5):
+        shared_server.add_day_off(people[number])
+    shared_server.add_day_off(people[0], "1 week", "2 weeks")
+    shared_server.add_day_off(people[1], "23 hours", "25 hours")
+    return people
+
+
+VACATIONS = {
+    "at vacation": ({"vacation": "on"}, {0, 2, 5}),
+    "not at vacation": ({"vacation": "off"}, {1, 3, 4, 6, 7, 8, 9}),
+    "vacation and status": ({"vacation": "on", "status": "active,inactive"}, {0, 2}),
+    "not at vacation and active": ({"vacation": "off", "status": "active"}, {1}),
+    "assignable": ({"assignable": "true"}, {1}),
+    "not assignable": ({"assignable": "false"}, {0, 2, 3, 4, 5, 6, 7, 8, 9}),
+    "assignable tomorrow": ({"assignable": "true", "at": "1 day"}, {0}),
+    "at vacation tomorrow": ({"vacation": "on", "at": "1 day"}, {1}),
+    "not at vacation tomorrow": ({"vacation": "off", "at": "1 day", "status": "active"}, {0}),
+    "assignable between": ({"assignable": "true", "at": "3 days"}, {0, 1}),
+    "assignable in ten days": ({"assignable": "true", "at": "10 days"}, {1}),
+    "assignable and away": ({"assignable": "true", "vacation": "on"}, set()),
+}
+
+
+@pytest.mark.parametrize("name", VACATIONS)
+def test_who_is_away_and_who_may_be_assigned_anything_is_found_at_any_moment(standing, away, name):
+    """S1-28, S1-29."""
+    params, expected = VACATIONS[name]
+    if "at" in params:
+        params = {**params, "at": standing.moment(params["at"])}
+    assert set(found(standing, **params)) == ids(away, *expected)
+    for sort in SORTS:
+        assert set(found(standing, sort=sort, limit=2, **params)) == ids(away, *expected)
+    total = standing.admin.get("/v1/users", count="true", q="p", **params).ok(200)["total"]
+    assert total == len(standing.admin.pages("/v1/users", q="p", **params))
+
+
+def test_a_policy_lets_those_who_are_away_be_assigned(standing, away):
+    standing.set_policy(assignable_on_day_off=True)
+    assert set(found(standing, assignable="true")) == ids(away, 0, 1)
+    assert {user["id"] for user in standing.admin.pages("/v1/users") if user["assignable"]} - {standing.admin_id} == ids(away, 0, 1)
+    standing.set_policy(assignable_on_day_off=False)
+    shown = {user["id"]: (user["on_day_off"], user["assignable"]) for user in standing.admin.pages("/v1/users")}
+    assert [shown[away[number]["id"]] for number in (0, 1, 2, 3)] == [(True, False), (False, True), (True, False), (False, False)]
+
+
 def test_filters_and_count_agree(standing, people):
     answer = standing.admin.get("/v1/users", status="active,inactive,locked", kind="employee", count="true", limit=1).ok(200)
     assert answer["total"] == 4 + 0 * len(people)  # the administrator is an employee, too
@@ -159,6 +207,11 @@ WRONG = {
     "cursor with a rank that is none": ({"cursor": crafted("s", "4koval"), "sort": "status"}, "cursor"),
     "cursor with a NUL": ({"cursor": crafted("n", "a\0b")}, "cursor"),
     "cursor without an id": ({"cursor": crafted("n", "", "x" * 36)}, "cursor"),
+    "vacation maybe": ({"vacation": "maybe"}, "vacation"),
+    "vacation true": ({"vacation": "true"}, "vacation"),
+    "assignable perhaps": ({"assignable": "perhaps"}, "assignable"),
+    "at no moment": ({"assignable": "true", "at": "tomorrow"}, "at"),
+    "at a moment for nothing": ({"at": "2040-01-01T00:00:00Z"}, "at"),
     "cursor huge": ({"cursor": crafted("n", "x" * 6000)}, "cursor"),
 }
 

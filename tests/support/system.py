@@ -336,7 +336,8 @@ class Rollcall:
 
     def add_day_off(self, user, starts="-1 hour", ends="1 hour", **more):
         """One that lasts from an hour ago for two hours, or as is said."""
-        body = {"starts_at": self.moment(starts), "ends_at": self.moment(ends), **more}
+        starts_at, ends_at = self.sql("SELECT to_jsonb(now() + %s::interval) #>> '{}', to_jsonb(now() + %s::interval) #>> '{}'", starts, ends)[0]
+        body = {"starts_at": starts_at, "ends_at": ends_at, **more}
         return self.admin.post(f"/v1/users/{id_of(user)}/day-offs", body).ok(201).body
 
     def user(self, user):

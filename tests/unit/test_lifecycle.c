@@ -137,7 +137,7 @@ nobody_can_do_nothing_but_be_created(void **state)
 /* Effects, as one word each; the rest must not happen. */
 enum {
 	SESSIONS = 1, GUESSES = 2, CLOCK = 4, PASSWORD = 8, DROPPED = 16, RESET = 32, CANCELS = 64,
-	REDUCES = 128, REMEMBERS = 256,
+	REDUCES = 128, REMEMBERS = 256, DETACHES = 512,
 	OWN = SESSIONS | GUESSES | PASSWORD,	/* a new password */
 	IN = GUESSES | CLOCK,			/* becomes active */
 	OUT = SESSIONS | CANCELS,
@@ -321,6 +321,10 @@ static const struct expected cases[] = {
 	{ "the locked", "", EVENT_INACTIVATE, { LOCK_OF(A), SIGNED }, GOES(I, BY_ADMIN), .effects = OUT },
 	{ "an administrator of several", "", EVENT_INACTIVATE, { .status = A, SIGNED, ADMIN },
 		GOES(I, BY_ADMIN), .effects = OUT | REDUCES },
+	{ "what he was assigned goes where the policy says so (S3-27)", "assignments_on_inactivate=detach", EVENT_INACTIVATE,
+		{ .status = A, SIGNED }, GOES(I, BY_ADMIN), .effects = OUT | DETACHES },
+	{ "also of the locked", "assignments_on_inactivate=detach", EVENT_INACTIVATE, { LOCK_OF(A), SIGNED },
+		GOES(I, BY_ADMIN), .effects = OUT | DETACHES },
 	{ "not the last administrator", "", EVENT_INACTIVATE, { .status = A, SIGNED, LAST }, DENIED(LAST_ADMINISTRATOR) },
 
 	/* invite again */
@@ -368,6 +372,8 @@ static const struct expected cases[] = {
 		GOES(I, IDLE), .effects = OUT, .mails = M(ACCOUNT_IDLE) },
 	{ "with a link still open", "", EVENT_IDLE, { .status = A, ASKED },
 		GOES(I, IDLE), .effects = OUT, .invitation = INVITATION_REVOKE, .mails = M(ACCOUNT_IDLE) },
+	{ "and leaves what he was assigned where the policy says so", "assignments_on_inactivate=detach", EVENT_IDLE, { .status = A, SIGNED },
+		GOES(I, IDLE), .effects = OUT | DETACHES, .mails = M(ACCOUNT_IDLE) },
 	{ "an administrator of several idles", "", EVENT_IDLE, { .status = A, SIGNED, ADMIN },
 		GOES(I, IDLE), .effects = OUT | REDUCES, .mails = M(ACCOUNT_IDLE) },
 	{ "the last administrator never idles", "", EVENT_IDLE, { .status = A, SIGNED, LAST }, DENIED(LAST_ADMINISTRATOR) },
@@ -464,7 +470,7 @@ effects_of(const struct transition *t)
 		| (t->restarts_idle_clock ? CLOCK : 0u) | (t->sets_password ? PASSWORD : 0u)
 		| (t->requires_password_reset ? DROPPED : 0u) | (t->issues_password_reset ? RESET : 0u)
 		| (t->cancels_mails ? CANCELS : 0u) | (t->reduces_administrators ? REDUCES : 0u)
-		| (t->keeps_status_before_lock ? REMEMBERS : 0u);
+		| (t->keeps_status_before_lock ? REMEMBERS : 0u) | (t->detaches_assignments ? DETACHES : 0u);
 }
 
 static void
@@ -531,6 +537,7 @@ SET(activation_on, p->policy.activation_on = (enum activation_on)v)
 SET(admin_password_activates, p->policy.admin_password_activates = v != 0)
 SET(admin_activates_pending, p->policy.admin_activates_pending = v != 0)
 SET(password_at_create, p->policy.password_at_create = (enum password_at_create)v)
+SET(assignments_on_inactivate, p->policy.assignments_on_inactivate = (enum assignments_on_inactivate)v)
 SET(reactivation_password, p->policy.reactivation_password = (enum reactivation_password)v)
 SET(invitation_on_expiry, p->policy.invitation_on_expiry = (enum invitation_on_expiry)v)
 SET(invitation_max_renewals, p->policy.invitation_max_renewals = 2 * v)
@@ -574,6 +581,7 @@ static const struct dimension dimensions[] = {
 	D(admin_password_activates, 2, ON(CREATE) | ON(ADMIN_SETS_PASSWORD)),
 	D(activation_on, 2, ON(ACCEPT_INVITATION) | ON(LOGIN) | ON(COMPLETE_RESET)),
 	D(admin_activates_pending, 2, ON(ACTIVATE)),
+	D(assignments_on_inactivate, 2, ON(INACTIVATE) | ON(IDLE)),
 	D(reactivation_password, 2, ON(ACTIVATE)),
 	D(invitation_on_expiry, 4, ON(LINK_EXPIRES)),
 	D(invitation_max_renewals, 2, ON(LINK_EXPIRES)),
@@ -649,6 +657,8 @@ check_status(const struct user_state *user, enum user_event event, const struct 
 	assert_true(!leaves_active || !user->is_last_administrator);
 	assert_int_equal(t->reduces_administrators, leaves_active && user->is_administrator);
 	assert_int_equal(t->keeps_status_before_lock, t->status_changes && t->status == STATUS_LOCKED);
+	/* Whoever can be back any moment keeps what he was given. */
+	assert_true(!t->detaches_assignments || (t->status_changes && t->status == STATUS_INACTIVE && event != EVENT_CREATE));
 	if (t->status_changes && t->status == STATUS_LOCKED)
 		assert_true(event == EVENT_WRONG_PASSWORD && t->reason == REASON_WRONG_PASSWORD);
 	if (t->status_changes && t->reason == REASON_RELEASED)

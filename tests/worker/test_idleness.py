@@ -229,6 +229,81 @@ def test_users_of_before_a_policy_are_idle_by_it_and_never_by_the_one_before(rol
     assert rollcall.value("SELECT count(*) FROM rollcall.users WHERE id = ANY (%s) AND status = 'active'", users) == 3
 
 
+# --- days off ---
+
+def test_days_off_extend_the_time_and_one_today_spares(rollcall):
+    """Quiet for three months, all of them: one was away a week of it, one is away now, one has been back too long."""
+    idle, extended, away, warned, back = (rollcall.create_active() for _ in range(5))
+    everybody = (idle, extended, away, back)
+    for user in everybody:
+        rollcall.move("users", user, last_login_at=LONG_AGO, last_active_at=LONG_AGO, status_changed_at=LONG_AGO)
+    rollcall.add_day_off(extended, "-40 days", "-33 days")
+    rollcall.add_day_off(back, "-1 year", "-4 months")
+    today = rollcall.add_day_off(away, "-1 hour", "1 day")
+    recompute(rollcall)
+    for user in (idle, back):
+        wait_until(lambda user=user: status(rollcall, user) == ("inactive", "idle"))
+    assert rollcall.value("SELECT idle_due_at - now() BETWEEN interval '6 days' AND interval '8 days' FROM rollcall.users WHERE id = %s", extended["id"])
+    # Away, and to be warned: the mail waits for his return.
+    day_off = rollcall.add_day_off(warned, "-1 hour", "1 day")
+    quiet_until_due(rollcall, warned, "10 days")
+    rounds(rollcall, 3)
+    assert [status(rollcall, user)[0] for user in (extended, away, warned)] == ["active"] * 3
+    assert not rollcall.outbox(warned, "idle_warning") and not rollcall.outbox(away, "idle_warning")
+    for user, one in ((away, today), (warned, day_off)):
+        assert rollcall.row("users", user)["idle_check_at"] >= one["ends_at"][:10]
+        assert rollcall.user(user)["version"] == user["version"]
+    # He is back, a day later: rows are moved, not clocks.
+    rollcall.sql("UPDATE rollcall.day_off SET during = tstzrange(lower(during) - interval '1 day', upper(during) - interval '1 day' - interval '1 minute')"
+                 " WHERE id = ANY (%s)", [today["id"], day_off["id"]])
+    rollcall.sql("UPDATE rollcall.users SET idle_check_at = now(), idle_due_at = least(idle_due_at, now() + interval '10 days') WHERE id = %s", warned["id"])
+    rollcall.wait_mail(warned["email"], kind="idle_warning")
+    rollcall.sql("UPDATE rollcall.users SET idle_check_at = now(), idle_due_at = now() WHERE id = %s", away["id"])
+    wait_until(lambda: status(rollcall, away) == ("inactive", "idle"))
+
+
+def test_who_fell_due_and_goes_on_a_day_off_is_spared_until_he_is_back(rollcall):
+    """It came too late to count, but it is today."""
+    second_worker(rollcall)
+    user = rollcall.create_active()
+    wait_computed(rollcall)
+    # As if he had fallen due just before, and no clock had seen it: nobody looks for another minute.
+    rollcall.move("users", user, last_login_at="now() - interval '4 months'", last_active_at="now() - interval '4 months'",
+                  status_changed_at="now() - interval '4 months'", idle_due_at="now() - interval '1 minute'", idle_check_at="now() + interval '1 minute'")
+    day_off = rollcall.add_day_off(user, "-1 second", "1 hour")
+    recompute(rollcall)
+    rounds(rollcall, 3)
+    assert status(rollcall, user)[0] == "active"
+    rollcall.admin.delete(f"/v1/users/{user['id']}/day-offs/{day_off['id']}").ok(204)
+    nudge(rollcall)
+    wait_until(lambda: status(rollcall, user) == ("inactive", "idle"))
+
+
+def test_a_login_counts_the_days_off_to_come(rollcall):
+    user = rollcall.create_active()
+    rollcall.add_day_off(user, "10 days", "20 days")
+    ten_days_more = "SELECT idle_due_at - (greatest(last_active_at, status_changed_at) + interval '3 months')" \
+                    " BETWEEN interval '9 days 23 hours' AND interval '10 days 1 hour' FROM rollcall.users WHERE id = %s"
+    assert rollcall.value(ten_days_more, user["id"])
+    early = rollcall.row("users", user)["idle_due_at"]
+    rollcall.sign_in(user)
+    assert rollcall.row("users", user)["idle_due_at"] > early
+    assert rollcall.value(ten_days_more, user["id"])
+
+
+def test_the_idle_leave_what_they_were_assigned_where_the_policy_says_so(rollcall):
+    rollcall.set_policy(assignments_on_inactivate="detach")
+    user, other = rollcall.create_active(), rollcall.create_active()
+    for number, holder in enumerate((user, user, other)):
+        rollcall.admin.put(f"/v1/assignments/crm/deal/{number}", {"user_id": holder["id"]}).ok(200)
+    quiet_since(rollcall, LONG_AGO, user)
+    wait_until(lambda: status(rollcall, user) == ("inactive", "idle"))
+    assert rollcall.admin.get(f"/v1/users/{user['id']}/assignments").items == []
+    assert len(rollcall.admin.get(f"/v1/users/{other['id']}/assignments").items) == 1
+    event, = rollcall.audit("user.idle", user)
+    assert event["changes"]["assignments"] == [["crm/deal/0#assignee", "crm/deal/1#assignee"], None]
+
+
 def test_the_last_administrator_stays_and_is_not_warned(rollcall):
     quiet_since(rollcall, LONG_AGO, rollcall.admin_id)
     wait_until(lambda: rollcall.value("SELECT idle_check_at > now() FROM rollcall.users WHERE id = %s", rollcall.admin_id),
