@@ -160,7 +160,12 @@ day_off_take(struct request *rq)
 static enum step
 day_off_check(struct request *rq)
 {
-	if (row_is_true(rq->results[1], 0, "is_reversed"))
+	/* Behind these years moments are written in other ways. */
+	if (row_is_true(rq->results[1], 0, "is_too_early"))
+		request_fault(rq, "/starts_at", "invalid", "A day off begins in 1900 or later.");
+	if (row_is_true(rq->results[1], 0, "is_too_late"))
+		request_fault(rq, "/ends_at", "invalid", "A day off ends before the year 10000.");
+	else if (row_is_true(rq->results[1], 0, "is_reversed"))
 		request_fault(rq, "/ends_at", "invalid", "A day off ends after it begins.");
 	else if (row_is_true(rq->results[1], 0, "is_too_long"))
 		request_fault(rq, "/ends_at", "invalid", "A day off is at most 10 years long.");

@@ -50,6 +50,8 @@ WHERE d.org_id = :org_id AND d.user_id = :user_id AND d.id = :id;
 -- name: day_off_judge (org_id, user_id, id, starts_at, ends_at)
 SELECT w.starts_at AS wanted_starts_at, w.ends_at AS wanted_ends_at,
     w.ends_at <= w.starts_at AS is_reversed,
+    w.starts_at < '1900-01-01 00:00+00' AS is_too_early,
+    w.ends_at > '9999-12-31 00:00+00' AS is_too_late,
     w.ends_at > w.starts_at + interval '10 years' AS is_too_long
 FROM (SELECT coalesce(:starts_at::timestamptz, lower(d.during)) AS starts_at, coalesce(:ends_at::timestamptz, upper(d.during)) AS ends_at
       FROM (VALUES (1)) one
