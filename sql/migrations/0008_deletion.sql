@@ -38,21 +38,6 @@ CREATE TABLE rollcall.deleted_user (
     CONSTRAINT deleted_user_mode_check CHECK (mode IN ('anonymise', 'erase'))
 );
 
--- What client applications have registered for people and departments.
-CREATE TABLE IF NOT EXISTS rollcall.assignment (
-    org_id        uuid NOT NULL,
-    app           text NOT NULL,
-    type          text NOT NULL,
-    resource      text NOT NULL,
-    relation      text NOT NULL,
-    user_id       uuid,
-    department_id uuid,
-    CONSTRAINT assignment_pkey PRIMARY KEY (org_id, app, type, resource, relation),
-    CONSTRAINT assignment_users_fkey FOREIGN KEY (org_id, user_id) REFERENCES rollcall.users (org_id, id) ON DELETE CASCADE,
-    CONSTRAINT assignment_department_fkey FOREIGN KEY (org_id, department_id) REFERENCES rollcall.department (org_id, id)
-);
-CREATE INDEX IF NOT EXISTS assignment_user_idx ON rollcall.assignment (org_id, user_id) WHERE user_id IS NOT NULL;
-
 -- A row that only keeps an id: nothing is known of whose it was, and nothing comes back.
 ALTER TABLE rollcall.users
     ADD COLUMN anonymised_at timestamptz,
