@@ -61,6 +61,7 @@ struct rule {
 	enum status_reason reason;
 	unsigned effects;
 	enum invitation_effect invitation;
+	enum email_effect email;
 	unsigned mails;
 	enum refusal refusal;
 	const char *policy;
@@ -104,10 +105,12 @@ POLICY_CONDITION(nobody_is_locked, policy->lockout_threshold == 0)
 POLICY_CONDITION(time_releases, policy->lockout_release == RELEASE_INTERVAL)
 POLICY_CONDITION(no_self_reset, !policy->password_self_reset)
 POLICY_CONDITION(nobody_is_deleted, policy->deletion == DELETION_FORBIDDEN)
+POLICY_CONDITION(nobody_changes_addresses, policy->email_change != EMAIL_CHANGE_ADMIN)
 
 USER_CONDITION(has_no_email, !user->has_email)
 USER_CONDITION(has_no_password, !user->has_password)
 USER_CONDITION(has_no_open_link, user->invitation != INVITATION_PENDING)
+USER_CONDITION(changes_no_email, !user->changes_email)
 USER_CONDITION(is_last_administrator, user->is_last_administrator)
 USER_CONDITION(is_anonymised, user->is_anonymised)
 /* "Save now, invite later" (S4-15): nobody lets himself in before he was asked. */
@@ -123,6 +126,26 @@ static bool
 must_reset(const struct policy *policy, const struct user_state *user)
 {
 	return policy->reactivation_password == REACTIVATION_MUST_RESET && !user->brings_password;
+}
+
+/* The letter says where to sign in, the password comes from the administrator: no link
+ * may ever be mailed in its place. The founder has nobody who could tell him one. */
+static bool
+gets_letter(const struct policy *policy, const struct user_state *user)
+{
+	return policy->invitation_letter == LETTER_LOGIN_INFO && !user->is_founder;
+}
+
+static bool
+has_letter(const struct policy *policy, const struct user_state *user)
+{
+	return policy->invitation_letter == LETTER_LOGIN_INFO || user->invitation_is_letter;
+}
+
+static bool
+is_told_by_hand(const struct policy *policy, const struct user_state *user)
+{
+	return !policy->invite_on_email_added && user->email_added_later && !user->is_founder;
 }
 
 static bool
@@ -247,8 +270,10 @@ starts_active_and_invited(const struct policy *policy, const struct user_state *
 #define STAYS .to = SAME_STATUS
 #define DOES(effects_) .effects = (effects_)
 #define LINK(effect_) .invitation = INVITATION_##effect_
+#define EMAIL(effect_) .email = EMAIL_##effect_
 #define MAILS(kind_) .mails = MAIL_BIT(MAIL_##kind_)
 #define IS_DELETED "Create a new user instead: this one was deleted, and only the id is left."
+#define MAILS_BOTH(kind_, other_) .mails = MAIL_BIT(MAIL_##kind_) | MAIL_BIT(MAIL_##other_)
 #define REFUSED(refusal_, detail_) .refusal = REFUSAL_##refusal_, .detail = detail_
 #define REFUSED_BY(policy_, detail_) \
 	.refusal = REFUSAL_POLICY, .policy = #policy_, .detail = detail_
@@ -344,12 +369,16 @@ static const struct rule rules[] = {
 		REFUSED_BY(invitation_resend_to, "Send a password reset instead: only pending users are invited here.") },
 	{ PENDING | ACTIVE, EVENT_INVITE, has_no_email,
 		REFUSED(NO_EMAIL, "Give the user an e-mail address first: there is nowhere to send the invitation.") },
+	{ PENDING | ACTIVE, EVENT_INVITE, is_told_by_hand,		/* S3-13, S3-14 */
+		REFUSED_BY(invite_on_email_added, "Hand over login and password yourself: a user whose address came later is not invited here.") },
 	{ PENDING | ACTIVE, EVENT_INVITE, always,			/* S0-06, S1-06, S4-19 */
 		STAYS, LINK(ISSUE), MAILS(INVITATION) },
 
 	/* -- the link expires: only a pending user's is worth a mail */
 	{ ANYBODY, EVENT_LINK_EXPIRES, has_no_open_link,
 		REFUSED(STATE_CONFLICT, "Nothing to do: no invitation of this user is open.") },
+	{ PENDING, EVENT_LINK_EXPIRES, has_letter,			/* S3-12: nothing that could be used is lost */
+		STAYS, LINK(EXPIRE) },
 	{ PENDING, EVENT_LINK_EXPIRES, renews_for_admin,		/* S1-14 */
 		STAYS, LINK(RENEW), MAILS(INVITATION_EXPIRED) },
 	{ PENDING, EVENT_LINK_EXPIRES, renews_for_user,
@@ -450,6 +479,31 @@ static const struct rule rules[] = {
 		REFUSED(LAST_ADMINISTRATOR, "Make another user an administrator first: this is the last one.") },
 	{ ANYBODY, EVENT_DELETE, always,				/* S4-23 */
 		GOES, DOES(SHUTS_OUT), LINK(REVOKE) },
+	/* -- another e-mail address, for somebody who has one and has been let in */
+	{ PENDING, EVENT_CHANGE_EMAIL, always,
+		REFUSED(STATE_CONFLICT, "Change the address at once: a pending user has nothing to confirm.") },
+	{ ACTIVE | INACTIVE | LOCKED, EVENT_CHANGE_EMAIL, nobody_changes_addresses,
+		REFUSED_BY(email_change, "An e-mail address is changed only while the user is pending.") },
+	{ INACTIVE | LOCKED, EVENT_CHANGE_EMAIL, always,
+		REFUSED(STATE_CONFLICT, "Activate the user first: who may not come in confirms no address.") },
+	{ ACTIVE, EVENT_CHANGE_EMAIL, has_no_email,
+		REFUSED(STATE_CONFLICT, "Give the address at once: there is none yet that could be told.") },
+	{ ACTIVE, EVENT_CHANGE_EMAIL, always,				/* S3-18 */
+		STAYS, EMAIL(ISSUE), MAILS_BOTH(EMAIL_CHANGE_CONFIRM, EMAIL_CHANGE_NOTICE) },
+	{ ANYBODY, EVENT_KEEP_EMAIL, changes_no_email,
+		REFUSED(STATE_CONFLICT, "Nothing to do: no new address waits to be confirmed.") },
+	{ ANYBODY, EVENT_KEEP_EMAIL, always,
+		STAYS, EMAIL(WITHDRAW) },
+
+	/* -- confirm it: its link was judged before. Links that went to the address before die. */
+	{ NOBODY | PENDING | INACTIVE | LOCKED, EVENT_CONFIRM_EMAIL, always,
+		REFUSED(LINK_REVOKED, "Ask your administrator for access: this link was withdrawn.") },
+	{ ACTIVE, EVENT_CONFIRM_EMAIL, changes_no_email,
+		REFUSED(LINK_REVOKED, "Ask your administrator to change the address again: this link was withdrawn.") },
+	{ ACTIVE, EVENT_CONFIRM_EMAIL, nobody_changes_addresses,
+		REFUSED_BY(email_change, "Ask your administrator: addresses of active users are no longer changed here.") },
+	{ ACTIVE, EVENT_CONFIRM_EMAIL, always,
+		STAYS, DOES(ENDS_SESSIONS), EMAIL(REPLACE), LINK(REVOKE), MAILS(EMAIL_CHANGED) },
 
 	{ NOBODY, ANY_EVENT, always,
 		REFUSED(STATE_CONFLICT, "Create the user first: there is none.") },
@@ -487,7 +541,7 @@ status_after(const struct rule *rule, const struct user_state *user)
 
 /* An accepted link stays accepted, and where none was made there is none to end. */
 static enum invitation_effect
-invitation_effect(const struct rule *rule, const struct user_state *user)
+invitation_effect(const struct rule *rule, const struct policy *policy, const struct user_state *user)
 {
 	bool is_open = user->invitation == INVITATION_PENDING;
 	bool is_lapsed = user->invitation == INVITATION_EXPIRED;
@@ -496,6 +550,8 @@ invitation_effect(const struct rule *rule, const struct user_state *user)
 		return INVITATION_UNCHANGED;
 	if (rule->invitation == INVITATION_ACCEPT && !is_open)
 		return INVITATION_UNCHANGED;
+	if (rule->invitation == INVITATION_ISSUE && gets_letter(policy, user))
+		return INVITATION_ISSUE_LETTER;
 	return rule->invitation;
 }
 
@@ -512,6 +568,8 @@ mails_due(const struct rule *rule, const struct policy *policy, const struct use
 		mails &= ~MAIL_BIT(MAIL_PASSWORD_CHANGED);
 	if (!user->through_administrator)
 		mails &= ~MAIL_BIT(MAIL_INVITATION_ACCEPTED_FOR_YOU);
+	if ((mails & MAIL_BIT(MAIL_INVITATION)) != 0 && gets_letter(policy, user))
+		mails ^= MAIL_BIT(MAIL_INVITATION) | MAIL_BIT(MAIL_LOGIN_INFO);
 	return mails;
 }
 
@@ -545,7 +603,8 @@ lifecycle_decide(const struct policy *policy, const struct user_state *user,
 			&& policy->assignments_on_inactivate == ASSIGNMENTS_DETACH,
 		.reduces_administrators = user->is_administrator
 			&& user->status == STATUS_ACTIVE && !is_active,
-		.invitation = invitation_effect(rule, user),
+		.invitation = invitation_effect(rule, policy, user),
+		.email = rule->email,
 		.mails = mails_due(rule, policy, user),
 	};
 	return rule->refusal == REFUSAL_NONE;
@@ -553,9 +612,11 @@ lifecycle_decide(const struct policy *policy, const struct user_state *user,
 
 enum link_verdict
 invitation_link_verdict(enum invitation_state state, uint32_t generation, bool has_passed,
-	bool previous_expired, uint32_t token_generation)
+	bool previous_expired, bool is_letter, uint32_t token_generation)
 {
 	if (state == INVITATION_NONE || token_generation == 0 || token_generation > generation)
+		return LINK_UNKNOWN;
+	if (is_letter && token_generation == generation)
 		return LINK_UNKNOWN;
 	if (token_generation < generation)
 		return previous_expired && token_generation == generation - 1 ? LINK_EXPIRED : LINK_REVOKED;

@@ -50,8 +50,11 @@ enum user_event {
 	EVENT_COMPLETE_RESET,		/* the link was checked already; sets the password */
 	EVENT_CHANGE_OWN_PASSWORD,	/* signed in, knows the current one */
 	EVENT_DELETE,			/* by an administrator; STATUS_NONE after it */
+	EVENT_CHANGE_EMAIL,		/* an administrator wants another address for who has one and is in */
+	EVENT_KEEP_EMAIL,		/* he wants it no longer */
+	EVENT_CONFIRM_EMAIL,		/* the link was checked already; the new address counts */
 };
-#define EVENT_COUNT (EVENT_DELETE + 1)
+#define EVENT_COUNT (EVENT_CONFIRM_EMAIL + 1)
 
 /* Facts about the user that a decision may need. Zero is a fact too: who leaves a
  * member out says "no". */
@@ -59,7 +62,10 @@ struct user_state {
 	enum user_status status;
 	enum user_status status_before_lock;	/* pending or active, while locked */
 	enum invitation_state invitation;
+	bool invitation_is_letter;	/* it carried no link (invitation_letter login_info) */
 	bool has_email;
+	bool email_added_later;		/* he was made without one */
+	bool changes_email;		/* a new address waits to be confirmed */
 	bool has_password;		/* one that lets him in: not a dropped one (must_reset) */
 	bool is_last_administrator;	/* active, administers, and nobody else does */
 	bool is_administrator;		/* active and administers */
@@ -72,7 +78,8 @@ struct user_state {
 	int wants_invitation;		/* -1 not said, 0 no, 1 yes */
 	/* EVENT_CREATE, EVENT_ACTIVATE: a password comes with it */
 	bool brings_password;
-	/* the first administrator of an organization: always gets a link */
+	/* EVENT_CREATE, EVENT_INVITE: the first administrator of an organization, by command;
+	 * he always gets a link */
 	bool is_founder;
 };
 
@@ -80,10 +87,19 @@ struct user_state {
 enum invitation_effect {
 	INVITATION_UNCHANGED,
 	INVITATION_ISSUE,	/* generation + 1, pending, new lifetime, renewals 0 */
+	INVITATION_ISSUE_LETTER,	/* as issue, but no link leads in */
 	INVITATION_RENEW,	/* as issue, but counts as a renewal */
 	INVITATION_REVOKE,	/* generation + 1, revoked; only an open or lapsed one */
 	INVITATION_ACCEPT,	/* same generation, accepted */
 	INVITATION_EXPIRE,	/* same generation, expired */
+};
+
+/* What becomes of the e-mail address. */
+enum email_effect {
+	EMAIL_UNCHANGED,
+	EMAIL_ISSUE,		/* a new one is to be confirmed: generation + 1, new lifetime */
+	EMAIL_WITHDRAW,		/* it is no longer: its link is dead */
+	EMAIL_REPLACE,		/* it was confirmed, and is the user's */
 };
 
 /* Mails that a transition causes. */
@@ -99,6 +115,10 @@ enum mail_kind {
 	MAIL_IDLE_WARNING,		/* to the user */
 	MAIL_ACCOUNT_IDLE,		/* to the user: inactivated */
 	MAIL_IDLE_BRAKE,		/* to administrators; made by the clock */
+	MAIL_LOGIN_INFO,		/* to the user: the invitation as a letter, without link */
+	MAIL_EMAIL_CHANGE_CONFIRM,	/* to the new address, with link */
+	MAIL_EMAIL_CHANGE_NOTICE,	/* to the user, where he is now: another address was asked for */
+	MAIL_EMAIL_CHANGED,		/* to the user, where he was: another address counts */
 	MAIL_KIND_COUNT
 };
 #define MAIL_BIT(kind) (1u << (kind))
@@ -135,6 +155,7 @@ struct transition {
 	bool detaches_assignments;	/* what applications have assigned to him is nobody's */
 	bool reduces_administrators;	/* gate the statement by admin_epoch */
 	enum invitation_effect invitation;
+	enum email_effect email;
 	unsigned mails;			/* MAIL_BIT of each; none to a user without an e-mail address */
 };
 
@@ -159,9 +180,10 @@ enum mail_kind mail_kind_from_word(const char *word);
 
 /* What a genuine link of token_generation means while the row is as the other
  * arguments say: DESIGN.md §4 below the table. has_passed: expires_at, by the
- * database's clock. LINK_UNKNOWN: no row, or a generation that was never issued. */
+ * database's clock. LINK_UNKNOWN: no row, or a generation that was never issued as a
+ * link (is_letter: the present one). */
 enum link_verdict { LINK_ALIVE, LINK_EXPIRED, LINK_USED, LINK_REVOKED, LINK_UNKNOWN };
 enum link_verdict invitation_link_verdict(enum invitation_state state, uint32_t generation,
-	bool has_passed, bool previous_expired, uint32_t token_generation);
+	bool has_passed, bool previous_expired, bool is_letter, uint32_t token_generation);
 
 #endif

@@ -50,6 +50,10 @@ static const char *const mail_words[MAIL_KIND_COUNT] = {
 	[MAIL_IDLE_WARNING] = "idle_warning",
 	[MAIL_ACCOUNT_IDLE] = "account_idle",
 	[MAIL_IDLE_BRAKE] = "idle_brake",
+	[MAIL_LOGIN_INFO] = "login_info",
+	[MAIL_EMAIL_CHANGE_CONFIRM] = "email_change_confirm",
+	[MAIL_EMAIL_CHANGE_NOTICE] = "email_change_notice",
+	[MAIL_EMAIL_CHANGED] = "email_changed",
 };
 
 static const char *

@@ -43,7 +43,18 @@ invitation_word(enum invitation_effect effect)
 {
 	static const char *const words[] = {
 		[INVITATION_UNCHANGED] = NULL, [INVITATION_ISSUE] = "issue", [INVITATION_RENEW] = "renew",
+		[INVITATION_ISSUE_LETTER] = "issue_letter",
 		[INVITATION_REVOKE] = "revoke", [INVITATION_ACCEPT] = "accept", [INVITATION_EXPIRE] = "expire",
+	};
+
+	return words[effect];
+}
+
+static const char *
+email_word(enum email_effect effect)
+{
+	static const char *const words[] = {
+		[EMAIL_UNCHANGED] = NULL, [EMAIL_ISSUE] = "issue", [EMAIL_WITHDRAW] = "withdraw", [EMAIL_REPLACE] = "replace",
 	};
 
 	return words[effect];
@@ -113,6 +124,8 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 		json_write_name(out, "assignment_epoch");
 		buffer_puts(out, subject->assignment_epoch);
 	}
+	write_text(out, "email_change", email_word(transition->email));
+	write_text(out, "new_email", details->new_email);
 	buffer_putc(out, '}');
 }
 
@@ -123,7 +136,10 @@ link_of(enum mail_kind kind, const struct transition *transition)
 	switch (kind) {
 	case MAIL_INVITATION:
 	case MAIL_INVITATION_EXPIRED:
+	case MAIL_LOGIN_INFO:
 		return "invitation";
+	case MAIL_EMAIL_CHANGE_CONFIRM:
+		return "email_change";
 	case MAIL_PASSWORD_RESET:
 		return "password_reset";
 	case MAIL_ACCOUNT_LOCKED:
@@ -139,9 +155,20 @@ goes_to_administrators(enum mail_kind kind)
 	return kind == MAIL_INVITATION_EXPIRED || kind == MAIL_INVITATION_LAPSED;
 }
 
-static void
-write_mail(struct buffer *out, const struct subject *subject, const struct transition *transition, enum mail_kind kind)
+/* NULL: the user's own address, as it is then. */
+static const char *
+recipient_of(enum mail_kind kind, const struct subject *subject, const struct transition_details *details)
 {
+	if (kind == MAIL_EMAIL_CHANGE_CONFIRM)
+		return details->new_email;
+	return kind == MAIL_EMAIL_CHANGED ? subject->email : NULL;
+}
+
+static void
+write_mail(struct buffer *out, const struct subject *subject, const struct transition *transition,
+	const struct transition_details *details, enum mail_kind kind)
+{
+	const char *recipient = recipient_of(kind, subject, details);
 	char id[UUID_TEXT_SIZE];
 
 	uuid_make_text(id);
@@ -150,9 +177,16 @@ write_mail(struct buffer *out, const struct subject *subject, const struct trans
 	json_write_string_member(out, "id", id);
 	json_write_string_member(out, "user_id", subject->id);
 	json_write_string_member(out, "kind", mail_kind_word(kind));
-	json_write_bool_member(out, "to_user", !goes_to_administrators(kind));
+	json_write_bool_member(out, "to_user", recipient == NULL && !goes_to_administrators(kind));
+	write_text(out, "recipient", recipient);
 	write_text(out, "link", link_of(kind, transition));
 	buffer_putc(out, '}');
+}
+
+static const char *
+changed_address(const struct transition *transition)
+{
+	return transition->email == EMAIL_REPLACE ? "email" : "email_pending";
 }
 
 static void
@@ -171,15 +205,24 @@ write_changes(struct buffer *out, const struct subject *subject, const struct tr
 		json_write_change(out, "password", NULL, "set");
 	if (details->accepted_through != NULL)
 		json_write_change(out, "accepted_through", NULL, details->accepted_through);
+	if (transition->email != EMAIL_UNCHANGED) {
+		json_write_name(out, changed_address(transition));
+		buffer_puts(out, "[]");
+	}
 	buffer_putc(out, '}');
 }
 
-/* Free words may name people: they lie apart, where erasing reaches them. */
+/* Addresses, and free words, which may name people, lie apart, where erasing reaches them. */
 static void
-write_personal(struct buffer *out, const struct transition_details *details)
+write_personal(struct buffer *out, const struct subject *subject, const struct transition *transition,
+	const struct transition_details *details)
 {
 	buffer_putc(out, '{');
-	json_write_change(out, "note", NULL, details->note);
+	if (details->note != NULL)
+		json_write_change(out, "note", NULL, details->note);
+	if (details->new_email != NULL)
+		json_write_change(out, changed_address(transition),
+			transition->email == EMAIL_REPLACE ? subject->email : NULL, details->new_email);
 	buffer_putc(out, '}');
 }
 
@@ -211,6 +254,7 @@ void
 transition_batch_add(struct transition_batch *batch, const struct subject *subject,
 	const struct transition *transition, const struct transition_details *details)
 {
+	const bool is_personal = details->note != NULL || details->new_email != NULL;
 	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
 
 	assert(transition->refusal == REFUSAL_NONE);
@@ -218,14 +262,14 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 	write_item(&batch->items, subject, transition, details);
 	for (int kind = 0; kind < MAIL_KIND_COUNT; kind++) {
 		if (sends(transition, (enum mail_kind)kind))
-			write_mail(&batch->mails, subject, transition, (enum mail_kind)kind);
+			write_mail(&batch->mails, subject, transition, details, (enum mail_kind)kind);
 	}
 	if (details->action != NULL) {
 		write_changes(&changes, subject, transition, details);
-		if (details->note != NULL)
-			write_personal(&personal, details);
+		if (is_personal)
+			write_personal(&personal, subject, transition, details);
 		transition_batch_audit(batch, subject->id, details->action, buffer_text(&changes),
-			details->note != NULL ? buffer_text(&personal) : NULL);
+			is_personal ? buffer_text(&personal) : NULL);
 		buffer_free(&changes);
 		buffer_free(&personal);
 	}

@@ -30,6 +30,7 @@ struct transition_details {
 	bool uses_reset;		/* a reset link was completed */
 	bool ignores_version;		/* a fresh row, or the guard says it all */
 	const char *note;		/* audit: why, in free words */
+	const char *new_email;		/* that is to be confirmed, or was */
 };
 
 struct transition_batch *transition_batch_create(struct arena *arena, const char *org_id);

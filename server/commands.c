@@ -258,6 +258,7 @@ reinvite(const struct config *config, struct database *database, struct arena *a
 	if (user.status != DATABASE_OK || PQntuples(user.rows) == 0)
 		die("could not read the administrator");
 	subject_from_row(&subject, arena, user.rows, 0);
+	subject.state.is_founder = true;
 	PQclear(user.rows);
 	if (!lifecycle_decide(&subject.policy, &subject.state, EVENT_INVITE, &transition)) {
 		fprintf(stderr, "could not invite: %s\n", transition.detail);

@@ -25,13 +25,7 @@ const struct body_field link_password_fields[] = {
 	{ 0 },
 };
 
-/* First member: user_case(rq) works for links too. */
-struct link_case {
-	struct user_case the;
-	struct link link;
-};
-
-static enum step
+enum step
 link_load(struct request *rq, enum link_purpose purpose, const struct query *query)
 {
 	struct link_case *the = arena_take(rq->scratch, sizeof(*the));
@@ -78,13 +72,22 @@ invitation_judge(struct request *rq)
 		return request_problem(rq, PROBLEM_LINK_REVOKED);
 	subject_from_row(subject, rq->scratch, rq->result, 0);
 	return answer_verdict(rq, invitation_link_verdict(subject->state.invitation, subject->invitation_generation,
-		subject->invitation_passed, subject->previous_expired, the->link.generation));
+		subject->invitation_passed, subject->previous_expired, subject->state.invitation_is_letter,
+		the->link.generation));
 }
 
 static enum step
 invitation_load(struct request *rq)
 {
 	return link_load(rq, LINK_INVITATION, &query_link_load_invitation);
+}
+
+/* What he will sign in with. */
+static const char *
+login_of(const struct subject *subject)
+{
+	return subject->policy.login_identifier == LOGIN_BY_USERNAME || subject->email == NULL
+		? subject->username : subject->email;
 }
 
 static enum step
@@ -97,8 +100,7 @@ link_show(struct request *rq)
 	json_write_string_member(out, "organization", request_column(rq, "organization"));
 	json_write_string_member(out, "organization_slug", request_column(rq, "organization_slug"));
 	json_write_string_member(out, "email", request_column(rq, "email"));
-	json_write_string_member(out, "login", user_case(rq)->subject.policy.login_identifier == LOGIN_BY_USERNAME
-		? user_case(rq)->subject.username : user_case(rq)->subject.email);
+	json_write_string_member(out, "login", login_of(&user_case(rq)->subject));
 	json_write_string_member(out, "first_name", request_column(rq, "first_name"));
 	json_write_name(out, "expires_at");
 	reply_write_timestamp(out, request_column(rq, "expires_at"));
@@ -139,9 +141,8 @@ invitation_decide(struct request *rq)
 	return step;
 }
 
-/* Who holds the link acts as the user whom it names. */
-static void
-act_as_subject(struct request *rq)
+void
+link_act_as_subject(struct request *rq)
 {
 	rq->caller.kind = CALLER_USER;
 	rq->caller.id = user_case(rq)->subject.id;
@@ -153,7 +154,7 @@ link_record(struct request *rq)
 	struct user_case *the = user_case(rq);
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
 
-	act_as_subject(rq);
+	link_act_as_subject(rq);
 	the->details.password_hash = rq->hash->hash;
 	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
 	return request_query(rq, LANE_WRITE, &query_user_transition, transition_batch_params(batch, request_actor(rq)));

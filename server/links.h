@@ -1,5 +1,6 @@
 /*
  * links: what is reached through a link in a mail: invitations and password resets.
+ * (New e-mail addresses are email_changes.c's.)
  *
  * A token is verified without the database (common/token.h); the row then says
  * whether it is alive. Opening a link never consumes it.
@@ -9,6 +10,19 @@
 
 #include "body.h"
 #include "request.h"
+#include "user_steps.h"
+
+/* First member: user_case(rq) works for links too. */
+struct link_case {
+	struct user_case the;
+	struct link link;
+};
+
+/* Verifies the body's token and sends `query` (org_id, user_id) for its subject; a
+ * struct link_case is then in rq->data, its `the` still empty. */
+enum step link_load(struct request *rq, enum link_purpose purpose, const struct query *query);
+/* Who holds the link acts as the user whom it names. */
+void link_act_as_subject(struct request *rq);
 
 extern const struct body_field link_inspect_fields[];
 extern const struct body_field link_password_fields[];

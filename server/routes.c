@@ -12,6 +12,7 @@
 #include "deletions.h"
 #include "fields.h"
 #include "day_offs.h"
+#include "email_changes.h"
 #include "health.h"
 #include "links.h"
 #include "mails.h"
@@ -74,6 +75,8 @@ const struct route routes[] = {
 	{ HTTP_POST, "/v1/password-resets", ANONYMOUS, reset_request_fields, NULL, false, reset_request_steps },
 	{ HTTP_POST, "/v1/password-resets/inspect", ANONYMOUS, link_inspect_fields, NULL, false, reset_inspect_steps },
 	{ HTTP_POST, "/v1/password-resets/complete", ANONYMOUS, link_password_fields, NULL, true, reset_complete_steps },
+	{ HTTP_POST, "/v1/email-changes/inspect", ANONYMOUS, link_inspect_fields, NULL, false, email_change_inspect_steps },
+	{ HTTP_POST, "/v1/email-changes/confirm", ANONYMOUS, link_inspect_fields, NULL, false, email_change_confirm_steps },
 
 	{ HTTP_POST, "/v1/sessions", ANONYMOUS, login_fields, login_parameters, false, login_steps },
 	{ HTTP_GET, "/v1/sessions/current", USER, NULL, NULL, false, session_current_steps },
@@ -135,6 +138,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/sign-in", PUBLIC, NULL, NULL, false, page_steps },
 	{ HTTP_GET, "/forgot-password", PUBLIC, NULL, NULL, false, page_steps },
 	{ HTTP_GET, "/reset-password", PUBLIC, NULL, NULL, false, page_steps },
+	{ HTTP_GET, "/confirm-email", PUBLIC, NULL, NULL, false, page_steps },
 	{ HTTP_GET, "/static/{name}", PUBLIC, NULL, NULL, false, page_static_steps },
 };
 const int route_count = sizeof(routes) / sizeof(routes[0]);

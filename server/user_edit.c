@@ -4,6 +4,10 @@
  * One table of fields says what is personal (its before and after go to audit_value,
  * which erasing a person empties), and what a policy guards. Only what really changes
  * is written and audited; a patch that changes nothing answers the user as he is.
+ *
+ * An address is more than a field, for links go there. Of a pending user it changes at once,
+ * and his links move with it; who has been let in keeps his until the new one is confirmed
+ * (email_changes.c). So an edit may bring a transition, and both come to pass or neither.
  */
 #include "user_edit.h"
 
@@ -19,6 +23,7 @@ static const char *const kinds[] = { "employee", "external", NULL };
 
 const struct body_field user_edit_fields[] = {
 	{ "email", BODY_EMAIL, .is_nullable = true, .max = 254 },
+	{ "email_pending", BODY_EMAIL, .is_nullable = true, .max = 254 },	/* null withdraws it */
 	{ "username", BODY_USERNAME, .is_nullable = true, .max = 64 },
 	{ "first_name", BODY_NAME },
 	{ "last_name", BODY_NAME },
@@ -61,9 +66,12 @@ static const struct edited_field {
 struct user_editing {
 	struct user_case the;		/* first: user_case(rq) works here too */
 	struct buffer patch, changes, personal;	/* jsonb objects in the making */
-	bool email_changes, sends_new_link;
 	const char *new_email;
 	struct user_attributes attributes;
+	bool email_changes;
+	bool email_waits;		/* it changes when the new one is confirmed */
+	bool email_is_taken;
+	bool has_transition;		/* beside the edit, or alone */
 	struct permission_set new_permissions;
 	bool permissions_change;
 	bool is_gated;			/* he may be an administrator less: admin_epoch */
@@ -83,11 +91,12 @@ user_edit_load(struct request *rq)
 
 	if (role_id != NULL && !uuid_parse(role_id, &id))
 		role_id = NULL;
-	struct statement statements[3] = {
+	struct statement statements[4] = {
 		{ &query_user_load, (const char *const[]){ rq->org_id, edited_user_id(rq) } },
 		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id } },
+		{ &query_email_find, (const char *const[]){ rq->org_id, request_text(rq, "email") } },
 	};
-	int count = 2;
+	int count = 3;
 	count += user_structure_load(rq, edited_user_id(rq), &statements[count]);
 	return request_queries(rq, LANE_READ, statements, count);
 }
@@ -115,7 +124,7 @@ collect_texts(struct request *rq, struct user_editing *edit)
 
 	for (size_t i = 0; i < sizeof(edited_fields) / sizeof(edited_fields[0]); i++) {
 		const struct edited_field *field = &edited_fields[i];
-		if (!wanted_text(rq, field->name, &wanted))
+		if (!wanted_text(rq, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
 			continue;
 		const char *before = row_text(rq->results[0], 0, field->name);
 		if (same_text(before, wanted))
@@ -180,6 +189,16 @@ find_new_permissions(struct request *rq, struct user_editing *edit)
 	edit->new_permissions = (struct permission_set){ words, role.count + own.count };
 }
 
+/* Whoever had a name to sign in with keeps one. */
+static bool
+takes_last_login(struct request *rq, const struct subject *subject)
+{
+	const char *email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
+	const char *username = request_has(rq, "username") ? request_text(rq, "username") : subject->username;
+
+	return email == NULL && username == NULL && (subject->email != NULL || subject->username != NULL);
+}
+
 static void
 user_edit_find_faults(struct request *rq, struct user_editing *edit)
 {
@@ -195,6 +214,11 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 	if (policy->login_identifier == LOGIN_BY_USERNAME && request_has(rq, "username")
 		&& json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
+	if (policy->login_identifier == LOGIN_BY_EITHER && takes_last_login(rq, &edit->the.subject))
+		request_fault(rq, request_has(rq, "username") ? "/username" : "/email", "required",
+			"The policy login_identifier asks for a username or an e-mail address.");
+	if (request_text(rq, "email_pending") != NULL)
+		request_fault(rq, "/email_pending", "read_only", "Give another address as email; null withdraws it.");
 	user_structure_find_faults(rq, policy, row_text(rq->results[0], 0, "kind"));
 }
 
@@ -245,10 +269,12 @@ user_edit_check_policies(struct request *rq)
 
 	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
 	edit->email_changes = !same_text(edit->new_email, subject->email);
-	if (edit->email_changes && subject->email != NULL
-		&& (subject->policy.email_change == EMAIL_CHANGE_NEVER || !is_pending))
-		return refuse_policy(rq, "email_change", is_pending ? "An e-mail address is never changed here."
-			: "An e-mail address is changed only while the user is pending.");
+	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
+	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(row_text(rq->results[2], 0, "id"), subject->id) != 0;
+	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
+		return refuse_policy(rq, "email_change", "An e-mail address is never changed here.");
+	if (edit->email_waits && edit->new_email == NULL)
+		return refuse_policy(rq, "email_change", "An e-mail address is replaced by one that is confirmed, and not taken away.");
 	if (request_has(rq, "username") && subject->username != NULL
 		&& !same_text(request_text(rq, "username"), subject->username)
 		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
@@ -296,8 +322,43 @@ close_object(struct request *rq, struct buffer *object)
 	return text;
 }
 
-/* A pending user's link went to the address before: it dies, and a new one goes to the
- * new address. Without a new one there is nowhere to send it to, and that is refused. */
+/* Asks for the new address to be confirmed, or wishes that no longer. */
+static enum step
+user_edit_plan_email(struct request *rq)
+{
+	struct user_editing *edit = rq->data;
+	struct user_case *the = &edit->the;
+	const bool withdraws = request_has(rq, "email_pending") && the->subject.state.changes_email;
+	enum step step = STEP_NEXT;
+
+	if (!edit->email_waits && !withdraws)
+		return STEP_NEXT;
+	the->details = edit->email_waits
+		? (struct transition_details){ .action = "user.email_change_requested", .new_email = edit->new_email }
+		: (struct transition_details){ .action = "user.email_change_withdrawn" };
+	if (!user_decide(rq, edit->email_waits ? EVENT_CHANGE_EMAIL : EVENT_KEEP_EMAIL, &step))
+		return step;
+	if (edit->email_waits && edit->email_is_taken)
+		return request_problem(rq, PROBLEM_EMAIL_TAKEN);
+	edit->has_transition = true;
+	return user_check_mails(rq);
+}
+
+/* Of a pending user: a link that went to the address before moves on to the new one; a
+ * first address brings the invitation where the policy says so (S3-13). */
+static bool
+is_invited_anew(const struct user_editing *edit)
+{
+	const struct subject *subject = &edit->the.subject;
+
+	if (!edit->email_changes || subject->state.status != STATUS_PENDING)
+		return false;
+	if (subject->email != NULL)
+		return subject->state.invitation == INVITATION_PENDING;
+	return subject->policy.invite_on_email_added && subject->state.invitation != INVITATION_ACCEPTED;
+}
+
+/* Without a new address there is nowhere to send the link to, and that is refused. */
 static enum step
 user_edit_plan_link(struct request *rq)
 {
@@ -305,17 +366,28 @@ user_edit_plan_link(struct request *rq)
 	struct user_case *the = &edit->the;
 	enum step step = STEP_NEXT;
 
-	if (!edit->email_changes || the->subject.state.invitation != INVITATION_PENDING
-		|| the->subject.state.status != STATUS_PENDING)
+	if (!is_invited_anew(edit))
 		return STEP_NEXT;
 	the->subject.state.has_email = edit->new_email != NULL;
-	the->details = (struct transition_details){ .action = "user.invited", .guard = "edited", .ignores_version = true,
+	the->details = (struct transition_details){ .action = "user.invited",
 		.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL,
-		.note = "the e-mail address changed" };
+		.note = the->subject.email != NULL ? "the e-mail address changed" : "an e-mail address was added" };
 	if (!user_decide(rq, EVENT_INVITE, &step))
 		return step;
-	edit->sends_new_link = true;
+	edit->has_transition = true;
 	return user_check_mails(rq);
+}
+
+/* Behind an edit, which has moved the version, it comes to pass if the edit did. */
+static struct statement
+edit_transition(struct request *rq, struct user_editing *edit, bool is_behind)
+{
+	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
+
+	edit->the.details.guard = is_behind ? "edited" : NULL;
+	edit->the.details.ignores_version = is_behind;
+	transition_batch_add(batch, &edit->the.subject, &edit->the.transition, &edit->the.details);
+	return (struct statement){ &query_user_transition, transition_batch_params(batch, request_actor(rq)) };
 }
 
 static enum step
@@ -342,15 +414,11 @@ user_edit_record(struct request *rq)
 	uuid_make_text(audit_id);
 	const char *edit_params[] = { rq->org_id, subject->id, subject->version, patch, admin_epoch, audit_id,
 		request_actor(rq), changes, personal };
-	if (strcmp(patch, "{}") != 0) {
+	const bool edits = strcmp(patch, "{}") != 0;
+	if (edits)
 		statements[count++] = (struct statement){ &query_user_edit, edit_params };
-		if (edit->sends_new_link) {
-			struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-			transition_batch_add(batch, subject, &edit->the.transition, &edit->the.details);
-			statements[count++] = (struct statement){ &query_user_transition,
-				transition_batch_params(batch, request_actor(rq)) };
-		}
-	}
+	if (edit->has_transition)
+		statements[count++] = edit_transition(rq, edit, edits);
 	/* Who has just chosen another language reads the answer in it. */
 	if (rq->route->access == ACCESS_USER && request_text(rq, "locale") != NULL)
 		rq->caller.language = request_text(rq, "locale");
@@ -360,7 +428,7 @@ user_edit_record(struct request *rq)
 
 request_step *const user_edit_steps[] = {
 	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_address,
-	user_edit_check_permissions, user_edit_plan_link, user_edit_record, reply_ok, NULL
+	user_edit_check_permissions, user_edit_plan_email, user_edit_plan_link, user_edit_record, reply_ok, NULL
 };
 
 request_step *const me_edit_steps[] = { user_edit_load, user_edit_check, user_edit_record, reply_ok, NULL };

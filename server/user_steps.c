@@ -32,6 +32,8 @@ user_take(struct request *rq)
 	subject_from_row(&the->subject, rq->scratch, rq->result, 0);
 	the->invitations_this_hour = row_int(rq->result, 0, "invitations_this_hour");
 	the->resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
+	the->email_changes_this_hour = row_int(rq->result, 0, "email_changes_this_hour");
+	the->subject.state.changes_email = request_column(rq, "email_pending") != NULL;
 	/* The gate of a decision about administrators begins at who asks: had he been put out
 	 * between his authentication and this reading, the epoch would have moved. */
 	the->subject.admin_epoch = rq->caller.admin_epoch;
@@ -148,15 +150,18 @@ enum step
 user_check_mails(struct request *rq)
 {
 	const struct user_case *the = user_case(rq);
-	const bool invites = (the->transition.mails & MAIL_BIT(MAIL_INVITATION)) != 0;
+	const bool invites = (the->transition.mails & (MAIL_BIT(MAIL_INVITATION) | MAIL_BIT(MAIL_LOGIN_INFO))) != 0;
 	const bool resets = (the->transition.mails & MAIL_BIT(MAIL_PASSWORD_RESET)) != 0;
+	const bool asks = (the->transition.mails & MAIL_BIT(MAIL_EMAIL_CHANGE_CONFIRM)) != 0;
 
-	if (!invites && !resets)
+	if (!invites && !resets && !asks)
 		return STEP_NEXT;
 	if (invites && the->invitations_this_hour >= INVITATIONS_PER_HOUR)
 		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / INVITATIONS_PER_HOUR);
 	if (resets && the->resets_this_hour >= RESETS_PER_HOUR)
 		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / RESETS_PER_HOUR);
+	if (asks && the->email_changes_this_hour >= EMAIL_CHANGES_PER_HOUR)
+		return request_problem_later(rq, PROBLEM_RATE_LIMITED, 3600 / EMAIL_CHANGES_PER_HOUR);
 	return user_require(rq, "users:invite", "a link is mailed");
 }
 

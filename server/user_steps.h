@@ -18,7 +18,7 @@ struct user_case {
 	struct subject subject;
 	struct transition transition;
 	struct transition_details details;
-	long invitations_this_hour, resets_this_hour;
+	long invitations_this_hour, resets_this_hour, email_changes_this_hour;
 };
 
 struct user_case *user_case(struct request *rq);
@@ -46,7 +46,7 @@ enum step user_record(struct request *rq);
 /* STEP_NEXT, or the answer that the permission is missing and why it is needed. */
 enum step user_require(struct request *rq, const char *permission, const char *because);
 /* A decision that mails a link needs users:invite, and no user gets more than 10
- * invitations and 3 reset links in an hour (DESIGN.md §8). */
+ * invitations, 3 reset links and 10 new addresses in an hour (DESIGN.md §8). */
 enum step user_check_mails(struct request *rq);
 /* A step: hashes the body's password, where there is one; needs no reserved place. */
 enum step user_hash_password(struct request *rq);
@@ -55,5 +55,6 @@ struct permission_set user_permissions_wanted(struct request *rq);
 
 #define INVITATIONS_PER_HOUR 10
 #define RESETS_PER_HOUR 3
+#define EMAIL_CHANGES_PER_HOUR 10
 
 #endif

@@ -39,6 +39,7 @@ const struct body_field user_create_fields[] = {
 	{ "password", BODY_PASSWORD },
 	{ "invite", BODY_BOOL },
 	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status_reason", BODY_READ_ONLY },
+	{ "email_pending", BODY_READ_ONLY },
 	{ "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
 	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
 	{ "incomplete", BODY_READ_ONLY },
@@ -101,6 +102,10 @@ user_create_find_faults(struct request *rq, const struct policy *policy)
 	if (policy->login_identifier == LOGIN_BY_USERNAME && json_member(rq->body, "username") == NULL)
 		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
 	user_structure_find_faults(rq, policy, NULL);
+	if (policy->login_identifier == LOGIN_BY_EITHER && !policy->email_required
+		&& json_member(rq->body, "username") == NULL && json_member(rq->body, "email") == NULL)
+		request_fault(rq, "/username", "required",
+			"The policy login_identifier asks for a username or an e-mail address.");
 	user_check_password(rq, policy, request_text(rq, "email"), request_text(rq, "first_name"),
 		request_text(rq, "last_name"));
 }

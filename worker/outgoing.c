@@ -35,6 +35,19 @@ struct composition {
 	bool with_link;
 };
 
+/* Where a kind's link leads; kinds that are not here carry none. */
+static const struct mail_link {
+	enum mail_kind kind;
+	enum link_purpose purpose;
+	const char *page;
+} mail_links[] = {
+	{ MAIL_INVITATION, LINK_INVITATION, "accept" },
+	{ MAIL_INVITATION_EXPIRED, LINK_INVITATION, "accept" },
+	{ MAIL_PASSWORD_RESET, LINK_PASSWORD_RESET, "reset-password" },
+	{ MAIL_ACCOUNT_LOCKED, LINK_PASSWORD_RESET, "reset-password" },
+	{ MAIL_EMAIL_CHANGE_CONFIRM, LINK_EMAIL_CHANGE, "confirm-email" },
+};
+
 static const char no_answer[] = "the database did not answer";
 
 static const char *
@@ -148,24 +161,31 @@ find_recipient(struct composition *c)
 	snprintf(c->mail->recipient, sizeof(c->mail->recipient), "%s", recipient);
 }
 
+static const struct mail_link *
+find_link(enum mail_kind kind)
+{
+	for (size_t i = 0; i < sizeof(mail_links) / sizeof(mail_links[0]); i++) {
+		if (mail_links[i].kind == kind)
+			return &mail_links[i];
+	}
+	return NULL;
+}
+
 static const char *
 link_url(struct composition *c)
 {
-	const bool is_reset = c->kind == MAIL_PASSWORD_RESET || c->kind == MAIL_ACCOUNT_LOCKED;
-	struct link link = {
-		.purpose = is_reset ? LINK_PASSWORD_RESET : LINK_INVITATION,
-		.channel = c->kind == MAIL_INVITATION_EXPIRED ? CHANNEL_ADMINISTRATOR : CHANNEL_USER,
-	};
+	const struct mail_link *known = find_link(c->kind);
+	struct link link = { .channel = c->kind == MAIL_INVITATION_EXPIRED ? CHANNEL_ADMINISTRATOR : CHANNEL_USER };
 	const char *generation = column(c, "generation");
 	char token[LINK_TOKEN_SIZE];
 
-	if (generation == NULL || !uuid_parse(c->mail->org_id, &link.org_id)
+	if (known == NULL || generation == NULL || !uuid_parse(c->mail->org_id, &link.org_id)
 		|| !uuid_parse(c->mail->user_id, &link.subject_id))
 		return NULL;
+	link.purpose = known->purpose;
 	link.generation = (uint32_t)strtoul(generation, NULL, 10);
 	link_token_make(c->worker->config->keyring, &link, token);
-	return arena_printf(c->arena, "%s/%s#%s", c->worker->config->public_url,
-		is_reset ? "reset-password" : "accept", token);
+	return arena_printf(c->arena, "%s/%s#%s", c->worker->config->public_url, known->page, token);
 }
 
 /* The people of a lock digest, a line each. */
@@ -199,16 +219,9 @@ names_of_digest(struct composition *c)
 static bool
 kind_has_link(const struct composition *c)
 {
-	switch (c->kind) {
-	case MAIL_INVITATION:
-	case MAIL_INVITATION_EXPIRED:
-	case MAIL_PASSWORD_RESET:
-		return true;
-	case MAIL_ACCOUNT_LOCKED:
+	if (c->kind == MAIL_ACCOUNT_LOCKED)
 		return row_is_true(c->rows, c->row, "has_reset_link");
-	default:
-		return false;
-	}
+	return find_link(c->kind) != NULL;
 }
 
 static void

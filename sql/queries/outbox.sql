@@ -70,13 +70,18 @@ SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.a
     o.locale AS organization_language, a.first_name AS administrator_first_name, a.last_name AS administrator_last_name,
     u.first_name, u.last_name, u.email, u.username, p.login_identifier, p.invitation_expiry_recipient,
     i.invited_by, coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
-    to_char(CASE m.kind WHEN 'password_reset' THEN x.expires_at WHEN 'account_locked' THEN x.expires_at ELSE i.expires_at END
+    to_char(CASE m.kind WHEN 'password_reset' THEN x.expires_at WHEN 'account_locked' THEN x.expires_at
+        WHEN 'email_change_confirm' THEN e.expires_at ELSE i.expires_at END
         AT TIME ZONE o.timezone, 'YYYY-MM-DD HH24:MI') AS expires_on, o.timezone,
     to_char(u.idle_due_at AT TIME ZONE o.timezone, 'YYYY-MM-DD') AS idle_on,
     greatest(ceil(extract(epoch FROM u.idle_due_at - now()) / 86400), 0)::integer AS idle_days,
     CASE m.kind
         WHEN 'invitation' THEN i.generation = m.generation AND i.state = 'pending' AND i.expires_at > now() AND u.status IN ('pending', 'active')
         WHEN 'invitation_expired' THEN i.generation = m.generation AND i.state = 'pending' AND i.expires_at > now() AND u.status = 'pending'
+        -- A letter has no link that could die: it goes to his address while it is the newest.
+        WHEN 'login_info' THEN i.outbox_id = m.id AND lower(u.email) = lower(m.recipient) AND u.status IN ('pending', 'active')
+        WHEN 'email_change_confirm' THEN e.generation = m.generation AND e.state = 'pending' AND e.expires_at > now()
+            AND e.session_epoch = u.session_epoch AND u.status = 'active'
         WHEN 'invitation_lapsed' THEN i.state = 'expired' AND u.status = 'pending'
         WHEN 'password_reset' THEN x.generation = m.generation AND x.state = 'pending' AND x.expires_at > now()
             AND x.session_epoch = u.session_epoch AND u.status IN ('pending', 'active', 'locked')
@@ -97,6 +102,7 @@ LEFT JOIN rollcall.users a ON m.user_id IS NULL AND a.org_id = m.org_id AND a.id
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.invitation i ON i.org_id = m.org_id AND i.user_id = m.user_id
 LEFT JOIN rollcall.password_reset x ON x.org_id = m.org_id AND x.user_id = m.user_id
+LEFT JOIN rollcall.email_change e ON e.org_id = m.org_id AND e.user_id = m.user_id
 ORDER BY m.run_at, m.id;
 
 -- Who may be handed somebody's link: active, with an address, may invite, and his

@@ -38,7 +38,7 @@ WITH item AS MATERIALIZED (
         status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
         logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
         invitation text, invited_by uuid, accepted_through text,
-        password_reset text, cancels_mails boolean, assignment_epoch bigint)
+        password_reset text, cancels_mails boolean, assignment_epoch bigint, email_change text, new_email text)
 ),
 locked AS MATERIALIZED (
     SELECT u.id
@@ -53,7 +53,7 @@ locked AS MATERIALIZED (
       -- Who was inactivated meanwhile is not locked as well.
       AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
       -- Behind an edit in the same transaction: only if that edit came to pass.
-      AND (i.guard IS DISTINCT FROM 'edited' OR u.updated_at = now() AND u.status = 'pending')
+      AND (i.guard IS DISTINCT FROM 'edited' OR u.updated_at = now() AND u.status IN ('pending', 'active'))
     ORDER BY u.id
     FOR UPDATE OF u
 ),
@@ -94,6 +94,7 @@ stored AS (
         status_before_lock = CASE WHEN c.status IS NULL THEN u.status_before_lock WHEN c.status = 'locked' THEN u.status END,
         lock_is_news = CASE WHEN c.status IS NULL THEN u.lock_is_news ELSE c.status = 'locked' END,
         session_epoch = u.session_epoch + coalesce(c.ends_sessions, false)::integer,
+        email = CASE WHEN c.email_change = 'replace' THEN c.new_email ELSE u.email END,
         last_login_at = CASE WHEN c.logged_in THEN now() ELSE u.last_login_at END,
         last_active_at = CASE WHEN c.logged_in THEN now() ELSE u.last_active_at END,
         idle_due_at = CASE WHEN coalesce(c.status, u.status) <> 'active' THEN NULL
@@ -129,17 +130,17 @@ guesses_forgotten AS (
       AND (c.forgets_guesses OR c.drops_password)
 ),
 issued AS (
-    INSERT INTO rollcall.invitation AS v (org_id, user_id, generation, state, previous_expired, invited_by, expires_at, outbox_id)
-    SELECT :org_id, c.id, 1, 'pending', c.invitation = 'renew', c.invited_by, now() + p.invitation_ttl,
+    INSERT INTO rollcall.invitation AS v (org_id, user_id, generation, state, previous_expired, invited_by, expires_at, has_link, outbox_id)
+    SELECT :org_id, c.id, 1, 'pending', c.invitation = 'renew', c.invited_by, now() + p.invitation_ttl, c.invitation <> 'issue_letter',
         (SELECT m.id FROM mail m WHERE m.user_id = c.id AND m.link = 'invitation' LIMIT 1)
     FROM changed c
     JOIN rollcall.policy p ON p.org_id = :org_id
-    WHERE c.invitation IN ('issue', 'renew')
+    WHERE c.invitation IN ('issue', 'issue_letter', 'renew')
     ON CONFLICT (org_id, user_id) DO UPDATE SET
         generation = v.generation + 1, state = 'pending', previous_expired = EXCLUDED.previous_expired,
         invited_by = coalesce(EXCLUDED.invited_by, v.invited_by), issued_at = now(), expires_at = EXCLUDED.expires_at,
         renewals = CASE WHEN EXCLUDED.previous_expired THEN v.renewals + 1 ELSE 0 END,
-        accepted_at = NULL, accepted_through = NULL, outbox_id = EXCLUDED.outbox_id
+        accepted_at = NULL, accepted_through = NULL, has_link = EXCLUDED.has_link, outbox_id = EXCLUDED.outbox_id
     RETURNING user_id, generation, expires_at
 ),
 invitation_ended AS (
@@ -169,6 +170,25 @@ reset_used AS (
     FROM changed c
     WHERE v.org_id = :org_id AND v.user_id = c.id AND c.password_reset = 'use'
 ),
+email_change_issued AS (
+    INSERT INTO rollcall.email_change AS v (org_id, user_id, generation, state, email, session_epoch, expires_at)
+    SELECT :org_id, c.id, 1, 'pending', c.new_email, t.session_epoch, now() + p.email_change_ttl
+    FROM changed c
+    JOIN stored t ON t.id = c.id
+    JOIN rollcall.policy p ON p.org_id = :org_id
+    WHERE c.email_change = 'issue'
+    ON CONFLICT (org_id, user_id) DO UPDATE SET
+        generation = v.generation + 1, state = 'pending', email = EXCLUDED.email, session_epoch = EXCLUDED.session_epoch,
+        issued_at = now(), expires_at = EXCLUDED.expires_at
+    RETURNING user_id, generation
+),
+email_change_ended AS (
+    UPDATE rollcall.email_change v SET
+        state = CASE c.email_change WHEN 'replace' THEN 'used' ELSE 'withdrawn' END,
+        email = NULL
+    FROM changed c
+    WHERE v.org_id = :org_id AND v.user_id = c.id AND c.email_change IN ('replace', 'withdraw')
+),
 -- Queued ones, said in a way that does not tempt the planner to look for them among all
 -- that are queued: a plan made while the queue is empty would do so when it is long.
 mails_cancelled AS (
@@ -176,17 +196,18 @@ mails_cancelled AS (
     FROM changed c
     WHERE m.org_id = :org_id AND m.user_id = c.id AND c.cancels_mails
       AND m.state <> ALL ('{sent,failed,cancelled,bounced}')
-      AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning')
+      AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning', 'login_info', 'email_change_confirm')
 ),
 mails_queued AS (
     INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data, generation)
     SELECT :org_id, m.id, m.kind, m.user_id, CASE WHEN m.to_user THEN t.email ELSE m.recipient END,
         coalesce(m.data, '{}'),
-        CASE m.link WHEN 'invitation' THEN n.generation WHEN 'password_reset' THEN s.generation END
+        CASE m.link WHEN 'invitation' THEN n.generation WHEN 'password_reset' THEN s.generation WHEN 'email_change' THEN e.generation END
     FROM mail m
     JOIN stored t ON t.id = m.user_id
     LEFT JOIN issued n ON n.user_id = m.user_id
     LEFT JOIN reset_issued s ON s.user_id = m.user_id
+    LEFT JOIN email_change_issued e ON e.user_id = m.user_id
 ),
 -- All that was assigned to him; the epoch says that this sees all of it.
 detached AS (

@@ -3,7 +3,7 @@
 -- What an API client sees (DESIGN.md §6). Fields of parts that Rollcall does not
 -- have yet are there with their empty value, so that clients may rely on the shape.
 -- fragment: user_view
-    u.id, u.org_id AS organization_id, u.email, u.username, u.first_name, u.last_name, u.phone,
+    u.id, u.org_id AS organization_id, u.email, :{email_pending} AS email_pending, u.username, u.first_name, u.last_name, u.phone,
     u.external_id, u.kind, u.status, u.status_reason, :{status_label} AS status_label, u.status_changed_at,
     u.role_id, r.name AS role,
     :{effective_permissions} AS permissions,
@@ -104,7 +104,8 @@ END
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
     coalesce(r.permissions, '{}') AS role_permissions,
     i.state AS invitation_state, i.generation AS invitation_generation, i.renewals,
-    i.expires_at <= now() AS invitation_passed, i.previous_expired, i.invited_by,
+    i.expires_at <= now() AS invitation_passed, i.previous_expired, i.invited_by, NOT i.has_link AS invitation_is_letter,
+    u.email_added_later,
     c.password_hash IS NOT NULL AND NOT c.must_reset AS has_password,
     u.anonymised_at IS NOT NULL AS is_anonymised,
     o.admin_epoch, u.assignment_epoch, :{is_administrator} AS is_administrator,
@@ -127,11 +128,13 @@ WHERE u.org_id = :org_id AND u.id = :user_id;
 -- How many mails of a kind he was sent in the last hour stands beside the facts:
 -- the hourly limits of DESIGN.md §8.
 -- name: user_load (org_id, user_id)
-SELECT :{subject},
+SELECT :{subject}, :{email_pending} AS email_pending,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
-        AND m.kind = 'invitation' AND m.created_at > now() - interval '1 hour') AS invitations_this_hour,
+        AND m.kind IN ('invitation', 'login_info') AND m.created_at > now() - interval '1 hour') AS invitations_this_hour,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
-        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour
+        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
+    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
+        AND m.kind = 'email_change_confirm' AND m.created_at > now() - interval '1 hour') AS email_changes_this_hour
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
 
@@ -213,6 +216,7 @@ edited AS (
         attributes = CASE WHEN j.patch ? 'attributes' THEN j.patch -> 'attributes' ELSE u.attributes END,
         own_permissions = CASE WHEN j.patch ? 'own_permissions'
             THEN ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'own_permissions')) ELSE u.own_permissions END,
+        email_added_later = u.email_added_later OR u.email IS NULL AND j.patch ->> 'email' IS NOT NULL,
         -- A reset link that went to the address before dies with it.
         session_epoch = u.session_epoch + (j.patch ? 'email' AND u.email IS NOT NULL)::integer,
         version = u.version + 1,

@@ -52,6 +52,8 @@ ROUTES = {
     ("POST", "/v1/password-resets"): (ANONYMOUS, None, True),
     ("POST", "/v1/password-resets/inspect"): (ANONYMOUS, None, True),
     ("POST", "/v1/password-resets/complete"): (ANONYMOUS, None, True),
+    ("POST", "/v1/email-changes/inspect"): (ANONYMOUS, None, True),
+    ("POST", "/v1/email-changes/confirm"): (ANONYMOUS, None, True),
     ("POST", "/v1/sessions"): (ANONYMOUS, None, True),
     ("GET", "/v1/sessions/current"): (USER, None, False),
     ("DELETE", "/v1/sessions/current"): (USER, None, False),
@@ -105,6 +107,7 @@ ROUTES = {
     ("GET", "/sign-in"): (PUBLIC, None, False),
     ("GET", "/forgot-password"): (PUBLIC, None, False),
     ("GET", "/reset-password"): (PUBLIC, None, False),
+    ("GET", "/confirm-email"): (PUBLIC, None, False),
     ("GET", "/static/{name}"): (PUBLIC, None, False),
 }
 PATHS = sorted({path for _, path in ROUTES})

@@ -36,7 +36,7 @@ def test_a_new_user_is_pending_invited_and_as_he_was_sent(standing):
 def test_the_answer_has_every_field_that_clients_rely_on(standing):
     user = standing.create_user()
     for name in ("id organization_id email username first_name last_name phone external_id kind status status_reason status_changed_at"
-                 " role_id role permissions own_permissions department_id position group_ids attributes locale incomplete on_day_off"
+                 " role_id role permissions own_permissions email_pending department_id position group_ids attributes locale incomplete on_day_off"
                  " assignable invitation photo_url last_login_at last_active_at version created_at updated_at").split():
         assert name in user, name
     assert user["created_at"].endswith("Z") and "T" in user["created_at"]

@@ -295,6 +295,46 @@ def test_accept_against_a_new_address(server_only, race):
     print(codes(outcomes))
 
 
+def new_address(system, user, email):
+    """The token that would confirm it."""
+    system.admin.patch(f"/v1/users/{user['id']}", {"email": email}).ok(200)
+    return {"token": system.token_of(system.email_link(user))}
+
+
+def test_confirming_an_address_against_inactivate(server_only, race):
+    """He ends inactive; the new address counts only if it was confirmed before, and nobody is signed in either way."""
+    server_only.set_policy(email_change="admin")
+    outcomes, confirming, admin = {}, server_only.client(), server_only.client(server_only.admin_token)
+    for number in range(ROUNDS // 2):
+        user = server_only.create_user(password=PASSWORD)
+        link, session = new_address(server_only, user, f"moved{number}@example.org"), server_only.client(server_only.plant_session(user))
+        confirmed, inactivated = race(lambda: confirming.post("/v1/email-changes/confirm", link),
+                                      lambda: admin.post(f"/v1/users/{user['id']}/inactivate"))
+        tally(outcomes, confirmed, inactivated)
+        inactivated.ok(200)
+        assert confirmed.status == 204 or confirmed.code == "link_revoked", confirmed
+        after = server_only.user(user)
+        assert (after["status"], after["email_pending"]) == ("inactive", None)
+        assert after["email"] == (f"moved{number}@example.org" if confirmed.status == 204 else user["email"])
+        confirming.post("/v1/email-changes/confirm", link).refused(410)
+        session.get("/v1/auth/verify").refused(401)
+    print(codes(outcomes))
+
+
+def test_two_who_confirm_the_same_address(server_only, race):
+    server_only.set_policy(email_change="admin")
+    clients = [server_only.client() for _ in range(2)]
+    for number in range(ROUNDS // 2):
+        users = [server_only.create_user(password=PASSWORD) for _ in range(2)]
+        asked = [new_address(server_only, user, f"same{number}@example.org") for user in users]
+        answers = race(*[lambda client=client, link=link: client.post("/v1/email-changes/confirm", link)
+                         for client, link in zip(clients, asked, strict=True)])
+        assert sorted(answer.code or answer.status for answer in answers if answer.status != 204) == ["email_taken"], answers
+        emails = [server_only.user(user)["email"] for user in users]
+        expected = [f"same{number}@example.org" if answer.status == 204 else user["email"] for user, answer in zip(users, answers, strict=True)]
+        assert emails == expected
+
+
 def test_reset_against_inactivate(server_only, race):
     completing, admin = server_only.client(), server_only.client(server_only.admin_token)
     for _ in range(ROUNDS // 2):

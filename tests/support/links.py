@@ -9,7 +9,9 @@ import hmac
 import struct
 import uuid
 
-PURPOSES = {"invitation": (1, b"rollcall link invitation"), "password_reset": (2, b"rollcall link password reset")}
+PURPOSES = {"invitation": (1, b"rollcall link invitation"), "password_reset": (2, b"rollcall link password reset"),
+            "email_change": (3, b"rollcall link e-mail change")}
+PAGES = {"invitation": "accept", "password_reset": "reset-password", "email_change": "confirm-email"}
 USER, ADMINISTRATOR = 1, 2
 
 

@@ -355,6 +355,9 @@ class Rollcall:
     def ask_reset(self, user):
         return self.anyone.post("/v1/password-resets", {"organization": self.org_id, "login": user["email"]}).ok(202)
 
+    def confirm_email(self, link):
+        return self.anyone.post("/v1/email-changes/confirm", {"token": self.token_of(link)})
+
     def complete_reset(self, link, password=PASSWORD):
         return self.anyone.post("/v1/password-resets/complete", {"token": self.token_of(link), "password": password})
 
@@ -365,10 +368,13 @@ class Rollcall:
         if generation is None:
             generation = self.value(f"SELECT generation FROM rollcall.{purpose} WHERE user_id = %s", id_of(user))
         token = links.make_token(SECRET, purpose, self.org_id, id_of(user), generation, channel)
-        return f"{self.url}/{'accept' if purpose == 'invitation' else 'reset-password'}#{token}"
+        return f"{self.url}/{links.PAGES[purpose]}#{token}"
 
     def reset_link(self, user, generation=None):
         return self.link(user, "password_reset", generation)
+
+    def email_link(self, user, generation=None):
+        return self.link(user, "email_change", generation)
 
     @staticmethod
     def token_of(link):

@@ -23,7 +23,7 @@
 static const char *const event_names[EVENT_COUNT] = {
 	"create", "accept", "admin sets password", "login", "activate", "inactivate", "invite",
 	"link expires", "idle", "idle warning", "wrong password", "release", "request reset",
-	"admin sends reset", "complete reset", "change own password", "delete",
+	"admin sends reset", "complete reset", "change own password", "delete", "change email", "keep email", "confirm email",
 };
 
 /* "column=value column=value", on top of the defaults; null for SQL NULL. */
@@ -80,6 +80,9 @@ static const struct cell grid[EVENT_COUNT][4] = {
 	[EVENT_COMPLETE_RESET] =      { TO(A),                  TO(A),                      NO(LINK_REVOKED),    NO(LINK_REVOKED) },
 	[EVENT_CHANGE_OWN_PASSWORD] = { NO(STATE_CONFLICT),     TO(A),                      NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
 	[EVENT_DELETE] =              { NO(POLICY),             NO(POLICY),                 NO(POLICY),          NO(POLICY) },
+	[EVENT_CHANGE_EMAIL] =        { NO(STATE_CONFLICT),     NO(POLICY),                 NO(POLICY),          NO(POLICY) },
+	[EVENT_KEEP_EMAIL] =          { TO(P),                  TO(A),                      TO(I),               TO(L) },
+	[EVENT_CONFIRM_EMAIL] =       { NO(LINK_REVOKED),       NO(POLICY),                 NO(LINK_REVOKED),    NO(LINK_REVOKED) },
 };
 
 static void
@@ -95,7 +98,7 @@ every_status_and_event_under_the_default_policy(void **state)
 			const struct cell *cell = &grid[event][column];
 			struct user_state user = {
 				.status = statuses[column], .status_before_lock = statuses[column] == L ? A : STATUS_NONE,
-				.invitation = INVITATION_PENDING, .has_email = true, .has_password = true,
+				.invitation = INVITATION_PENDING, .has_email = true, .has_password = true, .changes_email = true,
 			};
 			struct transition t;
 
@@ -124,7 +127,7 @@ nobody_can_do_nothing_but_be_created(void **state)
 			expected = REFUSAL_NONE;
 		if (event == EVENT_LOGIN)
 			expected = REFUSAL_LOGIN_FAILED;
-		if (event == EVENT_ACCEPT_INVITATION || event == EVENT_COMPLETE_RESET)
+		if (event == EVENT_ACCEPT_INVITATION || event == EVENT_COMPLETE_RESET || event == EVENT_CONFIRM_EMAIL)
 			expected = REFUSAL_LINK_REVOKED;
 		lifecycle_decide(&policy, &nobody, (enum user_event)event, &t);
 		assert_int_equal(t.refusal, expected);
@@ -156,6 +159,7 @@ struct expected {
 	unsigned effects;
 	enum invitation_effect invitation;
 	unsigned mails;
+	enum email_effect email;
 };
 
 #define M(kind) MAIL_BIT(MAIL_##kind)
@@ -173,7 +177,9 @@ struct expected {
 
 #define WETRACK "invite_on_create=ask initial_status=chosen_by_admin invitation_resend_to=any"
 #define KEYCRM "email_required=false login_identifier=username activation_on=first_login " \
-	"admin_password_activates=false password_at_create=required admin_password_notice=false lockout_threshold=0"
+	"admin_password_activates=false password_at_create=required admin_password_notice=false lockout_threshold=0 " \
+	"email_change=admin invite_on_email_added=false invitation_letter=login_info invitation_on_expiry=nothing"
+#define LETTER "invitation_letter=login_info"
 
 static const struct expected cases[] = {
 	/* create */
@@ -229,8 +235,10 @@ static const struct expected cases[] = {
 		GOES(A, BY_ADMIN), .effects = IN | PASSWORD, .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
 	{ "a password, and no link wanted: none would go", "", EVENT_CREATE,
 		{ MAILED, .brings_password = true, .wants_invitation = 0 }, GOES(A, BY_ADMIN), .effects = IN | PASSWORD },
-	{ "KeyCRM: password, letter, pending (S3-10, S3-15)", KEYCRM, EVENT_CREATE, { NEW, MAILED, .brings_password = true },
-		GOES(P, INVITED), .effects = PASSWORD, .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
+	{ "KeyCRM: password, letter, pending (S3-10, S3-12, S3-15)", KEYCRM, EVENT_CREATE, { NEW, MAILED, .brings_password = true },
+		GOES(P, INVITED), .effects = PASSWORD, .invitation = INVITATION_ISSUE_LETTER, .mails = M(LOGIN_INFO) },
+	{ "KeyCRM: the founder has nobody who could tell him a password", KEYCRM, EVENT_CREATE, { NEW, MAILED, .is_founder = true },
+		GOES(P, INVITED), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
 	{ "KeyCRM: no address, no letter (S3-13)", KEYCRM, EVENT_CREATE, { NEW, .brings_password = true },
 		GOES(P, CREATED), .effects = PASSWORD },
 	{ "KeyCRM: the password is required (S3-10)", KEYCRM, EVENT_CREATE, { NEW, MAILED }, DENIED_BY(password_at_create) },
@@ -332,8 +340,19 @@ static const struct expected cases[] = {
 		KEEPS(P), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
 	{ "the pending for the first time (S4-15)", WETRACK, EVENT_INVITE, { .status = P, MAILED },
 		KEEPS(P), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
-	{ "the pending who accepted, before their first login", KEYCRM, EVENT_INVITE, { .status = P, SIGNED },
+	{ "the pending who accepted, before their first login", "activation_on=first_login", EVENT_INVITE, { .status = P, SIGNED },
 		KEEPS(P), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
+	{ "a letter again (S3-12)", KEYCRM, EVENT_INVITE, { .status = P, ASKED, .invitation_is_letter = true, .has_password = true },
+		KEEPS(P), .invitation = INVITATION_ISSUE_LETTER, .mails = M(LOGIN_INFO) },
+	{ "the founder again gets a link", KEYCRM, EVENT_INVITE, { .status = P, ASKED, .is_founder = true, .email_added_later = true },
+		KEEPS(P), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
+	{ "not him whose address came later (S3-13)", KEYCRM, EVENT_INVITE, { .status = P, MAILED, .email_added_later = true },
+		DENIED_BY(invite_on_email_added) },
+	{ "nor when he is active, where anybody is", WETRACK " invite_on_email_added=false", EVENT_INVITE,
+		{ .status = A, SIGNED, .email_added_later = true }, DENIED_BY(invite_on_email_added) },
+	{ "whose address came later, where that brings an invitation", "", EVENT_INVITE, { .status = P, MAILED, .email_added_later = true },
+		KEEPS(P), .invitation = INVITATION_ISSUE, .mails = M(INVITATION) },
+	{ "whose address has yet to come", KEYCRM, EVENT_INVITE, { .status = P, .has_password = true }, DENIED(NO_EMAIL) },
 	{ "without an address", "", EVENT_INVITE, { .status = P }, DENIED(NO_EMAIL) },
 	{ "not the active (S1-06)", "", EVENT_INVITE, { .status = A, SIGNED }, DENIED_BY(invitation_resend_to) },
 	{ "not the active, whatever their address", "", EVENT_INVITE, { .status = A }, DENIED_BY(invitation_resend_to) },
@@ -364,6 +383,13 @@ static const struct expected cases[] = {
 		KEEPS(P), .invitation = INVITATION_EXPIRE },
 	{ "nobody is told, used up or not", "invitation_on_expiry=nothing", EVENT_LINK_EXPIRES, { .status = P, ASKED, .renewals = 3 },
 		KEEPS(P), .invitation = INVITATION_EXPIRE },
+	{ "a letter is not renewed for the administrator", LETTER, EVENT_LINK_EXPIRES, { .status = P, ASKED, .invitation_is_letter = true },
+		KEEPS(P), .invitation = INVITATION_EXPIRE },
+	{ "nor for the user", LETTER " invitation_on_expiry=resend_to_user", EVENT_LINK_EXPIRES,
+		{ .status = P, ASKED, .invitation_is_letter = true }, KEEPS(P), .invitation = INVITATION_EXPIRE },
+	{ "nor as a link, once links are sent again", "", EVENT_LINK_EXPIRES, { .status = P, ASKED, .invitation_is_letter = true },
+		KEEPS(P), .invitation = INVITATION_EXPIRE },
+	{ "nor a link from before as one", LETTER, EVENT_LINK_EXPIRES, { .status = P, ASKED }, KEEPS(P), .invitation = INVITATION_EXPIRE },
 	{ "an active user's just expires", WETRACK, EVENT_LINK_EXPIRES, { .status = A, ASKED }, KEEPS(A), .invitation = INVITATION_EXPIRE },
 	{ "none is open", "", EVENT_LINK_EXPIRES, { .status = P, MAILED, .invitation = INVITATION_EXPIRED }, DENIED(STATE_CONFLICT) },
 
@@ -461,6 +487,30 @@ static const struct expected cases[] = {
 	{ "nor given a password", "", EVENT_ADMIN_SETS_PASSWORD, { .status = I, .is_anonymised = true }, DENIED(STATE_CONFLICT) },
 	{ "nor invited", "invitation_resend_to=any", EVENT_INVITE, { .status = I, .is_anonymised = true }, DENIED(STATE_CONFLICT) },
 	{ "nor let in", "", EVENT_LOGIN, { .status = I, .is_anonymised = true }, DENIED(LOGIN_FAILED) },
+	/* another e-mail address */
+	{ "another address is confirmed there and told here (S3-18)", KEYCRM, EVENT_CHANGE_EMAIL, { .status = A, SIGNED },
+		KEEPS(A), .mails = M(EMAIL_CHANGE_CONFIRM) | M(EMAIL_CHANGE_NOTICE), .email = EMAIL_ISSUE },
+	{ "a wish replaces the one before", KEYCRM, EVENT_CHANGE_EMAIL, { .status = A, SIGNED, .changes_email = true },
+		KEEPS(A), .mails = M(EMAIL_CHANGE_CONFIRM) | M(EMAIL_CHANGE_NOTICE), .email = EMAIL_ISSUE },
+	{ "never", "email_change=never", EVENT_CHANGE_EMAIL, { .status = A, SIGNED }, DENIED_BY(email_change) },
+	{ "only while pending", "email_change=while_pending", EVENT_CHANGE_EMAIL, { .status = I, SIGNED }, DENIED_BY(email_change) },
+	{ "the inactive confirm nothing", KEYCRM, EVENT_CHANGE_EMAIL, { .status = I, SIGNED }, DENIED(STATE_CONFLICT) },
+	{ "the locked confirm nothing", KEYCRM, EVENT_CHANGE_EMAIL, { LOCK_OF(A), SIGNED }, DENIED(STATE_CONFLICT) },
+	{ "the pending need not", KEYCRM, EVENT_CHANGE_EMAIL, { .status = P, ASKED }, DENIED(STATE_CONFLICT) },
+	{ "nor does a first address", KEYCRM, EVENT_CHANGE_EMAIL, { .status = A, .has_password = true }, DENIED(STATE_CONFLICT) },
+	{ "it is withdrawn, whatever the policy is now", "email_change=never", EVENT_KEEP_EMAIL, { .status = A, SIGNED, .changes_email = true },
+		KEEPS(A), .email = EMAIL_WITHDRAW },
+	{ "there is none to withdraw", KEYCRM, EVENT_KEEP_EMAIL, { .status = A, SIGNED }, DENIED(STATE_CONFLICT) },
+	{ "confirmed: all sessions end, the address before is told", KEYCRM, EVENT_CONFIRM_EMAIL, { .status = A, SIGNED, .changes_email = true },
+		KEEPS(A), .effects = SESSIONS, .mails = M(EMAIL_CHANGED), .email = EMAIL_REPLACE },
+	{ "confirmed: an invitation that went to the address before dies", "email_change=admin", EVENT_CONFIRM_EMAIL,
+		{ .status = A, ASKED, .changes_email = true }, KEEPS(A), .effects = SESSIONS, .invitation = INVITATION_REVOKE,
+		.mails = M(EMAIL_CHANGED), .email = EMAIL_REPLACE },
+	{ "confirmed after the policy has changed", "email_change=while_pending", EVENT_CONFIRM_EMAIL,
+		{ .status = A, SIGNED, .changes_email = true }, DENIED_BY(email_change) },
+	{ "confirmed after it was withdrawn", KEYCRM, EVENT_CONFIRM_EMAIL, { .status = A, SIGNED }, DENIED(LINK_REVOKED) },
+	{ "confirmed by the inactive", KEYCRM, EVENT_CONFIRM_EMAIL, { .status = I, SIGNED, .changes_email = true }, DENIED(LINK_REVOKED) },
+	{ "confirmed by the locked", KEYCRM, EVENT_CONFIRM_EMAIL, { LOCK_OF(A), SIGNED, .changes_email = true }, DENIED(LINK_REVOKED) },
 };
 
 static unsigned
@@ -501,6 +551,7 @@ cases_come_out_as_the_document_says(void **state)
 		assert_int_equal(effects_of(&t), c->effects);
 		assert_int_equal(t.invitation, c->invitation);
 		assert_int_equal(t.mails, c->mails);
+		assert_int_equal(t.email, c->email);
 	}
 }
 
@@ -550,11 +601,16 @@ SET(admin_password_notice, p->policy.admin_password_notice = v != 0)
 SET(password_self_reset, p->policy.password_self_reset = v != 0)
 SET(deletion, p->policy.deletion = (enum deletion)v)
 SET(email_change, p->policy.email_change = (enum email_change)v)
+SET(invite_on_email_added, p->policy.invite_on_email_added = v != 0)
+SET(invitation_letter, p->policy.invitation_letter = (enum invitation_letter)v)
 SET(login_identifier, p->policy.login_identifier = (enum login_identifier)v)
 SET(expiry_recipient, p->policy.invitation_expiry_recipient = (enum expiry_recipient)v)
 SET(status, p->user.status = (enum user_status)v)
 SET(status_before_lock, p->user.status_before_lock = v == 0 ? STATUS_PENDING : STATUS_ACTIVE)
 SET(invitation, p->user.invitation = (enum invitation_state)v)
+SET(invitation_is_letter, p->user.invitation_is_letter = v != 0)
+SET(email_added_later, p->user.email_added_later = v != 0)
+SET(changes_email, p->user.changes_email = v != 0)
 SET(has_email, p->user.has_email = v != 0)
 SET(has_password, p->user.has_password = v != 0)
 SET(administrator, p->user.is_administrator = v > 0; p->user.is_last_administrator = v > 1)
@@ -576,7 +632,11 @@ static const struct dimension dimensions[] = {
 	D(password_at_create, 3, ON(CREATE)),
 	D(wanted_status, STATUS_COUNT, ON(CREATE)),
 	D(wants_invitation, 3, ON(CREATE)),
-	D(is_founder, 2, ON(CREATE)),
+	D(is_founder, 2, ON(CREATE) | ON(INVITE)),
+	D(invitation_letter, 2, ON(CREATE) | ON(INVITE) | ON(LINK_EXPIRES)),
+	D(invitation_is_letter, 2, ON(LINK_EXPIRES)),
+	D(invite_on_email_added, 2, ON(INVITE)),
+	D(email_added_later, 2, ON(INVITE)),
 	D(brings_password, 2, ON(CREATE) | ON(ACTIVATE)),
 	D(admin_password_activates, 2, ON(CREATE) | ON(ADMIN_SETS_PASSWORD)),
 	D(activation_on, 2, ON(ACCEPT_INVITATION) | ON(LOGIN) | ON(COMPLETE_RESET)),
@@ -602,7 +662,8 @@ static const struct dimension dimensions[] = {
 	D(status_before_lock, 2, ON(RELEASE) | ON(COMPLETE_RESET)),
 	D(deletion, 3, ON(DELETE)),
 	D(is_anonymised, 2, EXISTING),
-	D(email_change, 2, 0),
+	D(email_change, 3, ON(CHANGE_EMAIL) | ON(CONFIRM_EMAIL)),
+	D(changes_email, 2, ON(KEEP_EMAIL) | ON(CONFIRM_EMAIL)),
 	D(login_identifier, 3, 0),
 	D(expiry_recipient, 2, 0),
 };
@@ -632,6 +693,7 @@ check_refused(const struct user_state *user, const struct transition *t)
 	assert_int_equal(effects_of(t), 0);
 	assert_int_equal(t->invitation, INVITATION_UNCHANGED);
 	assert_int_equal(t->mails, 0);
+	assert_int_equal(t->email, EMAIL_UNCHANGED);
 	assert_non_null(t->detail);
 	length = strlen(t->detail);
 	assert_true(length > 20 && t->detail[length - 1] == '.');
@@ -672,7 +734,8 @@ check_status(const struct user_state *user, enum user_event event, const struct 
 }
 
 static void
-check_links_and_mails(const struct user_state *user, enum user_event event, const struct transition *t)
+check_links_and_mails(const struct policy *policy, const struct user_state *user, enum user_event event,
+	const struct transition *t)
 {
 	const unsigned to_administrators = M(INVITATION_EXPIRED) | M(INVITATION_LAPSED);
 	bool is_open = user->invitation == INVITATION_PENDING;
@@ -690,7 +753,7 @@ check_links_and_mails(const struct user_state *user, enum user_event event, cons
 		assert_true(is_open || is_lapsed);
 	if (t->invitation == INVITATION_ACCEPT || t->invitation == INVITATION_RENEW || t->invitation == INVITATION_EXPIRE)
 		assert_true(is_open);
-	if (t->invitation == INVITATION_ISSUE || t->invitation == INVITATION_RENEW)
+	if (t->invitation == INVITATION_ISSUE || t->invitation == INVITATION_ISSUE_LETTER || t->invitation == INVITATION_RENEW)
 		assert_true(t->status == STATUS_PENDING || t->status == STATUS_ACTIVE);
 
 	assert_int_equal(t->mails & (M(LOCK_DIGEST) | M(IDLE_BRAKE)), 0);
@@ -699,10 +762,32 @@ check_links_and_mails(const struct user_state *user, enum user_event event, cons
 		assert_int_equal(t->mails & ~to_administrators, 0);
 	if (t->mails & (M(INVITATION) | M(INVITATION_EXPIRED)))
 		assert_true(t->invitation == INVITATION_ISSUE || t->invitation == INVITATION_RENEW);
+	/* A letter is no link, and no link goes where letters do. */
+	assert_true((t->mails & M(LOGIN_INFO)) == 0 || t->invitation == INVITATION_ISSUE_LETTER);
+	if (policy->invitation_letter == LETTER_LOGIN_INFO && !user->is_founder)
+		assert_true((t->mails & (M(INVITATION) | M(INVITATION_EXPIRED))) == 0);
 	if (t->mails & M(PASSWORD_RESET))
 		assert_true(t->issues_password_reset);
 	if (t->issues_password_reset)
 		assert_true((t->mails & (M(PASSWORD_RESET) | M(ACCOUNT_LOCKED))) != 0);
+}
+
+/* Asking changes nothing yet, and tells both addresses; with an address everything that it
+ * was good for goes. */
+static void
+check_email(const struct policy *policy, const struct user_state *user, enum user_event event, const struct transition *t)
+{
+	const unsigned asks = M(EMAIL_CHANGE_CONFIRM) | M(EMAIL_CHANGE_NOTICE);
+
+	assert_int_equal(t->email == EMAIL_ISSUE, event == EVENT_CHANGE_EMAIL);
+	assert_int_equal(t->email == EMAIL_WITHDRAW, event == EVENT_KEEP_EMAIL);
+	assert_int_equal(t->email == EMAIL_REPLACE, event == EVENT_CONFIRM_EMAIL);
+	assert_int_equal(t->mails & asks, event == EVENT_CHANGE_EMAIL ? asks : 0);
+	if (t->email == EMAIL_ISSUE || t->email == EMAIL_REPLACE)
+		assert_true(policy->email_change == EMAIL_CHANGE_ADMIN && user->status == STATUS_ACTIVE);
+	if (t->email == EMAIL_REPLACE)
+		assert_true(t->ends_sessions && user->changes_email
+			&& (user->invitation != INVITATION_PENDING || t->invitation == INVITATION_REVOKE));
 }
 
 static void
@@ -734,7 +819,8 @@ check(const struct point *point, enum user_event event)
 	assert_null(t.policy);
 	assert_null(t.detail);
 	check_status(&point->user, event, &t);
-	check_links_and_mails(&point->user, event, &t);
+	check_links_and_mails(&point->policy, &point->user, event, &t);
+	check_email(&point->policy, &point->user, event, &t);
 	check_password(&point->user, event, &t);
 }
 
@@ -793,7 +879,8 @@ is_same(const struct transition *a, const struct transition *b)
 {
 	return a->refusal == b->refusal && a->policy == b->policy && a->detail == b->detail
 		&& a->status == b->status && a->status_changes == b->status_changes && a->reason == b->reason
-		&& effects_of(a) == effects_of(b) && a->invitation == b->invitation && a->mails == b->mails;
+		&& effects_of(a) == effects_of(b) && a->invitation == b->invitation && a->email == b->email
+		&& a->mails == b->mails;
 }
 
 static void
@@ -867,7 +954,11 @@ links_say_why_they_are_dead(void **state)
 	for (int n = 0; n < COUNT(links); n++) {
 		print_message("  link %d\n", n);
 		assert_int_equal(invitation_link_verdict(links[n].state, links[n].generation, links[n].has_passed,
-			links[n].previous_expired, links[n].token), links[n].verdict);
+			links[n].previous_expired, false, links[n].token), links[n].verdict);
+		/* Of a letter no link was made; what was one before it is as dead as ever. */
+		assert_int_equal(invitation_link_verdict(links[n].state, links[n].generation, links[n].has_passed,
+			links[n].previous_expired, true, links[n].token),
+			links[n].token == links[n].generation ? LINK_UNKNOWN : links[n].verdict);
 	}
 }
 

@@ -227,7 +227,7 @@ static void
 links_stand_in_text_and_html(void **state)
 {
 	static const enum mail_kind with_link[] = {
-		MAIL_INVITATION, MAIL_INVITATION_EXPIRED, MAIL_PASSWORD_RESET, MAIL_ACCOUNT_LOCKED,
+		MAIL_INVITATION, MAIL_INVITATION_EXPIRED, MAIL_PASSWORD_RESET, MAIL_ACCOUNT_LOCKED, MAIL_EMAIL_CHANGE_CONFIRM,
 	};
 	struct template_set *set = template_set_load(NULL);
 	struct template_values values = sample();
@@ -254,6 +254,12 @@ a_letter_without_a_link_says_where_to_go_instead(void **state)
 
 	(void)state;
 	values.link = NULL;
+	for (size_t k = 0; k < ARRAY_COUNT(languages); k++) {
+		render(set, "login_info", languages[k], &values);
+		assert_non_null(strstr(rendered.text.data, "\nhttps://rollcall.test.example/sign-in\n"));
+		assert_non_null(strstr(rendered.text.data, values.login));
+		assert_non_null(strstr(rendered.text.data, values.organization));
+	}
 	render(set, "invitation", "en", &values);
 	assert_non_null(strstr(rendered.text.data, "\nhttps://rollcall.test.example/sign-in\n"));
 	render(set, "account_locked", "en", &values);

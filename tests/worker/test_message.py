@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from probe import ENVIRONMENT, PROGRAM, run
 
 KINDS = ["invitation", "invitation_expired", "invitation_lapsed", "invitation_accepted_for_you", "password_reset",
-         "password_changed", "account_locked", "lock_digest", "idle_warning", "account_idle", "idle_brake"]
+         "password_changed", "account_locked", "lock_digest", "idle_warning", "account_idle", "idle_brake",
+         "login_info", "email_change_confirm", "email_change_notice", "email_changed"]
 LINK = "https://rollcall.test.example/accept#AQEA" + "x-_9" * 30
 
 # Anything but NUL (C strings) and surrogates (not UTF-8); names and subjects lose their control characters.
