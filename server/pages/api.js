@@ -56,7 +56,7 @@ export async function call(method, path, sent) {
 
 /* The text for a failure that is nobody's field. */
 export function failureText(answer) {
-	const known = ["offline", "rate_limited", "unavailable", "refused_by_policy", "login_failed"];
+	const known = ["offline", "rate_limited", "unavailable", "refused_by_policy", "login_failed", "email_taken"];
 	return [known.includes(answer.code) ? answer.code : "unexpected", { request: answer.request }];
 }
 

@@ -1,9 +1,11 @@
 /*
- * link: a mailed link, from its first opening to the password that is set with it.
+ * link: a mailed link, from its first opening to what is done with it: a password is
+ * set, or a new address confirmed.
  *
  * The token is the fragment, which no browser sends; from here it goes only into the
- * body of a POST. It stays in the address bar until the password is set, so that a
- * reload works, and is then taken out of the history. Opening never uses a link up.
+ * body of a POST. It stays in the address bar until the link is used, so that a reload
+ * works, and is then taken out of the history. Opening never uses a link up: only the
+ * form's button does, which mail scanners do not press.
  */
 import { call, failureText, mayPass } from "./api.js";
 import { forgetPassword, hold, isHeld, onSubmit, value } from "./form.js";
@@ -38,13 +40,16 @@ function showFailure(link, answer) {
 	}
 }
 
-function showForm({ name }, { organization: company, login, first_name, expires_at }) {
+function showForm({ name }, { organization: company, login, email, first_name, expires_at }) {
 	const until = locale => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" })
 		.format(new Date(expires_at));
-	element("login").value = login ?? "";
-	element("login").parentElement.hidden = !login;
+	const field = element("login");
+	if (field) {
+		field.value = login ?? "";
+		field.parentElement.hidden = !login;
+	}
 	const heading = name === "accept" && !first_name ? "accept_nameless" : name;
-	show({ form: true, heading: [heading, { name: first_name }], lead: [`${name}_lead`, { organization: company, until }] });
+	show({ form: true, heading: [heading, { name: first_name }], lead: [`${name}_lead`, { organization: company, email, until }] });
 }
 
 async function openLink(link) {
@@ -65,17 +70,21 @@ async function openLink(link) {
 	}
 }
 
-async function setPassword(link) {
-	const answer = await call("POST", `${link.path}/${link.verb}`, { token: token(), password: value("password") });
+async function useLink(link) {
+	const setsPassword = Boolean(element("password"));
+	const sent = { token: token(), ...(setsPassword && { password: value("password") }) };
+	const answer = await call("POST", `${link.path}/${link.verb}`, sent);
 	if (ENDS[answer.code]) {
 		showEnd(link, answer.code);
 	} else if (!answer.ok) {
 		return answer;
 	} else {
-		forgetPassword();
+		if (setsPassword) {
+			forgetPassword();
+		}
 		/* Reloading from here on is a sign-in, and Back finds no token. */
 		history.replaceState(null, "", signInAddress());
-		show({ heading: `${link.name}_done`, lead: [`${link.name}_done_lead`, { login: element("login").value }],
+		show({ heading: `${link.name}_done`, lead: [`${link.name}_done_lead`, { login: element("login")?.value }],
 			mood: "good", actions: [{ text: "sign_in", href: signInAddress }] });
 	}
 	return null;
@@ -83,7 +92,7 @@ async function setPassword(link) {
 
 /* link: {name (prefix of its texts), path, verb, ends: {end: [offer, ...]}} */
 export function startLink(link) {
-	onSubmit(() => setPassword(link));
+	onSubmit(() => useLink(link));
 	addEventListener("hashchange", () => openLink(link));
 	openLink(link);
 }

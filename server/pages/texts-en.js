@@ -49,6 +49,20 @@ export default {
 	reset_unknown: "This link is not complete",
 	reset_unknown_lead: "Part of it is missing or changed. Copy the whole link from the mail into the address bar, or get a new one.",
 
+	confirm: "Confirm your new address",
+	confirm_lead: "{organization}: from now on your account is to be reached at {email}. You will be signed out everywhere. The link works until {until}.",
+	confirm_button: "Confirm",
+	confirm_done: "Address confirmed",
+	confirm_done_lead: "Your old address no longer counts. Please sign in again.",
+	confirm_expired: "This link has expired",
+	confirm_expired_lead: "Your old address still counts. Ask your administrator to change it again.",
+	confirm_used: "This address is confirmed",
+	confirm_used_lead: "The link has done its work. Sign in as usual.",
+	confirm_revoked: "This link no longer counts",
+	confirm_revoked_lead: "If you got a newer mail, use the link in it. Otherwise ask your administrator to change your address again.",
+	confirm_unknown: "This link is not complete",
+	confirm_unknown_lead: "Part of it is missing or changed. Copy the whole link from the mail into the address bar, or ask your administrator for a new one.",
+
 	signed_in: "You are signed in",
 	signed_in_lead: "As {login}.",
 	signed_out: "You have signed out.",
@@ -78,5 +92,6 @@ export default {
 	rate_limited: "Too many attempts. Wait a little, then try again.",
 	unavailable: "The service cannot answer right now. Try again shortly.",
 	refused_by_policy: "Your organization does not allow this. Ask your administrator.",
+	email_taken: "Somebody else has this address by now. Ask your administrator.",
 	unexpected: "Something went wrong. If it happens again, give your administrator this number: {request}",
 };

@@ -397,6 +397,57 @@ def test_an_expired_reset_link_offers_a_new_one(rollcall, page):
     page.until_heading("Forgot your password?")
 
 
+# A new address
+
+def asked(rollcall, user=None, **fields):
+    """A user whose new address waits to be confirmed, the address and the mailed link."""
+    rollcall.set_policy(email_change="admin")
+    user = user or rollcall.create_active(**fields)
+    new = email()
+    rollcall.admin.patch(f"/v1/users/{user['id']}", {"email": new}).ok(200)
+    return user, new, rollcall.mail_link(new)
+
+
+def test_a_new_address_is_confirmed_by_a_button_and_not_by_opening(rollcall, page):
+    user, new, link = asked(rollcall)
+    assert link.startswith(f"{rollcall.url}/confirm-email#")
+    for _ in range(2):
+        page.open(link)
+        assert page.text("#heading") == "Confirm your new address"
+        assert new in page.text("#lead")
+        assert rollcall.user(user)["email"] == user["email"]
+    page.find("[type=submit]").click()
+    page.until_heading("Address confirmed")
+    assert rollcall.user(user)["email"] == new
+    assert "#" not in page.driver.current_url and page.actions() == ["Sign in"]
+    page.open(link)
+    assert page.text("#heading") == "This address is confirmed"
+
+
+def test_a_link_to_a_new_address_says_why_it_is_dead(rollcall, page):
+    user, new, link = asked(rollcall)
+    page.open(link)
+    rollcall.create_user(email=new)
+    page.find("[type=submit]").click()
+    page.until_text("#problem", "Somebody else has this address")
+    change(rollcall, "email_change", "expires_at = now() - interval '1 minute'", user)
+    page.find("[type=submit]").click()
+    page.until_heading("This link has expired")
+    _, _, newer = asked(rollcall, user)
+    page.open(link)
+    assert page.text("#heading") == "This link no longer counts"
+    page.open(newer[:-2])
+    assert page.text("#heading") == "This link is not complete"
+
+
+@pytest.mark.parametrize("language, heading", [("uk", "Підтвердьте нову адресу"), ("ru", "Подтвердите новый адрес")])
+def test_the_page_of_a_new_address_speaks_its_visitors_language(rollcall, page, language, heading):
+    _, new, link = asked(rollcall)
+    page.open(link.replace("/confirm-email#", f"/confirm-email?lang={language}#"))
+    assert page.text("#heading") == heading and new in page.text("#lead")
+    assert "{" not in page.text("body")
+
+
 # Languages
 
 @pytest.mark.parametrize("language, heading", [("en", "Welcome, Олена"), ("uk", "Вітаємо, Олена"), ("ru", "Здравствуйте, Олена")])
@@ -448,7 +499,7 @@ def test_every_language_has_every_text_with_the_same_values():
 def test_on_a_phone_nothing_runs_over_and_every_target_is_large_enough(rollcall, page, language):
     _, link = invite(rollcall, first_name="Максиміліана-Олександрівна-Дуже-Довгеім’я")
     page.narrow()
-    for path in ("sign-in", "forgot-password", "reset-password", "no-such-page", "accept#" + token_of(link)):
+    for path in ("sign-in", "forgot-password", "reset-password", "confirm-email", "no-such-page", "accept#" + token_of(link)):
         where, _, fragment = path.partition("#")
         page.open(f"{rollcall.url}/{where}?lang={language}#{fragment}")
         assert page.driver.execute_script("return document.documentElement.scrollWidth <= innerWidth"), path
@@ -487,7 +538,7 @@ def test_the_keyboard_alone_is_enough(rollcall, page):
 
 
 def test_every_field_has_a_label_and_every_reference_a_target(rollcall, page):
-    for path in ("accept", "sign-in", "forgot-password", "reset-password"):
+    for path in ("accept", "sign-in", "forgot-password", "reset-password", "confirm-email"):
         page.open(f"{rollcall.url}/{path}")
         loose = page.driver.execute_script("""
             const described = input => (input.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean);
@@ -511,7 +562,7 @@ def test_the_policy_of_the_pages_is_strict_and_nothing_in_them_offends_it(rollca
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    for path in ("accept", "sign-in", "forgot-password", "reset-password", "no-such-page"):
+    for path in ("accept", "sign-in", "forgot-password", "reset-password", "confirm-email", "no-such-page"):
         page.open(f"{rollcall.url}/{path}")
     for source in PAGES.glob("*.html"):
         text = source.read_text()
