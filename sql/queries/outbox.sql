@@ -78,6 +78,7 @@ SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.a
     CASE m.kind
         WHEN 'invitation' THEN i.generation = m.generation AND i.state = 'pending' AND i.expires_at > now() AND u.status IN ('pending', 'active')
         WHEN 'invitation_expired' THEN i.generation = m.generation AND i.state = 'pending' AND i.expires_at > now() AND u.status = 'pending'
+            AND p.invitation_letter = 'set_password_link'
         -- A letter has no link that could die: it goes to his address while it is the newest.
         WHEN 'login_info' THEN i.outbox_id = m.id AND lower(u.email) = lower(m.recipient) AND u.status IN ('pending', 'active')
         WHEN 'email_change_confirm' THEN e.generation = m.generation AND e.state = 'pending' AND e.expires_at > now()

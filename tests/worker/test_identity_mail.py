@@ -1,8 +1,8 @@
 """Mails about addresses and logins: to whom they go, in which language, and what they never say."""
 import pytest
 
-from support.outbox import due_now, wait_put_off
-from support.system import PASSWORD
+from support.outbox import due_now, nudge, wait_put_off
+from support.system import ADMIN_EMAIL, PASSWORD
 from support.waiting import wait_until
 
 KEYCRM = {"email_required": False, "login_identifier": "username", "invitation_letter": "login_info", "activation_on": "first_login",
@@ -90,6 +90,19 @@ def test_a_letter_expires_quietly_whatever_else_expiry_does(rollcall, on_expiry)
     wait_until(lambda: all(rollcall.row("invitation", one)["state"] == "expired" for one in (link, user)))
     assert {row["kind"] for row in rollcall.outbox()} == {"login_info"}
     assert [mail.link for mail in rollcall.mails()] == [None, None]
+
+
+def test_an_administrator_is_sent_no_link_once_invitations_are_letters(rollcall):
+    rollcall.sink.behave(ADMIN_EMAIL, "451 4.3.0 later")
+    user = rollcall.create_user()
+    rollcall.wait_mail(user["email"])
+    rollcall.move("invitation", user, expires_at="now()")
+    nudge(rollcall)
+    wait_until(lambda: [row for row in rollcall.outbox(user, "invitation_expired") if row["last_reply"]])
+    rollcall.set_policy(invitation_letter="login_info")
+    rollcall.sink.forgive()
+    wait_until(lambda: (due_now(rollcall), rollcall.outbox(user, "invitation_expired")[0]["state"])[1] == "cancelled")
+    assert not rollcall.mails(ADMIN_EMAIL)
 
 
 def test_a_letter_to_an_address_that_has_changed_goes_to_the_new_one_alone(rollcall):
