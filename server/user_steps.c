@@ -90,13 +90,14 @@ void
 user_check_password(struct request *rq, const struct policy *policy, const char *email,
 	const char *first_name, const char *last_name)
 {
-	const char *password = request_text(rq, "password");
-	const char *context[] = { email, first_name, last_name };
+	const char *password = request_text(rq, "password"), *username = request_text(rq, "username");
+	const char *context[] = { email, first_name, last_name,
+		username != NULL ? username : user_case(rq)->subject.username };
 
 	/* What is wrong with its form was said already. */
 	if (password == NULL || *password == '\0' || strlen(password) > PASSWORD_MAX_BYTES)
 		return;
-	switch (password_check(password, (size_t)policy->password_min_length, context, 3)) {
+	switch (password_check(password, (size_t)policy->password_min_length, context, 4)) {
 	case PASSWORD_OK:
 		break;
 	case PASSWORD_TOO_SHORT:

@@ -34,7 +34,8 @@ enum step user_take_to_change(struct request *rq);
 bool user_decide(struct request *rq, enum user_event event, enum step *step);
 /* The answer to a refusal. */
 enum step user_refuse(struct request *rq, const struct transition *transition);
-/* Adds a fault for /password when it may not be used for this person. */
+/* Adds a fault for /password when it may not be used for this person, whose username is the
+ * body's or the subject's. */
 void user_check_password(struct request *rq, const struct policy *policy, const char *email,
 	const char *first_name, const char *last_name);
 /* The statement that reads a user as the caller sees him. */

@@ -92,6 +92,18 @@ def test_a_changed_username_lets_in_and_the_old_one_does_not(standing, policy):
     assert standing.admin.patch(path(user), {"username": None}).refused(422).faults() == {"/username": "required"}
 
 
+def test_a_password_is_not_made_of_the_username(standing, policy):
+    """S3-10: the administrator sets a strong one."""
+    policy(**BY_NAME)
+    username = f"dispatcher.{name()}"
+    body = {"email": f"{name()}@example.org", "username": username, "first_name": "A", "last_name": "B"}
+    assert standing.admin.post("/v1/users", {**body, "password": username}).refused(422).faults() == {"/password": "too_common"}
+    user = standing.create_user(username=username)
+    assert standing.admin.post(f"{path(user)}/password", {"password": username}).refused(422).faults() == {"/password": "too_common"}
+    assert standing.accept(standing.link(user), username.upper()).refused(422).faults() == {"/password": "too_common"}
+    standing.accept(standing.link(user)).ok(200)
+
+
 def test_without_an_address_one_signs_in_by_name_and_resets_nothing(standing, policy):
     """S3-13, S3-14, S3-23: login and password are handed over."""
     policy(**BY_NAME)

@@ -215,8 +215,8 @@ POLICIES = [
     ("password required", {"password_at_create": "required"}, {}, 403, "password_at_create"),
     ("password forbidden", {"password_at_create": "forbidden"}, {"password": PASSWORD}, 403, "password_at_create"),
     ("password does not activate", {"admin_password_activates": False}, {"password": PASSWORD}, ("pending", "invited"), None),
-    ("no address, none needed", {"email_required": False, "login_identifier": "either"}, {"email": None}, ("pending", "created"), None),
-    ("no address, asks for a mail", {"email_required": False, "login_identifier": "either"}, {"email": None, "invite": True}, 409, None),
+    ("no address, none needed", {"email_required": False, "login_identifier": "either"}, {"email": None, "username": "nomail"}, ("pending", "created"), None),
+    ("no address, asks for a mail", {"email_required": False, "login_identifier": "either"}, {"email": None, "username": "nomail", "invite": True}, 409, None),
 ]
 
 
