@@ -286,6 +286,12 @@ permission_is_valid(const char *text)
 }
 
 bool
+color_is_valid(const char *text)
+{
+	return text[0] == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6 && text[7] == '\0';
+}
+
+bool
 slug_is_valid(const char *text)
 {
 	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");

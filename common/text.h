@@ -31,6 +31,8 @@ bool name_is_valid(const char *text);
 bool phone_normalize(const char *text, char out[17]) __attribute__((warn_unused_result));
 /* A permission word: "*", or word:word of [a-z0-9_.-], at most 64. */
 bool permission_is_valid(const char *text);
+/* A colour: # and six hexadecimal digits. */
+bool color_is_valid(const char *text);
 /* 2-63 of [a-z0-9-], starting with a letter, not ending in a hyphen. */
 bool slug_is_valid(const char *text);
 /* "en", "uk", "ru". */

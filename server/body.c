@@ -41,12 +41,6 @@ body_pointer(struct request *rq, const char *prefix, const char *name)
 	return text;
 }
 
-static const char *
-pointer_to(struct request *rq, const char *name)
-{
-	return body_pointer(rq, "", name);
-}
-
 static const struct body_field *
 find_field(const struct body_field *fields, const char *name)
 {
@@ -81,6 +75,8 @@ text_fault(const struct body_field *field, const char *text, const char **code)
 		return uuid_parse(text, &id) ? NULL : "There is nothing with this id.";
 	case BODY_TIME:
 		return timestamp_is_valid(text) ? NULL : "A moment is like 2026-11-22T02:33:12Z.";
+	case BODY_COLOR:
+		return color_is_valid(text) ? NULL : "A colour is like #2f80ed.";
 	case BODY_CHOICE:
 		for (const char *const *choice = field->choices; *choice != NULL; choice++) {
 			if (strcmp(*choice, text) == 0)
@@ -93,11 +89,10 @@ text_fault(const struct body_field *field, const char *text, const char **code)
 }
 
 static void
-check_text(struct request *rq, const struct body_field *field, struct json_object *value)
+check_text(struct request *rq, const struct body_field *field, const char *pointer, struct json_object *value)
 {
 	const char *text = json_object_get_string(value);
 	const size_t max = field->max != 0 ? (size_t)field->max : TEXT_MAX;
-	const char *pointer = pointer_to(rq, field->name);
 	const char *code, *detail;
 
 	if (field->type == BODY_PASSWORD) {
@@ -123,17 +118,17 @@ check_text(struct request *rq, const struct body_field *field, struct json_objec
 }
 
 static void
-check_permissions(struct request *rq, const struct body_field *field, struct json_object *value)
+check_permissions(struct request *rq, const char *at, struct json_object *value)
 {
 	size_t count = json_object_array_length(value);
 
 	if (count > PERMISSIONS_MAX) {
-		request_fault(rq, pointer_to(rq, field->name), "too_long", "At most 100 permissions.");
+		request_fault(rq, at, "too_long", "At most 100 permissions.");
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *word = json_object_array_get_idx(value, i);
-		const char *pointer = arena_printf(rq->scratch, "/%s/%zu", field->name, i);
+		const char *pointer = arena_printf(rq->scratch, "%s/%zu", at, i);
 		if (!json_object_is_type(word, json_type_string))
 			request_fault(rq, pointer, "wrong_type", "A permission is a text.");
 		else if (!permission_is_valid(json_object_get_string(word)))
@@ -142,18 +137,18 @@ check_permissions(struct request *rq, const struct body_field *field, struct jso
 }
 
 static void
-check_ids(struct request *rq, const struct body_field *field, struct json_object *value)
+check_ids(struct request *rq, const struct body_field *field, const char *at, struct json_object *value)
 {
 	const size_t count = json_object_array_length(value), max = field->max != 0 ? (size_t)field->max : TEXT_MAX;
 	struct uuid *ids = arena_take(rq->scratch, sizeof(*ids) * (max + 1));
 
 	if (count > max) {
-		request_fault(rq, pointer_to(rq, field->name), "too_long", arena_printf(rq->scratch, "At most %zu ids.", max));
+		request_fault(rq, at, "too_long", arena_printf(rq->scratch, "At most %zu ids.", max));
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *item = json_object_array_get_idx(value, i);
-		const char *pointer = arena_printf(rq->scratch, "/%s/%zu", field->name, i);
+		const char *pointer = arena_printf(rq->scratch, "%s/%zu", at, i);
 		if (!json_object_is_type(item, json_type_string)) {
 			request_fault(rq, pointer, "wrong_type", "An id is a text.");
 			continue;
@@ -196,9 +191,8 @@ json_type_of(enum body_type type, const char **sentence)
 }
 
 static void
-check_member(struct request *rq, const struct body_field *field, struct json_object *value)
+check_member(struct request *rq, const struct body_field *field, const char *pointer, struct json_object *value)
 {
-	const char *pointer = pointer_to(rq, field->name);
 	const char *sentence;
 	const enum json_type wanted = json_type_of(field->type, &sentence);
 
@@ -212,30 +206,30 @@ check_member(struct request *rq, const struct body_field *field, struct json_obj
 	} else if (!json_object_is_type(value, wanted)) {
 		request_fault(rq, pointer, "wrong_type", sentence);
 	} else if (field->type == BODY_PERMISSIONS) {
-		check_permissions(rq, field, value);
+		check_permissions(rq, pointer, value);
 	} else if (field->type == BODY_IDS) {
-		check_ids(rq, field, value);
+		check_ids(rq, field, pointer, value);
 	} else if (wanted == json_type_string) {
-		check_text(rq, field, value);
+		check_text(rq, field, pointer, value);
 	}
 }
 
-static void
-check_fields(struct request *rq, const struct body_field *fields)
+void
+body_check_object(struct request *rq, struct json_object *object, const char *at, const struct body_field *fields)
 {
-	json_object_object_foreach(rq->body, name, value) {
+	json_object_object_foreach(object, name, value) {
 		/* Enough is enough: more would not be told. */
 		if (rq->fault_count == FAULTS_MAX)
 			return;
 		const struct body_field *field = find_field(fields, name);
 		if (field == NULL)
-			request_fault(rq, pointer_to(rq, name), "unknown_field", "There is no such member here.");
+			request_fault(rq, body_pointer(rq, at, name), "unknown_field", "There is no such member here.");
 		else
-			check_member(rq, field, value);
+			check_member(rq, field, body_pointer(rq, at, name), value);
 	}
 	for (const struct body_field *field = fields; field->name != NULL; field++) {
-		if (field->is_required && !json_object_object_get_ex(rq->body, field->name, NULL))
-			request_fault(rq, pointer_to(rq, field->name), "required", "This is needed.");
+		if (field->is_required && !json_object_object_get_ex(object, field->name, NULL))
+			request_fault(rq, body_pointer(rq, at, field->name), "required", "This is needed.");
 	}
 }
 
@@ -296,7 +290,7 @@ body_check(struct request *rq)
 		return false;
 	}
 	if (fields != body_any)
-		check_fields(rq, fields);
+		body_check_object(rq, rq->body, "", fields);
 	return true;
 }
 

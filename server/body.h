@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct json_object;
 struct request;
 
 enum body_type {
@@ -24,6 +25,7 @@ enum body_type {
 	BODY_PERMISSIONS,	/* an array of permission words */
 	BODY_IDS,		/* an array of different ids; at most `max`, else 200 */
 	BODY_TIME,		/* RFC 3339 */
+	BODY_COLOR,		/* #rrggbb */
 	BODY_OBJECT,		/* an object that the route's own step looks into */
 	BODY_LIST,		/* an array that the route's own step looks into */
 	BODY_CHOICE,
@@ -49,6 +51,9 @@ extern const struct body_field body_any[];
 bool body_check(struct request *rq);
 /* A member's name as a JSON Pointer behind `prefix` ("" for the body itself), in scratch. */
 const char *body_pointer(struct request *rq, const char *prefix, const char *name);
+/* Collects the faults of an object inside of the body, whose pointer is `at` ("/role"). */
+void body_check_object(struct request *rq, struct json_object *object, const char *at,
+	const struct body_field *fields);
 /* A phone number of the body in E.164. */
 const char *body_phone(struct request *rq, const char *member);
 /* An array of ids of the body as PostgreSQL reads it, NULL in the place of what is no id;
