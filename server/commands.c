@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "policy.h"
 #include "policy_document.h"
+#include "policy_roles.h"
 #include "queries.h"
 #include "schema.h"
 #include "text.h"
@@ -122,6 +123,29 @@ policy_row(struct arena *arena, const struct policy_preset_value *preset)
 	return row;
 }
 
+/* The preset's roles and fields as rows; the first role is the founder's. */
+static const char *
+role_rows(struct arena *arena, const struct founding *founding)
+{
+	struct buffer out = BUFFER_INIT;
+
+	policy_write_preset_roles(&out, founding->preset, founding->role_id);
+	const char *rows = arena_copy(arena, buffer_text(&out));
+	buffer_free(&out);
+	return rows;
+}
+
+static const char *
+field_rows(struct arena *arena, const struct founding *founding)
+{
+	struct buffer out = BUFFER_INIT;
+
+	policy_write_preset_fields(&out, founding->preset);
+	const char *rows = arena_copy(arena, buffer_text(&out));
+	buffer_free(&out);
+	return rows;
+}
+
 static const char *
 founder_row(struct arena *arena, const struct founding *founding)
 {
@@ -182,17 +206,19 @@ static bool
 found(struct database *database, struct arena *arena, const struct founding *founding)
 {
 	const char *policy = policy_row(arena, policy_preset(founding->preset));
-	PGresult *results[4] = { NULL };
+	PGresult *results[6] = { NULL };
 	const struct database_statement statements[] = {
 		{ &query_organization_create, (const char *const[]){ founding->org_id, founding->slug, founding->name,
-			founding->email, founding->locale, founding->timezone, founding->role_id } },
+			founding->email, founding->locale, founding->timezone } },
 		{ &query_policy_create, (const char *const[]){ founding->org_id, policy } },
+		{ &query_preset_role_create, (const char *const[]){ founding->org_id, role_rows(arena, founding), actor_operator } },
+		{ &query_preset_field_create, (const char *const[]){ founding->org_id, field_rows(arena, founding), actor_operator } },
 		{ &query_user_insert, (const char *const[]){ founding->org_id, founder_row(arena, founding) } },
 		{ &query_user_transition, founder_transition(arena, founding) },
 	};
-	enum database_status status = database_run_together(database, statements, 4, results);
+	enum database_status status = database_run_together(database, statements, 6, results);
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 6; i++)
 		PQclear(results[i]);
 	return status == DATABASE_OK;
 }

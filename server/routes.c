@@ -23,6 +23,7 @@
 #include "policies.h"
 #include "positions.h"
 #include "role_schema.h"
+#include "roles.h"
 #include "sessions.h"
 #include "user_actions.h"
 #include "user_edit.h"
@@ -127,6 +128,12 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/fields/{id}", NEEDS("org:write"), field_edit_fields, NULL, true, field_edit_steps, .resource = &fields },
 	{ HTTP_DELETE, "/v1/fields/{id}", NEEDS("org:write"), NULL, NULL, false, field_remove_steps, .resource = &fields },
 	{ HTTP_GET, "/v1/roles/{id}/schema", NEEDS("users:read"), NULL, NULL, false, role_schema_steps },
+	{ HTTP_GET, "/v1/roles", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &roles },
+	{ HTTP_POST, "/v1/roles", NEEDS("roles:write"), role_create_fields, NULL, false, role_create_steps, .resource = &roles },
+	{ HTTP_GET, "/v1/roles/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &roles },
+	{ HTTP_PATCH, "/v1/roles/{id}", NEEDS("roles:write"), role_edit_fields, NULL, false, role_edit_steps, .resource = &roles },
+	{ HTTP_DELETE, "/v1/roles/{id}", NEEDS("roles:write"), NULL, role_remove_parameters, false, role_remove_steps, .resource = &roles },
+	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

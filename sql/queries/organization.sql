@@ -1,14 +1,10 @@
 -- Making organizations and API keys (rollcall-server org create, key create).
 
--- name: organization_create (org_id, slug, name, contact_email, locale, timezone, role_id) writes
+-- name: organization_create (org_id, slug, name, contact_email, locale, timezone) writes
 WITH made AS (
     INSERT INTO rollcall.organization (id, slug, name, contact_email, locale, timezone)
     VALUES (:org_id, :slug, :name, :contact_email, :locale, :timezone)
     RETURNING id
-),
-administrator AS (
-    INSERT INTO rollcall.role (org_id, id, name, permissions)
-    VALUES (:org_id, :role_id, 'Administrator', '{*}')
 )
 -- Shown, so that it is computed: PostgreSQL refuses a zone that it does not know.
 SELECT id, now() AT TIME ZONE :timezone AS local_time FROM made;

@@ -97,6 +97,12 @@ ROUTES = {
     ("PATCH", "/v1/fields/{id}"): (SIGNED_IN, "org:write", True),
     ("DELETE", "/v1/fields/{id}"): (SIGNED_IN, "org:write", False),
     ("GET", "/v1/roles/{id}/schema"): (SIGNED_IN, "users:read", False),
+    ("GET", "/v1/roles"): (SIGNED_IN, "users:read", False),
+    ("POST", "/v1/roles"): (SIGNED_IN, "roles:write", True),
+    ("GET", "/v1/roles/{id}"): (SIGNED_IN, "users:read", False),
+    ("PATCH", "/v1/roles/{id}"): (SIGNED_IN, "roles:write", True),
+    ("DELETE", "/v1/roles/{id}"): (SIGNED_IN, "roles:write", False),
+    ("POST", "/v1/roles/{id}/copy"): (SIGNED_IN, "roles:write", True),
     ("POST", "/v1/idle-sweeps/release"): (SIGNED_IN, "policy:write", False),
     ("GET", "/v1/outbox"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/outbox/{id}/retry"): (SIGNED_IN, "outbox:write", False),
@@ -258,11 +264,11 @@ WITH_IDS = [route for route in ROUTES if "{id}" in route[1]]
 @pytest.mark.parametrize("route", WITH_IDS, ids=name_of)
 def test_an_id_of_another_organization_is_not_found_the_same_as_an_unknown_one(standing, other, route):
     method, path = route
-    body = {"password": "violet tractor under seven moons"} if path.endswith("/password") else {"code": "123456"} if path.endswith("/confirm") else {} if ROUTES[route][2] else None
+    needed = {"password": {"password": "violet tractor under seven moons"}, "copy": {"name": "Twin"}, "confirm": {"code": "123456"},
+              "members": {"user_ids": []}}
+    body = needed.get(path.rsplit("/", 1)[1], {}) if ROUTES[route][2] else None
     count = "SELECT count(*) FROM rollcall.audit"
-    if path.endswith("/members") and body is not None:
-        body = {"user_ids": []}
-    foreign_id = other["mail_id"] if "outbox" in path else other["session_id"] if "/me/sessions" in path else other["user_id"]
+    foreign_id = other["role_id"] if "/roles/" in path else other["mail_id"] if "outbox" in path else other["session_id"] if "/me/sessions" in path else other["user_id"]
     before = standing.value(count), standing.sql("SELECT to_jsonb(u) FROM rollcall.users u WHERE id = %s", other["user_id"])
 
     def call(*ids):

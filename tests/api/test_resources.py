@@ -17,6 +17,8 @@ RESOURCES = {
     "groups": (lambda: {"name": unique("Riders")}, lambda: {"name": unique("Old riders")}, "name", "group"),
     "fields": (lambda: {"key": unique("hub").replace(" ", "_"), "labels": {"en": "Hub"}, "type": "text"},
                lambda: {"labels": {"en": unique("Warehouse")}}, "key", "field"),
+    "roles": (lambda: {"name": unique("Manager"), "permissions": ["order:read", "users:read"], "color": "#2f80ed"},
+              lambda: {"name": unique("Head manager"), "permissions": [], "color": None}, "name", "role"),
 }
 # What names it is given once and for all.
 IMMUTABLE = ("key",)

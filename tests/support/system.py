@@ -293,7 +293,7 @@ class Rollcall:
         return json.loads(succeeded(done))["key"]
 
     def make_role(self, *permissions, name=None):
-        """Roles have no route yet: a row of the table, and its id."""
+        """A row of the table, whoever may make one, and its id."""
         role_id = str(uuid.uuid4())
         self.sql("INSERT INTO rollcall.role (org_id, id, name, permissions) VALUES (%s, %s, %s, %s)", self.org_id, role_id,
                  name or f"Role {next(numbers)}", list(permissions))
