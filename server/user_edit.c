@@ -74,7 +74,7 @@ struct user_editing {
 	bool has_transition;		/* beside the edit, or alone */
 	struct permission_set new_permissions;
 	bool permissions_change;
-	bool is_gated;			/* he may be an administrator less: admin_epoch */
+	bool is_gated;			/* an administrator's permissions change: admin_epoch */
 };
 
 static const char *
@@ -208,6 +208,8 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 
 	if (role_id != NULL && uuid_parse(role_id, &id) && row_text(rq->results[1], 0, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
+	if (policy->role_required && request_has(rq, "role_id") && json_member(rq->body, "role_id") == NULL)
+		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
 	if (policy->email_required && request_has(rq, "email") && json_member(rq->body, "email") == NULL
 		&& edit->the.subject.email != NULL)
 		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
@@ -279,6 +281,8 @@ user_edit_check_policies(struct request *rq)
 		&& !same_text(request_text(rq, "username"), subject->username)
 		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
 		return refuse_policy(rq, "username_change", "A username is never changed here.");
+	if (!subject->policy.permissions_per_user && user_permissions_wanted(rq).count > 0)
+		return refuse_policy(rq, "permissions_per_user", "Permissions come from roles alone here.");
 	return STEP_NEXT;
 }
 
@@ -302,14 +306,13 @@ user_edit_check_permissions(struct request *rq)
 	find_new_permissions(rq, edit);
 	if (!edit->permissions_change)
 		return STEP_NEXT;
-	if (!permission_set_contains(&rq->caller.permissions, &edit->new_permissions))
+	if (!user_holds(rq, &edit->the.subject.policy, &edit->new_permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
-	if (state->is_administrator && !permission_set_administers(&edit->new_permissions)) {
-		if (state->is_last_administrator)
-			return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
-		edit->is_gated = true;
-	}
+	if (state->is_last_administrator && !permission_set_administers(&edit->new_permissions))
+		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
+	/* Also where he stays one through another role: that role may be losing its words. */
+	edit->is_gated = state->is_administrator;
 	return STEP_NEXT;
 }
 

@@ -50,7 +50,7 @@ user_take_to_change(struct request *rq)
 
 	if (step != STEP_NEXT)
 		return step;
-	if (!permission_set_contains(&rq->caller.permissions, &user_case(rq)->subject.permissions))
+	if (!user_holds(rq, &user_case(rq)->subject.policy, &user_case(rq)->subject.permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"This user holds permissions that you do not hold.");
 	if (user_case(rq)->subject.state.is_anonymised)
@@ -176,6 +176,17 @@ user_hash_password(struct request *rq)
 		return STEP_NEXT;
 	step = request_reserve_hash(rq);
 	return step != STEP_NEXT ? step : request_hash_password(rq, password);
+}
+
+bool
+user_holds(const struct request *rq, const struct policy *policy, const struct permission_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (!permission_set_has(&rq->caller.permissions, set->words[i])
+			&& !policy_words_have(policy->default_permissions, set->words[i]))
+			return false;
+	}
+	return true;
 }
 
 struct permission_set

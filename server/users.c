@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inline_role.h"
 #include "reply.h"
 #include "text.h"
 #include "user_attributes.h"
@@ -29,6 +30,7 @@ const struct body_field user_create_fields[] = {
 	{ "external_id", BODY_TEXT, .is_nullable = true },
 	{ "kind", BODY_CHOICE, .choices = kinds },
 	{ "role_id", BODY_ID, .is_nullable = true },
+	{ "role", BODY_OBJECT, .is_nullable = true },
 	{ "own_permissions", BODY_PERMISSIONS },
 	{ "department_id", BODY_ID, .is_nullable = true },
 	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
@@ -49,6 +51,7 @@ const struct body_field user_create_fields[] = {
 struct user_creation {
 	struct user_case the;		/* first: user_case(rq) works here too */
 	char id[UUID_TEXT_SIZE];
+	struct inline_role role;	/* that is made with him; without an id: none */
 	struct permission_set role_permissions;
 	struct user_attributes attributes;
 };
@@ -97,6 +100,9 @@ user_create_find_faults(struct request *rq, const struct policy *policy)
 {
 	if (role_id_or_null(rq) != NULL && request_column(rq, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
+	if (policy->role_required && json_member(rq->body, "role_id") == NULL && json_member(rq->body, "role") == NULL)
+		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
+	inline_role_find_faults(rq);
 	if (policy->email_required && json_member(rq->body, "email") == NULL)
 		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
 	if (policy->login_identifier == LOGIN_BY_USERNAME && json_member(rq->body, "username") == NULL)
@@ -123,20 +129,34 @@ user_create_check(struct request *rq)
 	user_attributes_check(rq, &creation->the.subject.policy, &(struct user_attributes_facts){
 		.fields = request_column(rq, "fields"), .role_id = role_id_or_null(rq), .role_changes = true },
 		&creation->attributes);
+	if (rq->fault_count == 0)
+		inline_role_take(rq, &creation->role);
 	return request_answer_faults(rq);
+}
+
+/* Whose permissions are whose to give, and what the policies say about roles. */
+static enum step
+user_create_check_permissions(struct request *rq)
+{
+	const struct user_creation *creation = rq->data;
+	const struct policy *policy = &creation->the.subject.policy;
+	const struct permission_set own = user_permissions_wanted(rq);
+
+	if (own.count > 0 && !policy->permissions_per_user)
+		return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, "permissions_per_user",
+			"Permissions come from roles alone here.");
+	if (!user_holds(rq, policy, &creation->role_permissions) || !user_holds(rq, policy, &own))
+		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+			"You cannot grant permissions that you do not hold.");
+	return creation->role.id != NULL ? inline_role_check(rq, policy, &creation->role) : STEP_NEXT;
 }
 
 static enum step
 user_create_decide(struct request *rq)
 {
 	struct user_creation *creation = rq->data;
-	struct permission_set own = user_permissions_wanted(rq);
 	enum step step = STEP_NEXT;
 
-	if (!permission_set_contains(&rq->caller.permissions, &creation->role_permissions)
-		|| !permission_set_contains(&rq->caller.permissions, &own))
-		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
-			"You cannot grant permissions that you do not hold.");
 	if (!user_decide(rq, EVENT_CREATE, &step))
 		return step;
 	step = user_check_mails(rq);
@@ -158,6 +178,7 @@ creation_row(struct request *rq, const struct user_creation *creation)
 {
 	static const char *const texts[] = { "email", "username", "first_name", "last_name", "external_id", "kind",
 		"role_id", "locale" };
+	const struct policy *policy = &creation->the.subject.policy;
 	struct json_object *own = json_member(rq->body, "own_permissions");
 	struct buffer out = BUFFER_INIT;
 
@@ -167,10 +188,13 @@ creation_row(struct request *rq, const struct user_creation *creation)
 		write_text_member(rq, &out, texts[i]);
 	if (body_phone(rq, "phone") != NULL)
 		json_write_string_member(&out, "phone", body_phone(rq, "phone"));
-	if (own != NULL) {
-		json_write_name(&out, "own_permissions");
+	if (creation->role.id != NULL)
+		json_write_string_member(&out, "role_id", creation->role.id);
+	json_write_name(&out, "own_permissions");
+	if (own != NULL)
 		json_write_value(&out, own);
-	}
+	else
+		policy_write_value(&out, policy_column_find("default_permissions"), policy->default_permissions);
 	user_structure_write_row(rq, &out);
 	user_attributes_write(&creation->attributes, &out);
 	buffer_puts(&out, "}]");
@@ -192,6 +216,8 @@ user_create_record(struct request *rq)
 	transition_batch_add(batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
 	count += user_structure_make_position(rq, &statements[count]);
 	const char *insert_params[] = { rq->org_id, creation_row(rq, creation) };
+	if (creation->role.id != NULL)
+		statements[count++] = inline_role_create(rq, &creation->role);
 	statements[count++] = (struct statement){ &query_user_insert, insert_params };
 	statements[count++] = (struct statement){ &query_user_transition, transition_batch_params(batch, request_actor(rq)) };
 	statements[count++] = user_view(rq, creation->id);
@@ -206,8 +232,8 @@ user_create_reply(struct request *rq)
 }
 
 request_step *const user_create_steps[] = {
-	user_create_load, user_create_check, user_create_decide, user_hash_password, user_create_record,
-	user_create_reply, NULL
+	user_create_load, user_create_check, user_create_check_permissions, user_create_decide, user_hash_password,
+	user_create_record, user_create_reply, NULL
 };
 
 static enum step

@@ -174,6 +174,84 @@ def test_a_role_of_the_organization_gives_its_permissions_and_one_of_another_is_
     assert answer["errors"] == unknown["errors"]
 
 
+def test_a_role_is_made_with_its_first_user(standing):
+    """S3-08. Neither is there without the other."""
+    wanted = {"name": "Inline", "permissions": ["order:write", "order:read", "order:read"], "color": "#27ae60"}
+    user = standing.admin.post("/v1/users", fields(role=wanted)).ok(201).body
+    role = standing.admin.get(f"/v1/roles/{user['role_id']}").ok(200)
+    assert (role["name"], role["permissions"], role["color"], role["users"]) == ("Inline", ["order:read", "order:write"], "#27ae60", 1)
+    assert (user["role"], user["permissions"]) == ("Inline", ["order:read", "order:write"])
+    assert [row["action"] for row in standing.audit() if row["subject"]["id"] == role["id"]] == ["role.created"]
+    before = standing.value("SELECT count(*) FROM rollcall.users"), standing.value("SELECT count(*) FROM rollcall.role")
+    standing.admin.post("/v1/users", fields(role={"name": "INLINE", "permissions": []})).refused(409, "name_taken")
+    standing.admin.post("/v1/users", fields(role={"name": "Alone", "permissions": []}, email=user["email"])).refused(409, "email_taken")
+    assert (standing.value("SELECT count(*) FROM rollcall.users"), standing.value("SELECT count(*) FROM rollcall.role")) == before
+
+
+INLINE_FAULTS = {
+    "a text": ("Manager", {"/role": "wrong_type"}),
+    "empty": ({}, {"/role/name": "required", "/role/permissions": "required"}),
+    "all wrong": ({"name": 5, "permissions": ["ok:word", "no word"], "color": "red", "a/b": 1},
+                  {"/role/name": "wrong_type", "/role/permissions/1": "invalid", "/role/color": "invalid", "/role/a~1b": "unknown_field"}),
+}
+
+
+@pytest.mark.parametrize("name", INLINE_FAULTS)
+def test_faults_of_a_role_made_with_its_user_are_named(standing, name):
+    role, expected = INLINE_FAULTS[name]
+    answer = standing.admin.post("/v1/users", fields(role=role, first_name=None)).refused(422, "invalid_body")
+    assert answer.faults() == {**expected, "/first_name": "required"}
+
+
+def test_a_role_is_named_or_made_not_both(standing):
+    role_id, made = standing.make_role(), {"name": "Both", "permissions": []}
+    assert standing.admin.post("/v1/users", fields(role=made, role_id=role_id)).refused(422).faults() == {"/role": "invalid"}
+    assert standing.admin.post("/v1/users", fields(role=None, role_id=role_id)).ok(201)["role_id"] == role_id
+    assert standing.admin.post("/v1/users", fields(role=made, role_id=None)).ok(201)["role"] == "Both"
+
+
+def test_a_role_made_with_its_user_needs_the_permission_and_holds_no_more_than_its_maker(standing):
+    role = {"name": "Strong", "permissions": ["audit:read"]}
+    client = standing.client(standing.make_key("users:write", "users:invite", "audit:read"))
+    assert "roles:write" in client.post("/v1/users", fields(role=role)).refused(403, "permission_missing")["detail"]
+    client = standing.client(standing.make_key("users:write", "users:invite", "roles:write"))
+    client.post("/v1/users", fields(role=role)).refused(403, "exceeds_your_permissions")
+    assert client.post("/v1/users", fields(role={"name": "Weak", "permissions": ["roles:write"]})).ok(201)["role"] == "Weak"
+
+
+def test_where_a_role_is_required_nobody_is_made_without(server_only):
+    server_only.set_policy(role_required=True)
+    for body in (fields(), fields(role_id=None), fields(role=None)):
+        answer = server_only.admin.post("/v1/users", body).refused(422, "invalid_body")
+        assert answer.faults() == {"/role_id": "required"} and "role_required" in answer["errors"][0]["detail"]
+    server_only.create_user(role_id=server_only.make_role())
+    server_only.create_user(role={"name": "Made", "permissions": []})
+
+
+def test_where_permissions_come_from_roles_alone_none_are_given_to_a_user(server_only):
+    server_only.set_policy(permissions_per_user=False)
+    server_only.admin.post("/v1/users", fields(own_permissions=["product:view"])).refused(403, "refused_by_policy", policy="permissions_per_user")
+    assert server_only.create_user(own_permissions=[])["permissions"] == []
+
+
+def test_a_new_user_starts_with_the_default_permissions_unless_told_otherwise(server_only):
+    """S1-02. His maker need not hold them, neither then nor when he changes him later."""
+    server_only.set_policy(default_permissions=["product:view"])
+    client = server_only.client(server_only.make_key("users:read", "users:write", "users:invite", "users:password", "audit:read"))
+    user = client.post("/v1/users", fields()).ok(201).body
+    assert user["own_permissions"] == user["permissions"] == ["product:view"]
+    assert client.post("/v1/users", fields(own_permissions=[])).ok(201)["permissions"] == []
+    assert client.post("/v1/users", fields(own_permissions=["audit:read"])).ok(201)["permissions"] == ["audit:read"]
+    assert client.post("/v1/users", fields(own_permissions=["audit:read", "product:view"])).ok(201)
+    client.post("/v1/users", fields(own_permissions=["product:edit"])).refused(403, "exceeds_your_permissions")
+    path = f"/v1/users/{user['id']}"
+    assert all(action["allowed"] for action in client.get(f"{path}/actions").ok(200).items if action["action"] == "edit")
+    client.patch(path, {"first_name": "Known"}).ok(200)
+    client.patch(path, {"own_permissions": ["audit:read", "product:view"]}).ok(200)
+    client.patch(path, {"own_permissions": ["product:edit", "product:view"]}).refused(403, "exceeds_your_permissions")
+    client.post(f"{path}/inactivate").ok(200)
+
+
 def test_a_password_at_creation_makes_the_user_active_without_a_link(standing):
     user = standing.create_user(password=PASSWORD)
     assert (user["status"], user["status_reason"], user["invitation"]) == ("active", "by_admin", None)

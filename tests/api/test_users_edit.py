@@ -162,6 +162,25 @@ def test_a_first_address_is_given_to_whom_had_none(server_only):
     assert server_only.admin.patch(path(user), {"email": "late@example.org"}).ok(200)["email"] == "late@example.org"
 
 
+def test_where_a_role_is_required_it_is_changed_but_not_taken_away(server_only):
+    first, second = server_only.make_role("a:a"), server_only.make_role("b:b")
+    user = server_only.create_user(role_id=first)
+    server_only.set_policy(role_required=True)
+    answer = server_only.admin.patch(path(user), {"role_id": None, "first_name": 5}).refused(422, "invalid_body")
+    assert answer.faults() == {"/role_id": "required", "/first_name": "wrong_type"}
+    assert "role_required" in "".join(fault["detail"] for fault in answer["errors"])
+    assert server_only.admin.patch(path(user), {"role_id": second}).ok(200)["permissions"] == ["b:b"]
+    roleless = server_only.sql("UPDATE rollcall.users SET role_id = NULL WHERE id = %s RETURNING id", user["id"])
+    assert server_only.admin.patch(path(user), {"first_name": "Still"}).ok(200)["role"] is None and roleless
+
+
+def test_where_permissions_come_from_roles_alone_a_user_is_given_none_but_may_lose_his(server_only):
+    user = server_only.create_user(own_permissions=["product:view"])
+    server_only.set_policy(permissions_per_user=False)
+    server_only.admin.patch(path(user), {"own_permissions": ["product:view", "a:a"]}).refused(403, "refused_by_policy", policy="permissions_per_user")
+    assert server_only.admin.patch(path(user), {"own_permissions": []}).ok(200)["permissions"] == []
+
+
 # --- containment and the last administrator
 
 def test_nobody_touches_a_user_who_holds_more_than_he(server_only):

@@ -248,6 +248,70 @@ def test_two_administrators_removing_each_other(server_only, race, ways, others)
     print(codes(outcomes))
 
 
+ADMINISTERS = ["roles:write", "users:write"]
+# Each takes the last administrator but one away; or takes from under him what he moves to.
+ROLE_CHANGES = {
+    "both roles edited": (lambda c, case: c.patch(f"/v1/roles/{case['first_role']}", {"permissions": []}),
+                          lambda c, case: c.patch(f"/v1/roles/{case['second_role']}", {"permissions": []})),
+    "one edited, one deleted": (lambda c, case: c.patch(f"/v1/roles/{case['first_role']}", {"permissions": []}),
+                                lambda c, case: c.delete(f"/v1/roles/{case['second_role']}?move_to={case['weak_role']}")),
+    "both deleted": (lambda c, case: c.delete(f"/v1/roles/{case['first_role']}?move_to={case['weak_role']}"),
+                     lambda c, case: c.delete(f"/v1/roles/{case['second_role']}?move_to={case['weak_role']}")),
+    "one edited, the other inactivated": (lambda c, case: c.patch(f"/v1/roles/{case['first_role']}", {"permissions": []}),
+                                          lambda c, case: c.post(f"/v1/users/{case['second']}/inactivate")),
+    "moved to a role that is emptied": (lambda c, case: c.patch(f"/v1/users/{case['first']}", {"role_id": case["second_role"]}),
+                                        lambda c, case: c.patch(f"/v1/roles/{case['second_role']}", {"permissions": []})),
+    "deleted into a role that is emptied": (lambda c, case: c.delete(f"/v1/roles/{case['first_role']}?move_to={case['second_role']}"),
+                                            lambda c, case: c.patch(f"/v1/roles/{case['second_role']}", {"permissions": []})),
+}
+
+
+@pytest.mark.parametrize("change", ROLE_CHANGES)
+def test_two_changes_of_roles_that_together_would_leave_no_administrator(server_only, race, change):
+    """Somebody administers after every round; where each change is harmless alone, at least one comes to pass."""
+    system, outcomes = server_only, {}
+    clients = [system.client(system.api_key) for _ in range(2)]
+    first, second = (system.create_active(email=f"{name}@example.org") for name in ("first", "second"))
+    system.sql("UPDATE rollcall.users SET status = 'inactive' WHERE id = %s", system.admin_id)
+    lonely = "emptied" in change  # the second role has nobody: only the first administers
+    for _ in range(max(ROUNDS // 4, 20)):
+        case = {"first": first["id"], "second": second["id"], "first_role": system.make_role(*ADMINISTERS), "second_role": system.make_role(*ADMINISTERS),
+                "weak_role": system.make_role("users:read")}
+        system.sql("UPDATE rollcall.users SET status = 'active', role_id = %s WHERE id = %s", case["first_role"], first["id"])
+        system.sql("UPDATE rollcall.users SET status = 'active', role_id = %s WHERE id = %s", None if lonely else case["second_role"], second["id"])
+        answers = race(*[lambda client=client, call=call: call(client, case) for client, call in zip(clients, ROLE_CHANGES[change], strict=True)])
+        tally(outcomes, *answers)
+        assert system.value("SELECT count(*) FROM rollcall.users u JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id"
+                            " WHERE u.status = 'active' AND r.permissions @> %s", ADMINISTERS) >= 1, answers
+        good = [answer for answer in answers if answer.status in (200, 204)]
+        if lonely:
+            assert good and all(answer in good or answer.code == "last_administrator" for answer in answers), answers
+        else:
+            assert len(good) == 1 and all(answer in good or answer.code == "last_administrator" for answer in answers), answers
+    print(codes(outcomes))
+
+
+def test_a_role_is_deleted_while_it_is_given_to_somebody(server_only, race):
+    """He is moved with the others, or it stays, or he does not get it; nobody has a role that is not there."""
+    outcomes, clients = {}, [server_only.client(server_only.api_key) for _ in range(2)]
+    other = server_only.make_role()
+    users = [server_only.create_user() for _ in range(2)]
+    for _ in range(ROUNDS // 2):
+        role = server_only.make_role()
+        server_only.sql("UPDATE rollcall.users SET role_id = NULL WHERE id = %s", users[0]["id"])
+        server_only.sql("UPDATE rollcall.users SET role_id = %s WHERE id = %s", role, users[1]["id"])
+        given, removed = race(lambda: clients[0].patch(f"/v1/users/{users[0]['id']}", {"role_id": role}),
+                              lambda: clients[1].delete(f"/v1/roles/{role}?move_to={other}"))
+        tally(outcomes, given, removed)
+        assert given.status == 200 or given.code in ("state_conflict", "invalid_body"), given
+        assert removed.status == 204 or removed.code == "state_conflict", removed
+        assert given.status == 200 or removed.status == 204
+        if removed.status == 204:
+            assert server_only.user(users[1])["role_id"] == other
+            assert server_only.user(users[0])["role_id"] == (other if given.status == 200 else None)
+    print(codes(outcomes))
+
+
 def test_two_resends(server_only, race):
     """Both may be done, one after the other; one link is alive, and it is the one that was mailed last."""
     admins = [server_only.client(server_only.admin_token) for _ in range(2)]
