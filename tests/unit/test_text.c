@@ -197,6 +197,14 @@ permissions_are_two_words_or_a_star(void **state)
 }
 
 static void
+colours_are_six_hexadecimal_digits(void **state)
+{
+	(void)state;
+	ASSERT_ACCEPTS(color_is_valid, "#000000", "#2f80ed", "#2F80ED");
+	ASSERT_REFUSES(color_is_valid, "", "#", "2f80ed", "#2f80e", "#2f80edd", "#2f80eg", "#fff", " #2f80ed", "#2f80ed\n", "blue");
+}
+
+static void
 slugs_and_locales_are_plain_words(void **state)
 {
 	(void)state;
@@ -269,6 +277,7 @@ main(void)
 		cmocka_unit_test(names_show_something_and_control_nothing),
 		cmocka_unit_test(phones_come_out_as_e164),
 		cmocka_unit_test(permissions_are_two_words_or_a_star),
+		cmocka_unit_test(colours_are_six_hexadecimal_digits),
 		cmocka_unit_test(slugs_and_locales_are_plain_words),
 		cmocka_unit_test(durations_have_one_sign_and_units_in_order),
 		cmocka_unit_test(timestamps_exist_in_the_calendar_and_name_their_offset),
