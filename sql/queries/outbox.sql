@@ -107,16 +107,18 @@ LEFT JOIN rollcall.email_change e ON e.org_id = m.org_id AND e.user_id = m.user_
 ORDER BY m.run_at, m.id;
 
 -- Who may be handed somebody's link: active, with an address, may invite, and his
--- permissions contain the invited one's. The preferred one first.
+-- permissions contain the invited one's, but for those that everybody starts with. The
+-- preferred one first.
 -- name: administrators_for_user (org_id, user_id, preferred_id)
 SELECT a.id, a.email, a.first_name, a.last_name, coalesce(a.locale, o.locale) AS language
 FROM rollcall.users a
 JOIN rollcall.organization o ON o.id = a.org_id
+JOIN rollcall.policy p ON p.org_id = a.org_id
 LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
 CROSS JOIN LATERAL (SELECT coalesce(ar.permissions, '{}') || a.own_permissions AS words) h
 WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL AND a.id <> :user_id
   AND (ar.permissions && '{*,users:invite}' OR a.own_permissions && '{*,users:invite}')
-  AND (h.words && '{*}' OR h.words @> (
+  AND (h.words && '{*}' OR h.words || p.default_permissions @> (
       SELECT coalesce(r.permissions, '{}') || u.own_permissions
       FROM rollcall.users u
       LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id

@@ -191,6 +191,17 @@ def test_a_role_that_somebody_has_is_deleted_only_with_somewhere_to_go(standing)
     assert told[0]["changes"] == {"name": [role["name"], None], "permissions": [["a:a"], None]}
 
 
+def test_more_users_than_one_statement_moves_stay_where_they_are(server_only):
+    role_id, other = server_only.make_role(), server_only.make_role()
+    server_only.sql("INSERT INTO rollcall.users (org_id, id, first_name, last_name, role_id, status, status_reason, version)"
+                    " SELECT %s, gen_random_uuid(), 'A', 'B', %s, 'active', 'accepted', 1 FROM generate_series(1, 5001)", server_only.org_id, role_id)
+    answer = server_only.admin.delete(f"/v1/roles/{role_id}?move_to={other}").refused(409, "state_conflict")
+    assert "5000 users" in answer["detail"]
+    server_only.sql("DELETE FROM rollcall.users WHERE id = (SELECT id FROM rollcall.users WHERE role_id = %s LIMIT 1)", role_id)
+    server_only.admin.delete(f"/v1/roles/{role_id}?move_to={other}").ok(204)
+    assert server_only.value("SELECT count(*) FROM rollcall.users WHERE role_id = %s AND version = 2", other) == 5000
+
+
 def test_a_role_that_nobody_has_goes_with_or_without_somewhere_to_go(standing):
     role, other = make(standing), make(standing)
     standing.admin.delete(f"{path(role)}?move_to={other['id']}").ok(204)

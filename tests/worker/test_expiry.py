@@ -183,6 +183,15 @@ def test_an_inviter_who_holds_less_than_the_invited_gets_no_link(rollcall):
     assert not rollcall.mails(inviter["email"], kind="invitation_expired")
 
 
+def test_an_inviter_need_not_hold_what_everybody_starts_with(rollcall):
+    inviter = inviting_user(rollcall)
+    rollcall.set_policy(default_permissions=["product:view"])
+    user = invited_by(rollcall, inviter)
+    assert user["permissions"] == ["product:view"]
+    lapse(rollcall, user)
+    assert rollcall.wait_mail(inviter["email"], kind="invitation_expired").link
+
+
 def test_where_nobody_may_have_the_link_the_contact_hears_without_one(rollcall):
     """Nobody else may: the only administrator has no address any more."""
     rollcall.sql("UPDATE rollcall.organization SET contact_email = 'office@example.org', locale = 'uk'")
