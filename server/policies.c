@@ -11,6 +11,7 @@
 
 #include "changes.h"
 #include "policy.h"
+#include "policy_roles.h"
 #include "reply.h"
 #include "subject.h"
 
@@ -120,6 +121,21 @@ policy_judge(struct request *rq)
 	return request_answer_faults(rq);
 }
 
+/* Everybody who is made from now on starts with these: so nobody sets what he does not
+ * hold. What a preset brings is known. */
+static enum step
+policy_check_containment(struct request *rq)
+{
+	const struct policy_editing *edit = rq->data;
+	const struct permission_set wanted = permission_set_parse(rq->scratch, edit->policy.default_permissions);
+
+	if (strcmp(edit->policy.default_permissions, edit->old.default_permissions) == 0
+		|| permission_set_contains(&rq->caller.permissions, &wanted))
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+		"You cannot give new users permissions that you do not hold.");
+}
+
 static enum step
 policy_edit_take(struct request *rq)
 {
@@ -149,12 +165,12 @@ policy_record(struct request *rq)
 }
 
 request_step *const policy_edit_steps[] = {
-	policy_load, policy_edit_take, policy_judge, policy_record, reply_ok, NULL
+	policy_load, policy_edit_take, policy_judge, policy_check_containment, policy_record, reply_ok, NULL
 };
 
 /* To a preset: all columns at once, under the rules that hold for a patch. */
 
-const struct body_field policy_preset_fields[] = {
+const struct body_field policy_preset_body[] = {
 	{ "preset", BODY_TEXT, .is_required = true, .max = 40 },
 	{ 0 },
 };
@@ -185,13 +201,44 @@ policy_preset_take(struct request *rq)
 	return policy_take(rq, json_member(rq->body, "policy"), "");
 }
 
+/* With the roles that the preset knows, and the fields that they ask for, where there are
+ * none of these names. */
+static enum step
+policy_preset_record(struct request *rq)
+{
+	const struct policy_editing *edit = rq->data;
+	const char *preset = request_text(rq, "preset"), *changes = changes_of(rq, edit->before, edit->patch);
+	const char *actor = request_actor(rq);
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+	struct buffer roles = BUFFER_INIT, fields = BUFFER_INIT;
+	struct statement statements[4];
+	int count = 0;
+
+	uuid_make_text(audit_id);
+	policy_write_preset_roles(&roles, preset, NULL);
+	policy_write_preset_fields(&fields, preset);
+	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq, edit->patch), audit_id, actor, changes };
+	if (strcmp(changes, "{}") != 0)
+		statements[count++] = (struct statement){ &query_policy_edit, edit_params };
+	const char *role_params[] = { rq->org_id, buffer_text(&roles), actor };
+	statements[count++] = (struct statement){ &query_preset_role_create, role_params };
+	const char *field_params[] = { rq->org_id, buffer_text(&fields), actor };
+	statements[count++] = (struct statement){ &query_preset_field_create, field_params };
+	const char *get_params[] = { rq->org_id };
+	statements[count++] = (struct statement){ &query_policy_get, get_params };
+	enum step step = request_queries(rq, LANE_WRITE, statements, count);
+	buffer_free(&roles);
+	buffer_free(&fields);
+	return step;
+}
+
 request_step *const policy_preset_steps[] = {
-	policy_load, policy_preset_take, policy_judge, policy_record, reply_ok, NULL
+	policy_load, policy_preset_take, policy_judge, policy_preset_record, reply_ok, NULL
 };
 
 /* Trying it out: what would change, for how many, and who they are. Nothing is written. */
 
-const struct body_field policy_simulate_fields[] = {
+const struct body_field policy_simulate_body[] = {
 	{ "policy", BODY_OBJECT },
 	{ "preset", BODY_TEXT, .max = 40 },
 	{ 0 },

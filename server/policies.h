@@ -10,9 +10,9 @@
 
 extern request_step *const policy_get_steps[];
 extern request_step *const policy_edit_steps[];
-extern const struct body_field policy_preset_fields[];
+extern const struct body_field policy_preset_body[];
 extern request_step *const policy_preset_steps[];
-extern const struct body_field policy_simulate_fields[];
+extern const struct body_field policy_simulate_body[];
 extern request_step *const policy_simulate_steps[];
 extern request_step *const idle_release_steps[];
 

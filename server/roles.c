@@ -228,7 +228,7 @@ role_edit_record(struct request *rq)
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_body(rq),
+		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq, rq->body),
 			is_gated ? rq->caller.admin_epoch : NULL, new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);

@@ -97,8 +97,8 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/organization", NEEDS("org:write"), organization_edit_fields, NULL, true, organization_edit_steps },
 	{ HTTP_GET, "/v1/policy", NEEDS("policy:write"), NULL, NULL, false, policy_get_steps },
 	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
-	{ HTTP_POST, "/v1/policy/preset", NEEDS("policy:write"), policy_preset_fields, NULL, false, policy_preset_steps },
-	{ HTTP_POST, "/v1/policy/simulate", NEEDS("policy:write"), policy_simulate_fields, NULL, true, policy_simulate_steps },
+	{ HTTP_POST, "/v1/policy/preset", NEEDS("policy:write"), policy_preset_body, NULL, false, policy_preset_steps },
+	{ HTTP_POST, "/v1/policy/simulate", NEEDS("policy:write"), policy_simulate_body, NULL, true, policy_simulate_steps },
 	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
 
 	{ HTTP_GET, "/v1/positions", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &positions },

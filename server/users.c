@@ -208,7 +208,7 @@ user_create_record(struct request *rq)
 {
 	struct user_creation *creation = rq->data;
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-	struct statement statements[4];
+	struct statement statements[5];
 	int count = 0;
 
 	if (request_text(rq, "password") != NULL)

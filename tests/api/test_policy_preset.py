@@ -31,6 +31,38 @@ def test_a_preset_makes_of_any_policy_what_a_new_organization_starts_with(standi
     assert changed.post("/v1/policy/preset", {"preset": preset}).ok(200)["version"] == after["version"], "nothing left to change"
 
 
+ROLES = {
+    "hesh": set(), "urbantz": {"Admin", "Dispatcher", "Driver", "Customer care"},
+    "wetrack": {"Account Admin", "User Admin", "Admin", "General"},
+}
+
+
+@pytest.mark.parametrize("preset", ROLES)
+def test_a_preset_brings_the_roles_that_are_not_there_yet_and_what_they_ask_for(standing, preset):
+    made = standing.other_organization()
+    client = of(standing, made)
+    before = {role["name"] for role in client.get("/v1/roles").ok(200).items}
+    for _ in range(2):
+        client.post("/v1/policy/preset", {"preset": preset}).ok(200)
+        roles = client.get("/v1/roles").ok(200).items
+        assert {role["name"] for role in roles} == before | ROLES[preset] and len(roles) == len(before | ROLES[preset])
+    fields = client.get("/v1/fields").ok(200).items
+    assert [field["key"] for field in fields] == (["hub"] if preset == "urbantz" else [])
+    assert len(client.get("/v1/audit", action="role.created").ok(200).items) == len(before) + len(ROLES[preset])
+
+
+def test_nobody_makes_everybody_start_with_what_he_does_not_hold(standing):
+    made = standing.other_organization()
+    some = standing.client(standing.make_key("policy:write", "product:view"))
+    some.patch("/v1/policy", {"default_permissions": ["*"]}).refused(403, "exceeds_your_permissions")
+    some.patch("/v1/policy", {"default_permissions": ["product:view"]}).ok(200)
+    other = standing.client(standing.make_key("policy:write"))
+    other.patch("/v1/policy", {"default_permissions": ["product:view", "users:read"]}).refused(403, "exceeds_your_permissions")
+    other.patch("/v1/policy", {"idle_brake": 20}).ok(200)
+    other.patch("/v1/policy", {"default_permissions": []}).ok(200)
+    of(standing, made).patch("/v1/policy", {"default_permissions": ["a:b"]}).ok(200)
+
+
 def test_a_preset_is_audited_as_what_it_changes(standing):
     made = standing.other_organization()
     of(standing, made).post("/v1/policy/preset", {"preset": "hesh"}).ok(200)
