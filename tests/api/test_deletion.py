@@ -40,7 +40,7 @@ def wrong(deletion):
 
 
 def assign(system, user, app="jobs", type="route", resource=None):
-    system.sql("INSERT INTO rollcall.assignment (org_id, app, type, resource, relation, user_id) VALUES (%s, %s, %s, %s, 'driver', %s)",
+    system.sql("INSERT INTO rollcall.assignment (id, org_id, app, type, resource, relation, user_id) VALUES (gen_random_uuid(), %s, %s, %s, %s, 'driver', %s)",
                system.org_id, app, type, resource or f"r{next(numbers)}", user["id"])
 
 

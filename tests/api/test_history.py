@@ -12,7 +12,7 @@ def history(system, user, client=None, **params):
 @pytest.fixture
 def lived(standing):
     """A user to whom some things were done, by an administrator and by a key."""
-    standing.set_policy(deletion="erase", deletion_confirmation="none")
+    standing.set_policy(deletion="erase", deletion_confirmation="none", user_kinds=["employee", "external"])
     user = standing.create_user(first_name="Olena")
     edited = standing.admin.patch(f"/v1/users/{user['id']}", {"first_name": "Ольга", "kind": "external"}).ok(200)
     standing.machine.post(f"/v1/users/{user['id']}/inactivate", {"reason": "left"}).ok(200)
