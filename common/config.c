@@ -323,6 +323,8 @@ setting_of(const struct reading *reading, const char *name)
 static void
 check_together(const struct reading *reading, const struct draft *draft)
 {
+	const struct endpoint *api = &draft->config->listen, *metrics = &draft->config->metrics_listen;
+	struct setting *metrics_setting = setting_of(reading, "ROLLCALL_METRICS_LISTEN");
 	const struct smtp_config *smtp = &draft->config->smtp;
 	struct setting *setting = setting_of(reading, "ROLLCALL_SMTP_URL");
 
@@ -330,6 +332,9 @@ check_together(const struct reading *reading, const struct draft *draft)
 	    !value_host_is_loopback(smtp->host))
 		set_fault(setting, "tls=none is for a relay on loopback; "
 			"ROLLCALL_SMTP_INSECURE=yes allows it elsewhere");
+	if (draft->program == CONFIG_SERVER && metrics_setting->fault[0] == '\0' && metrics->port != 0 &&
+	    metrics->port == api->port && strcmp(metrics->host, api->host) == 0)
+		set_fault(metrics_setting, "it is the address of ROLLCALL_LISTEN");
 }
 
 static void

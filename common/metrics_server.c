@@ -103,13 +103,27 @@ http_create(struct event_base *base, const struct endpoint *endpoint,
 
 	bound = evhttp_bind_socket_with_handle(http, endpoint->host, endpoint->port);
 	if (!bound) {
-		log_error("could not listen for /metrics", "address", endpoint->host,
-			"reason", strerror(errno), NULL);
+		int reason = errno;
+
 		evhttp_free(http);
+		errno = reason;
 		return NULL;
 	}
 	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), accept_failed);
 	return http;
+}
+
+void
+metrics_server_probe(const struct endpoint *endpoint)
+{
+	struct event_base *base = event_base_new();
+	struct evhttp *http = base ? http_create(base, endpoint, NULL) : NULL;
+
+	if (!http)
+		die("could not use ROLLCALL_METRICS_LISTEN: could not listen on %s port %u: %s",
+			endpoint->host, endpoint->port, strerror(errno));
+	evhttp_free(http);
+	event_base_free(base);
 }
 
 int
@@ -127,6 +141,9 @@ metrics_server_run(const struct endpoint *endpoint, const struct shared_page *pa
 			event_base_dispatch(base);
 		event_free(on_term);
 		evhttp_free(http);
+	} else {
+		log_error("could not listen for /metrics", "address", endpoint->host,
+			"reason", strerror(errno), NULL);
 	}
 	if (base)
 		event_base_free(base);

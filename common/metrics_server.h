@@ -11,6 +11,9 @@
 struct endpoint;
 struct shared_page;
 
+/* Before the first child: dies, naming the variable, when the address cannot be
+ * listened on. A child that finds it taken would be started again for ever. */
+void metrics_server_probe(const struct endpoint *endpoint);
 /* For a child_spec's `run`: serves until SIGTERM, then returns 0; 1,
  * logged, when the address cannot be listened on. Everything but /metrics is 404. */
 int metrics_server_run(const struct endpoint *endpoint, const struct shared_page *page);

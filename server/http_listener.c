@@ -87,7 +87,7 @@ find_addresses(const struct endpoint *endpoint)
 	snprintf(port, sizeof(port), "%u", endpoint->port);
 	failure = getaddrinfo(endpoint->host, port, &hints, &addresses);
 	if (failure != 0)
-		die("could not listen on %s port %s: %s", endpoint->host, port,
+		die("could not use ROLLCALL_LISTEN: could not find %s: %s", endpoint->host,
 			gai_strerror(failure));
 	return addresses;
 }
@@ -107,7 +107,7 @@ http_listener_probe(const struct endpoint *endpoint)
 		if (at->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 		if (bind(fd, at->ai_addr, at->ai_addrlen) != 0)
-			die("could not listen on %s port %u: %s", endpoint->host, endpoint->port,
+			die("could not use ROLLCALL_LISTEN: could not listen on %s port %u: %s", endpoint->host, endpoint->port,
 				strerror(errno));
 		close(fd);
 	}

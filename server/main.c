@@ -11,6 +11,7 @@
 #include "config.h"
 #include "http_listener.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "process.h"
 #include "route.h"
 #include "schema.h"
@@ -39,6 +40,8 @@ serve(void)
 		return 1;
 	log_open(config->log_level, config->log_json, "server");
 	http_listener_probe(&config->listen);
+	if (config->metrics_listen.port != 0)
+		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-server");
 	service.page = shared_page_create(router_names(), route_count + 1);
 	specs[count++] = (struct child_spec){ "server", config->processes, run_server, 0 };

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "schema.h"
 #include "sender.h"
 #include "service.h"
@@ -61,6 +62,8 @@ run(void)
 		return 1;
 	log_open(config->log_level, config->log_json, "worker");
 	check_templates(config);
+	if (config->metrics_listen.port != 0)
+		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
 	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);

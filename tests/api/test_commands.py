@@ -1,12 +1,14 @@
 """The other faces of rollcall-server: migrate, org create, key create, --print-config, --version."""
 import json
 import re
+import socket
 import subprocess
 
 import psycopg
 import pytest
 
 from support import links
+from support.cluster import free_port
 from support.system import DELETABLE, Rollcall, build_folder, database_settings, environment, migrated_template, run_command, succeeded
 
 PASSWORD = "violet tractor under seven moons"
@@ -257,6 +259,10 @@ def test_key_create_refuses_what_is_wrong(migrated, option, value):
 
 # --- configuration
 
+# For what is refused before anybody asks the database.
+NO_DATABASE = {"ROLLCALL_DATABASE_URL": "postgres://rollcall@127.0.0.1:1/none", "ROLLCALL_SMTP_URL": "smtp://127.0.0.1:1?tls=none"}
+
+
 def test_print_config_lists_every_variable_with_its_origin_and_masks_secrets(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("hex:" + "ab" * 32 + "\n")
@@ -279,6 +285,20 @@ def test_every_wrong_value_is_named_at_start_all_at_once():
     stderr = refused(done)
     for name in ("DATABASE_URL", "SECRET", "LISTEN", "PROCESSES", "RATE_LIMIT", "LOG_LEVEL", "PUBLIC_URL", "TRUSTED_PROXIES", "PASSWORD_HASH"):
         assert f"could not use ROLLCALL_{name}:" in stderr, name
+
+
+@pytest.mark.parametrize("program, variable", [("rollcall-server", "ROLLCALL_LISTEN"), ("rollcall-server", "ROLLCALL_METRICS_LISTEN"),
+                                               ("rollcall-worker", "ROLLCALL_METRICS_LISTEN")])
+def test_a_program_refuses_to_start_where_somebody_else_listens(program, variable):
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run_command(program=program, **{**NO_DATABASE, "ROLLCALL_LISTEN": f"127.0.0.1:{free_port()}", variable: address})
+    refused(done, f"could not use {variable}:", address.split(":")[1], "Address already in use")
+
+
+def test_the_api_and_its_metrics_do_not_share_an_address():
+    address = f"127.0.0.1:{free_port()}"
+    refused(run_command(**NO_DATABASE, ROLLCALL_LISTEN=address, ROLLCALL_METRICS_LISTEN=address), "could not use ROLLCALL_METRICS_LISTEN:")
 
 
 def test_a_secret_in_the_environment_and_in_a_file_is_one_too_many(tmp_path):
