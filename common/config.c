@@ -72,7 +72,7 @@ parse_public_url(const struct variable *variable, const char *text, struct draft
 {
 	(void)variable;
 	return value_parse_public_url(text, &draft->config->public_url,
-		&draft->config->public_url_is_https);
+		&draft->config->public_origin, &draft->config->public_url_is_https);
 }
 
 static const char *
@@ -398,6 +398,7 @@ config_free(struct config **config)
 	free_secret(&(*config)->smtp.password);
 	keyring_free(&(*config)->keyring);
 	free((*config)->public_url);
+	free((*config)->public_origin);
 	free((*config)->trusted_proxies);
 	free((*config)->smtp_ca);
 	free((*config)->mail_from_name);

@@ -42,6 +42,7 @@ struct config {
 	struct endpoint listen;
 	struct endpoint metrics_listen;
 	char *public_url;		/* no slash at its end */
+	char *public_origin;		/* its scheme, host and port, as a browser's Origin has them */
 	bool public_url_is_https;
 	struct network *trusted_proxies;
 	int trusted_proxy_count;

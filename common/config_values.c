@@ -7,18 +7,23 @@
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "encode.h"
 #include "memory.h"
 #include "text.h"
 
 #define PORT_SUBMISSION 587
 #define PORT_SMTP 25
+#define PORT_HTTP 80
+#define PORT_HTTPS 443
+#define LABEL_MAX_BYTES 63	/* RFC 1035 */
 
 static const char letters_and_digits_and_dots[] =
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
@@ -134,10 +139,83 @@ value_check_database_url(const char *text)
 	return NULL;
 }
 
-const char *
-value_parse_public_url(const char *text, char **url, bool *is_https)
+/* Labels of letters, digits and inner hyphens. A browser takes a name that ends in a
+ * number for an IPv4 address, in some spelling; here it must be one in the usual. */
+static bool
+is_host_name(const char *host)
 {
-	const char *host;
+	const char *label = host;
+	struct in_addr ignored;
+	size_t length;
+
+	for (;; label += length + 1) {
+		length = strcspn(label, ".");
+		if (length == 0 || length > LABEL_MAX_BYTES || label[0] == '-' || label[length - 1] == '-')
+			return false;
+		if (label[length] == '\0')
+			break;
+	}
+	return strspn(label, "0123456789") < length || inet_pton(AF_INET, host, &ignored) == 1;
+}
+
+/* As browsers write it in an Origin: small letters, an IPv6 address in its short form. */
+static const char *
+normalize_host(const char *text, char host[256])
+{
+	size_t length = strlen(text);
+	struct in6_addr address;
+	const char *fault;
+
+	if (*text != '[') {
+		fault = parse_host(text, length, host);
+		for (char *c = host; !fault && *c; c++)
+			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + ('a' - 'A')) : *c;
+		return fault || is_host_name(host) ? fault : "there can be no host of this name";
+	}
+	if (length >= 256 || text[length - 1] != ']')
+		return "the closing bracket of the address is missing";
+	memcpy(host, text + 1, length - 2);
+	host[length - 2] = '\0';
+	if (inet_pton(AF_INET6, host, &address) != 1)
+		return "what stands in brackets is not an IPv6 address";
+	host[0] = '[';
+	inet_ntop(AF_INET6, &address, host + 1, INET6_ADDRSTRLEN);
+	strcat(host, "]");
+	return NULL;
+}
+
+/* `authority` is host[:port], and is cut at its colon. */
+static const char *
+make_origin(char *authority, bool is_https, char **origin)
+{
+	const char *host_end = *authority == '[' ? strchr(authority, ']') : authority;
+	char *colon = host_end ? strchr(host_end, ':') : NULL;
+	const uint16_t own = is_https ? PORT_HTTPS : PORT_HTTP;
+	uint16_t port = own;
+	char host[256], text[300];
+	const char *fault = NULL;
+	int length;
+
+	if (colon) {
+		*colon = '\0';
+		fault = parse_port(colon + 1, &port);
+	}
+	if (!fault)
+		fault = normalize_host(authority, host);
+	if (fault)
+		return fault;
+	length = snprintf(text, sizeof(text), "%s://%s", is_https ? "https" : "http", host);
+	if (port != own)
+		snprintf(text + length, sizeof(text) - (size_t)length, ":%u", port);
+	*origin = xstrdup(text);
+	return NULL;
+}
+
+const char *
+value_parse_public_url(const char *text, char **url, char **origin, bool *is_https)
+{
+	const char *host, *fault;
+	char *authority;
 	size_t host_length, length = strlen(text);
 
 	*is_https = starts_with(text, "https://");
@@ -157,8 +235,17 @@ value_parse_public_url(const char *text, char **url, bool *is_https)
 			return "it holds characters that an address must have encoded";
 	while (length > 0 && text[length - 1] == '/')
 		length--;
-	*url = copy_n(text, length);
-	return NULL;
+	authority = copy_n(host, host_length);
+	fault = make_origin(authority, *is_https, origin);
+	free(authority);
+	if (!fault) {
+		struct buffer whole = BUFFER_INIT;
+
+		buffer_puts(&whole, *origin);
+		buffer_append(&whole, host + host_length, length - (size_t)(host + host_length - text));
+		*url = buffer_take(&whole);
+	}
+	return fault;
 }
 
 /* The number of bytes of an address of this family. */

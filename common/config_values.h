@@ -18,8 +18,10 @@ const char *value_parse_yes_no(const char *text, bool *is_yes);
 const char *value_parse_endpoint(const char *text, struct endpoint *endpoint);
 /* What libpq takes: a URI or key=value pairs. */
 const char *value_check_database_url(const char *text);
-/* http:// or https://, a host, perhaps a path; slashes at the end are dropped. */
-const char *value_parse_public_url(const char *text, char **url, bool *is_https);
+/* http:// or https://, a host, perhaps a port and a path; slashes at the end are dropped.
+ * The origin is what browsers say (RFC 6454): small letters, and no port where it is the
+ * scheme's own. The URL begins with it. */
+const char *value_parse_public_url(const char *text, char **url, char **origin, bool *is_https);
 /* Addresses and networks (10.0.0.0/8), separated by commas or blanks. */
 const char *value_parse_networks(const char *text, struct network **networks, int *count);
 /* smtp://[user:password@]host[:port][?tls=starttls|none]; the port is 587 with

@@ -47,12 +47,8 @@ bool
 authenticate_is_same_origin(struct request *rq)
 {
 	const char *origin = http_header(rq->exchange, "Origin");
-	const char *site = rq->server->config->public_url;
-	/* An origin is scheme, host and port: the public URL without its path. */
-	const char *host = strstr(site, "://") + 3;
-	size_t length = (size_t)(host - site) + strcspn(host, "/");
 
-	return origin != NULL && strlen(origin) == length && strncasecmp(origin, site, length) == 0;
+	return origin != NULL && strcasecmp(origin, rq->server->config->public_origin) == 0;
 }
 
 static enum step

@@ -227,6 +227,14 @@ def test_a_cookie_login_sets_the_cookie_and_keeps_the_token_out_of_the_body(stan
     assert token[1] not in answer.text
 
 
+@pytest.mark.settings(ROLLCALL_PUBLIC_URL="https://Rollcall.Example:443/console")
+def test_browsers_leave_the_usual_port_out_of_an_origin_and_are_let_in(server_only):
+    user = server_only.create_active()
+    for origin in ("https://rollcall.example:443", "http://rollcall.example", "https://rollcall.example/console"):
+        console(server_only, user, Origin=origin).refused(403, "origin_refused")
+    console(server_only, user, Origin="https://rollcall.example").ok(201)
+
+
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null", "http://127.0.0.1:1", ""])
 def test_a_cookie_login_needs_an_origin_of_this_site(standing, origin):
     user = standing.create_active()

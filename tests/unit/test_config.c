@@ -233,6 +233,24 @@ static const struct {
 	{ "ROLLCALL_PUBLIC_URL", "https://", "the host is missing" },
 	{ "ROLLCALL_PUBLIC_URL", "https:///x", "the host is missing" },
 	{ "ROLLCALL_PUBLIC_URL", "https://a@b", "a user name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x:", "the port is not a number" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x:0", "the port is not a number" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x:65536/y", "the port is not a number" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x:80:80", "the port is not a number" },
+	{ "ROLLCALL_PUBLIC_URL", "https://:443", "the address is missing" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x..y", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://.x", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x.", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://-x.example", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x-.example", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://1.2.3", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://256.0.0.1", "no host of this name" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x%20y", "characters that no host name has" },
+	{ "ROLLCALL_PUBLIC_URL", "https://x*y", "characters that no host name has" },
+	{ "ROLLCALL_PUBLIC_URL", "https://[::1", "closing bracket" },
+	{ "ROLLCALL_PUBLIC_URL", "https://[::1]x", "closing bracket" },
+	{ "ROLLCALL_PUBLIC_URL", "https://[::g]", "not an IPv6 address" },
+	{ "ROLLCALL_PUBLIC_URL", "https://[::1]:x", "the port is not a number" },
 	{ "ROLLCALL_PUBLIC_URL", "https://x/?a", "a query or a fragment" },
 	{ "ROLLCALL_PUBLIC_URL", "https://x/#a", "a query or a fragment" },
 	{ "ROLLCALL_PUBLIC_URL", "https://x/\"y", "encoded" },
@@ -280,6 +298,40 @@ static const struct {
 	{ "ROLLCALL_LOG_LEVEL", "loud", "no such level" },
 	{ "ROLLCALL_LOG_FORMAT", "xml", "no such format" },
 };
+
+/* Browsers leave a scheme's own port out of an Origin, and write it small. */
+static void
+the_public_address_is_written_as_browsers_write_it(void **state)
+{
+	static const struct {
+		const char *value, *origin, *url;
+	} cases[] = {
+		{ "https://x.example", "https://x.example", "https://x.example" },
+		{ "https://x.example:443", "https://x.example", "https://x.example" },
+		{ "http://x.example:80/", "http://x.example", "http://x.example" },
+		{ "https://x.example:80", "https://x.example:80", "https://x.example:80" },
+		{ "http://x.example:443", "http://x.example:443", "http://x.example:443" },
+		{ "https://x.example:00443/y", "https://x.example", "https://x.example/y" },
+		{ "https://X.Example:8443/Y//", "https://x.example:8443", "https://x.example:8443/Y" },
+		{ "http://my_host", "http://my_host", "http://my_host" },
+		{ "http://127.0.0.1:8080/a/b", "http://127.0.0.1:8080", "http://127.0.0.1:8080/a/b" },
+		{ "http://[::1]", "http://[::1]", "http://[::1]" },
+		{ "http://[0:0::1]:80/x", "http://[::1]", "http://[::1]/x" },
+		{ "https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config *config;
+
+		set_up(state);
+		set("ROLLCALL_PUBLIC_URL", cases[i].value);
+		config = load(CONFIG_SERVER);
+		assert_non_null(config);
+		assert_string_equal(config->public_origin, cases[i].origin);
+		assert_string_equal(config->public_url, cases[i].url);
+		config_free(&config);
+	}
+}
 
 static void
 each_wrong_value_is_refused_with_a_reason(void **state)
@@ -581,6 +633,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(defaults_are_those_of_the_documentation, set_up),
 		cmocka_unit_test_setup(every_variable_reaches_its_field, set_up),
+		cmocka_unit_test_setup(the_public_address_is_written_as_browsers_write_it, set_up),
 		cmocka_unit_test_setup(each_wrong_value_is_refused_with_a_reason, set_up),
 		cmocka_unit_test_setup(all_faults_are_named_at_once, set_up),
 		cmocka_unit_test_setup(the_server_does_without_what_only_the_worker_needs, set_up),
