@@ -53,6 +53,7 @@ struct supervisor {
 
 /* In children only. */
 static volatile sig_atomic_t stop_requested;
+static void (*volatile stop_interrupt)(void);
 static unsigned last_resort_s;
 
 bool
@@ -61,14 +62,26 @@ supervisor_stopping(void)
 	return stop_requested != 0;
 }
 
+void
+supervisor_on_stop(void (*interrupt)(void))
+{
+	stop_interrupt = interrupt;
+}
+
 /* If the supervisor has died, nobody will kill a child that hangs: SIGALRM does.
  * While it lives, it kills first. */
 static void
 request_stop(int signal_number)
 {
+	void (*interrupt)(void) = stop_interrupt;
+	int saved = errno;
+
 	(void)signal_number;
 	stop_requested = 1;
 	alarm(last_resort_s);
+	if (interrupt)
+		interrupt();
+	errno = saved;
 }
 
 static void

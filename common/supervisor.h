@@ -33,5 +33,8 @@ int supervisor_run(const struct child_spec *specs, int spec_count, void *context
  * before `run`. A child with an event loop installs its own, and then asks here
  * once: the signal may have been earlier. */
 bool supervisor_stopping(void);
+/* In a child: what the signal's handler does besides, for a child that waits inside a
+ * library which looks at no flag. Async-signal-safe; NULL: nothing. */
+void supervisor_on_stop(void (*interrupt)(void));
 
 #endif

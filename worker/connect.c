@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "supervisor.h"
 
 enum { DEFAULT_CONNECT_MS = 5000, UNACKNOWLEDGED_MS = 30000 };
 
@@ -28,7 +29,8 @@ enum { DEFAULT_CONNECT_MS = 5000, UNACKNOWLEDGED_MS = 30000 };
 static struct {
 	int connect_ms;
 	volatile sig_atomic_t fd;
-	volatile sig_atomic_t has_expired;
+	volatile sig_atomic_t is_in_hand;
+	volatile sig_atomic_t end;	/* enum connect_end; but for CONNECT_ENDED, no more connections */
 	timer_t timer;
 	struct sigaction previous;
 } guard = { .connect_ms = DEFAULT_CONNECT_MS, .fd = -1 };
@@ -41,9 +43,19 @@ cut_at_deadline(int signal_number)
 	int saved = errno;
 
 	(void)signal_number;
-	guard.has_expired = 1;
+	guard.end = CONNECT_EXPIRED;
 	connect_cut();
 	errno = saved;
+}
+
+/* In the handler of SIGTERM, too. */
+static void
+cut_at_stop(void)
+{
+	if (guard.is_in_hand)
+		return;
+	guard.end = CONNECT_STOPPED;
+	connect_cut();
 }
 
 void
@@ -57,12 +69,24 @@ connect_guard(int connect_ms, int session_ms)
 
 	guard.connect_ms = connect_ms;
 	guard.fd = -1;
-	guard.has_expired = 0;
+	guard.is_in_hand = 0;
+	guard.end = CONNECT_ENDED;
+	supervisor_on_stop(cut_at_stop);
+	if (supervisor_stopping())
+		cut_at_stop();
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGRTMIN, &action, &guard.previous);
 	if (timer_create(CLOCK_MONOTONIC, &event, &guard.timer) < 0)
 		abort();	/* out of memory */
 	timer_settime(guard.timer, 0, &deadline, NULL);
+}
+
+void
+connect_set_in_hand(bool is_in_hand)
+{
+	guard.is_in_hand = is_in_hand;
+	if (!is_in_hand && supervisor_stopping())
+		cut_at_stop();
 }
 
 void
@@ -72,14 +96,15 @@ connect_cut(void)
 		shutdown((int)guard.fd, SHUT_RDWR);
 }
 
-bool
+enum connect_end
 connect_release(void)
 {
+	supervisor_on_stop(NULL);
 	timer_delete(guard.timer);
 	sigaction(SIGRTMIN, &guard.previous, NULL);
 	guard.connect_ms = DEFAULT_CONNECT_MS;
 	guard.fd = -1;
-	return guard.has_expired;
+	return (enum connect_end)guard.end;
 }
 
 static bool
@@ -117,7 +142,7 @@ await_connection(int fd)
 
 	for (;;) {
 		int64_t left_ms = deadline_ms - clock_monotonic_ms();
-		int ready = guard.has_expired || left_ms <= 0 ? 0
+		int ready = guard.end != CONNECT_ENDED || left_ms <= 0 ? 0
 			: poll(&waiting, 1, (int)left_ms);
 
 		if (ready > 0)
@@ -142,12 +167,13 @@ connect_bounded(int fd, int flags, const struct sockaddr *address, socklen_t len
 {
 	int result, error;
 
-	if (guard.has_expired) {
+	/* In this order: a cut from now on finds the socket, one from before is seen. */
+	guard.fd = fd;
+	if (guard.end != CONNECT_ENDED) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
 	set_options(fd);
-	guard.fd = fd;
 	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	result = (int)syscall(SYS_connect, fd, address, length);
 	if (result < 0 && errno == EINPROGRESS)

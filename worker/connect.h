@@ -15,14 +15,23 @@
 
 #include <stdbool.h>
 
+enum connect_end {
+	CONNECT_ENDED,		/* by itself, or by connect_cut */
+	CONNECT_EXPIRED,	/* the deadline had to cut */
+	CONNECT_STOPPED,	/* the program is to stop, and that could cut */
+};
+
 /* From now until connect_release, one connection attempt takes at most
  * `connect_ms` (5 s when nothing is guarded), and after `session_ms` in all the
- * connection is cut and no new one is made. Takes SIGRTMIN for itself meanwhile
- * (SIGALRM is the supervisor's last resort). */
+ * connection is cut and no new one is made. The same happens at once when the program
+ * is to stop, and nothing is in hand. Takes SIGRTMIN for itself meanwhile (SIGALRM is
+ * the supervisor's last resort), and supervisor_on_stop. */
 void connect_guard(int connect_ms, int session_ms);
+/* Whether something is in hand that a stop must not cut; at first there is nothing. */
+void connect_set_in_hand(bool is_in_hand);
 /* Shuts the guarded connection down at once; its reader sees the end of file. */
 void connect_cut(void);
-/* Ends the guard. True when the deadline had to cut. */
-bool connect_release(void);
+/* Ends the guard, and says what had ended the session. */
+enum connect_end connect_release(void);
 
 #endif

@@ -191,6 +191,9 @@ heed_command(struct dialogue *dialogue, const char *bytes, size_t length)
 		dialogue->waits_for = WAIT_AUTH;
 	else if (begins(bytes, length, "MAIL "))
 		admit_mail(dialogue);
+	/* The message before is done with. */
+	if (begins(bytes, length, "MAIL ") || begins(bytes, length, "QUIT"))
+		connect_set_in_hand(false);
 }
 
 /* libesmtp switches this off while a message's text is sent. */
@@ -225,6 +228,7 @@ accept_certificate(va_list *event)
 static void
 heed_offer(struct dialogue *dialogue)
 {
+	connect_set_in_hand(true);
 	dialogue->was_stopped = supervisor_stopping();
 	dialogue->has_run_out = !dialogue->was_stopped && clock_monotonic_ms() > dialogue->offer_until_ms;
 	if (dialogue->was_stopped || dialogue->has_run_out)
@@ -349,6 +353,8 @@ dialogue_end(struct dialogue *dialogue, bool reached_none)
 	/* 534 and 538 end a session before any MAIL. */
 	if (dialogue->was_refused)
 		admit_mail(dialogue);
+	else if (dialogue->was_stopped)
+		return;
 	else if (reached_none && dialogue->was_reached)
 		fault(dialogue, MAIL_LATER, "the relay did not greet us",
 			dialogue->refusal[0] != '\0' ? dialogue->refusal : "connection lost or timed out");

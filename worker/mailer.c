@@ -220,6 +220,7 @@ run_session(const struct mailer *mailer, smtp_session_t session, struct dialogue
 	const struct smtp_config *relay = &mailer->config->smtp;
 	bool authenticates = mailer->tls != NULL && relay->user != NULL;
 	auth_context_t auth = authenticates ? must(auth_create_context()) : NULL;
+	enum connect_end end;
 	bool has_greeted;
 
 	dialogue_begin(dialogue, relay, 2 * mailer->timeout_ms);
@@ -234,8 +235,9 @@ run_session(const struct mailer *mailer, smtp_session_t session, struct dialogue
 	has_greeted = smtp_start_session(session) != 0;
 	/* libesmtp calls both a lost connection. */
 	dialogue->went_quiet = clock_monotonic_ms() - dialogue->heard_ms >= mailer->timeout_ms;
-	if (connect_release())
-		dialogue->has_run_out = true;
+	end = connect_release();
+	dialogue->has_run_out |= end == CONNECT_EXPIRED;
+	dialogue->was_stopped |= end == CONNECT_STOPPED;
 	dialogue_end(dialogue, !has_greeted);
 	if (auth != NULL)
 		auth_destroy_context(auth);

@@ -41,9 +41,9 @@ struct mail_outcome {
 struct mailer *mailer_create(const struct config *config);
 void mailer_free(struct mailer **mailer);
 /* How long one answer of the relay may take (25 s; at least 1 s), after a message's
- * last byte twice as long. After twice this time, or once supervisor_stopping, no
- * further mail of a batch is offered; after four times the session is cut: 100 s,
- * where a supervisor kills at 120 s. */
+ * last byte twice as long. After twice this time no further mail of a batch is offered;
+ * after four times the session is cut: 100 s, where a supervisor kills at 120 s. Once
+ * supervisor_stopping, it is cut as soon as no message is in hand. */
 void mailer_set_timeout(struct mailer *mailer, int timeout_ms);
 /* Sends a batch in order through one session. `outcomes` has room for `count`. */
 void mailer_send(struct mailer *mailer, const struct mail *mails, int count,

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from bad_smtp import BadSmtp
+from bad_smtp import HANG, BadSmtp
 from support.cluster import Cluster
 from support.outbox import end_leases, nudge, queue_mails, second_worker, wait_settled
 from support.sink import Gate
@@ -146,6 +146,23 @@ def test_sigterm_under_a_slow_relay_stops_soon_and_sends_nothing_twice(server_on
         worker.start()
         wait_settled(server_only)
         assert arrived() == collections.Counter(recipients)
+
+
+@pytest.mark.parametrize("step", ["greeting", "ehlo", "mail"])
+@pytest.mark.settings(ROLLCALL_SENDERS=1)
+def test_sigterm_while_the_relay_keeps_silent_stops_at_once_and_gives_the_mails_back(server_only, step):
+    """It waited for the answer, 25 s."""
+    recipients = queue_mails(server_only, 5)
+    with BadSmtp(**{step: HANG}) as silent, BadSmtp() as relay:
+        worker = server_only.add_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{silent.port}?tls=none")
+        wait_until(lambda: silent.open and (step == "greeting" or any(line.lower().startswith(step) for line in silent.commands)))
+        worker.signal(signal.SIGTERM)
+        assert worker.process.wait(20) == 0
+        left = server_only.sql("SELECT attempts, leased_by, run_at <= now(), last_reply FROM rollcall.outbox WHERE state = 'queued'")
+        assert left == [(0, None, True, "the worker stopped before this message")] * 5, "for whoever comes first"
+        server_only.add_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{relay.port}?tls=none")
+        wait_settled(server_only)
+        assert len(relay.messages) == len(recipients) and not silent.messages
 
 
 # --- settling ---
