@@ -214,7 +214,12 @@ template_set_load(const char *override_folder)
 	char *button = load_text(&loading, "button.html");
 	char *frame = load_text(&loading, "frame.html");
 
+	/* Without these the mails would go out, and say nothing. */
+	if (strstr(button, "{{url}}") == NULL || strstr(button, "{{label}}") == NULL)
+		template_fault(&loading.faults, "button.html", "does not show {{url}} and {{label}}");
 	template_parse(&set->frame, "frame.html", frame, true, &loading.faults);
+	if (!template_always_shows(&set->frame, "content"))
+		template_fault(&loading.faults, "frame.html", "does not show {{content}} outside of sections");
 	for (const struct embedded_file *file = template_files; file->path != NULL; file++)
 		load_mail(&loading, file->path, button, set);
 	if (override_folder != NULL)

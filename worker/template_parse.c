@@ -209,6 +209,19 @@ template_parse(struct template_body *body, const char *path, const char *text,
 	}
 }
 
+bool
+template_always_shows(const struct template_body *body, const char *word)
+{
+	const struct template_node *node;
+
+	for (int i = 0; i < body->count; i = node->end > i ? node->end : i + 1) {
+		node = &body->nodes[i];
+		if (node->kind == NODE_VALUE && strcmp(node->name->word, word) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 template_body_free(struct template_body *body)
 {

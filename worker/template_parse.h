@@ -35,6 +35,8 @@ enum template_target { TEMPLATE_TEXT, TEMPLATE_HTML };
  * incomplete, but may be freed and filled. */
 void template_parse(struct template_body *body, const char *path, const char *text,
 	bool is_frame, struct buffer *faults);
+/* Whether the value stands outside of all sections. */
+bool template_always_shows(const struct template_body *body, const char *word);
 void template_body_free(struct template_body *body);
 void template_fill(const struct template_body *body, const struct template_scope *scope,
 	enum template_target target, struct buffer *out);

@@ -371,6 +371,11 @@ a_faulty_override_stops_the_start_and_is_named(void **state)
 		{ "en/invitaton.txt", "Subject: a\n\nb\n", "en/invitaton.txt: is the name of no template" },
 		{ "en/idle_brake.html", "{{>button link}}", "en/idle_brake.html: a {{>button" },
 		{ "frame.html", "{{body}}", "frame.html: unknown name {{body}}" },
+		{ "frame.html", "", "frame.html: does not show {{content}}" },
+		{ "frame.html", "<b>{{subject}}</b>", "frame.html: does not show {{content}}" },
+		{ "frame.html", "{{#days}}{{content}}{{/days}}", "frame.html: does not show {{content}}" },
+		{ "button.html", "{{label}}", "button.html: does not show {{url}} and {{label}}" },
+		{ "button.html", "<a href=\"{{url}}\">", "button.html: does not show {{url}} and {{label}}" },
 	};
 
 	(void)state;
