@@ -28,6 +28,7 @@
 #include "uuid.h"
 
 #define COMMAND_TIMEOUT_MS 30000
+#define NAME_MAX_CHARACTERS 200
 
 static const char *const actor_operator = "{\"kind\":\"operator\"}";
 
@@ -86,6 +87,13 @@ preset_needs_username(const char *preset)
 	return false;
 }
 
+/* It stands in lists and in mails. */
+static bool
+is_short_name(const char *text)
+{
+	return name_is_valid(text) && utf8_length(text) <= NAME_MAX_CHARACTERS;
+}
+
 static bool
 founding_is_valid(const struct founding *founding)
 {
@@ -93,7 +101,7 @@ founding_is_valid(const struct founding *founding)
 
 	struct { bool is_good; const char *what; } checks[] = {
 		{ slug_is_valid(founding->slug), "--slug: 2 to 63 of a-z, 0-9 and -, beginning with a letter" },
-		{ name_is_valid(founding->name), "--name: a name without control characters" },
+		{ is_short_name(founding->name), "--name: a name of at most 200 characters, none of them a control character" },
 		{ email_is_valid(founding->email), "--admin-email: an address that mail can be sent to" },
 		{ founding->username == NULL || username_is_valid(founding->username),
 			"--admin-username: letters, digits, dots, hyphens, underscores" },
@@ -203,6 +211,18 @@ print_invitation(const struct config *config, const char *org_id, const char *us
 }
 
 static bool
+timezone_is_known(struct database *database, const char *timezone)
+{
+	struct database_result zone = database_run(database, &query_timezone_find, (const char *const[]){ timezone });
+	const bool is_known = zone.status == DATABASE_OK && PQntuples(zone.rows) == 1;
+
+	if (zone.status == DATABASE_OK && !is_known)
+		fprintf(stderr, "--timezone: there is no time zone of this name; one is Europe/Kyiv\n");
+	PQclear(zone.rows);
+	return is_known;
+}
+
+static bool
 found(struct database *database, struct arena *arena, const struct founding *founding)
 {
 	const char *policy = policy_row(arena, policy_preset(founding->preset));
@@ -220,6 +240,8 @@ found(struct database *database, struct arena *arena, const struct founding *fou
 
 	for (int i = 0; i < 6; i++)
 		PQclear(results[i]);
+	if (status != DATABASE_OK)
+		fprintf(stderr, "could not create the organization: is the slug taken?\n");
 	return status == DATABASE_OK;
 }
 
@@ -249,12 +271,10 @@ run_org_create(int argc, char **argv)
 	uuid_make_text(founding.user_id);
 	struct database *database = open_database(config);
 	struct arena *arena = arena_create();
-	const bool done = found(database, arena, &founding);
+	const bool done = timezone_is_known(database, founding.timezone) && found(database, arena, &founding);
 	if (done) {
 		database_notify(database, OUTBOX_CHANNEL);
 		print_invitation(config, founding.org_id, founding.user_id, 1);
-	} else {
-		fprintf(stderr, "could not create the organization: is the slug taken, or the time zone unknown?\n");
 	}
 	arena_free(&arena);
 	database_free(&database);
@@ -363,9 +383,12 @@ make_key(struct database *database, const struct new_key *wanted)
 	struct database_result made = database_run(database, &query_api_key_create, (const char *const[]){
 		row_text(org.rows, 0, "id"), id, hash, wanted->name, wanted->permissions, wanted->expires_at, audit_id,
 		actor_operator });
+	const bool is_over = made.status == DATABASE_OK && PQntuples(made.rows) == 0;
 	PQclear(org.rows);
 	PQclear(made.rows);
-	if (made.status != DATABASE_OK)
+	if (is_over)
+		fprintf(stderr, "--expires-at: this moment has passed\n");
+	if (is_over || made.status != DATABASE_OK)
 		return false;
 	printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", id, token);
 	return true;
@@ -385,8 +408,8 @@ run_key_create(int argc, char **argv)
 		goto out;
 	struct new_key wanted = { options[0].value, options[1].value, permission_array(arena, options[2].value),
 		options[3].value };
-	if (!name_is_valid(wanted.name)) {
-		fprintf(stderr, "--name: a name without control characters\n");
+	if (!is_short_name(wanted.name)) {
+		fprintf(stderr, "--name: a name of at most 200 characters, none of them a control character\n");
 		goto out;
 	}
 	if (wanted.expires_at != NULL && !timestamp_is_valid(wanted.expires_at)) {

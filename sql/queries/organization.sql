@@ -6,8 +6,11 @@ WITH made AS (
     VALUES (:org_id, :slug, :name, :contact_email, :locale, :timezone)
     RETURNING id
 )
--- Shown, so that it is computed: PostgreSQL refuses a zone that it does not know.
-SELECT id, now() AT TIME ZONE :timezone AS local_time FROM made;
+SELECT id FROM made;
+
+-- PostgreSQL takes more for a zone than there is: "X5" is five hours west of Greenwich.
+-- name: timezone_find (name) all_organizations
+SELECT name FROM pg_catalog.pg_timezone_names WHERE name = :name;
 
 -- What its administrators see of it.
 -- name: organization_get (org_id)
@@ -44,15 +47,18 @@ INSERT INTO rollcall.policy
 SELECT n.* FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
     'org_id', :org_id::uuid, 'version', 1, 'updated_at', now())) n;
 
+-- A key that is over already is not made: no row.
 -- name: api_key_create (org_id, id, key_hash, name, permissions, expires_at, audit_id, actor) writes
 WITH made AS (
     INSERT INTO rollcall.api_key (org_id, id, key_hash, name, permissions, expires_at)
-    VALUES (:org_id, :id, :key_hash, :name, :permissions::text[], :expires_at::timestamptz)
+    SELECT :org_id, :id, :key_hash, :name, :permissions::text[], :expires_at::timestamptz
+    WHERE :expires_at::timestamptz IS NULL OR :expires_at::timestamptz > now()
     RETURNING id
 )
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes)
 SELECT :org_id, :audit_id, a.kind, a.id, 'api_key.created', 'api_key', made.id, jsonb_build_object('name', jsonb_build_array(NULL, :name::text))
-FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid);
+FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid)
+RETURNING subject_id AS id;
 
 -- The first administrator of an organization: who may be invited anew from the command line.
 -- name: organization_founder (organization)

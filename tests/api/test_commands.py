@@ -160,8 +160,8 @@ def test_the_programs_role_may_not_touch_the_partitions_behind_the_audits_back(a
 
 # --- org create, org reinvite-admin, key create
 
-def create(commands, *more, slug="acme"):
-    return commands("org", "create", "--slug", slug, "--name", "Acme", "--admin-email", "boss@example.org", *more)
+def create(commands, *more, slug="acme", name="Acme"):
+    return commands("org", "create", "--slug", slug, "--name", name, "--admin-email", "boss@example.org", *more)
 
 
 def test_org_create_prints_one_line_with_a_link_that_works(migrated, cluster, logs):
@@ -180,8 +180,8 @@ def test_org_create_prints_one_line_with_a_link_that_works(migrated, cluster, lo
 
 WRONG = {
     "--slug": (["Acme", "-acme", "a", "a" * 64, "ac me", "1acme", "acme-"], "--slug"), "--admin-email": (["boss", "boss@", ""], "--admin-email"),
-    "--name": (["", "a\nb", "   "], "--name"), "--preset": (["none", ""], "--preset"), "--admin-username": (["a@b", ""], "--admin-username"),
-    "--locale": (["de"], "--locale"), "--timezone": (["Mars/Olympus"], "time zone"),
+    "--name": (["", "a\nb", "   ", "ї" * 201], "--name"), "--preset": (["none", ""], "--preset"), "--admin-username": (["a@b", ""], "--admin-username"),
+    "--locale": (["de"], "--locale"), "--timezone": (["Mars/Olympus", "X5", "+03", "<+03>-03", "europe/kyiv", ""], "time zone"),
 }
 
 
@@ -191,6 +191,11 @@ def test_org_create_names_a_wrong_option_and_makes_nothing(migrated, option, val
     done = migrated("org", "create", *[part for pair in arguments.items() for part in pair])
     assert done.returncode in (1, 2) and WRONG[option][1] in done.stderr, done.stderr
     assert migrated.sql("SELECT count(*) FROM rollcall.organization") == [(0,)]
+
+
+def test_org_create_takes_a_long_name_and_a_zone_of_the_database(migrated):
+    succeeded(create(migrated, "--timezone", "Europe/Kyiv", name="ї" * 200))
+    assert migrated.sql("SELECT name, timezone FROM rollcall.organization") == [("ї" * 200, "Europe/Kyiv")]
 
 
 def test_org_create_names_all_wrong_options_at_once(migrated):
@@ -245,7 +250,7 @@ def test_key_create_prints_a_key_once_and_stores_its_hash(migrated):
     assert migrated.sql("SELECT action FROM rollcall.audit WHERE subject_kind = 'api_key'") == [("api_key.created",)]
 
 
-KEYS = {"--org": ["nowhere"], "--name": ["", "a\nb"], "--permissions": ["", "users read", "a,,b", ",", "a\"b"], "--expires-at": ["tomorrow", "2026-02-30T00:00:00Z"]}
+KEYS = {"--org": ["nowhere"], "--name": ["", "a\nb", "x" * 201], "--permissions": ["", "users read", "a,,b", ",", "a\"b"], "--expires-at": ["tomorrow", "2026-02-30T00:00:00Z", "2020-01-01T00:00:00Z"]}
 
 
 @pytest.mark.parametrize("option, value", [(option, value) for option, values in KEYS.items() for value in values], ids=repr)
