@@ -58,6 +58,8 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 		"It was done, ten minutes have passed, or the number was wrong three times. Ask for a new one if it is still wanted." },
 	[PROBLEM_VERSION_MISMATCH] = { 412, "version_mismatch", "The object has changed meanwhile",
 		"Read it again and repeat the change with its new ETag." },
+	[PROBLEM_BODY_TOO_LARGE] = { 413, "body_too_large", "The body is too large",
+		"Without credentials a body is at most 64 KiB." },
 	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { 415, "unsupported_media_type", "This media type is not supported",
 		"Send application/json." },
 	[PROBLEM_INVALID_BODY] = { 422, "invalid_body", "The body has faults",

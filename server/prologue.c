@@ -18,6 +18,9 @@
 #include "shared_page.h"
 #include "text.h"
 
+/* The greatest thing that an anonymous request carries is a link and a password. */
+#define ANONYMOUS_BODY_MAX (64 * 1024)
+
 /* A request id that may go into logs and headers as it is. */
 static bool
 is_request_id(const char *text)
@@ -151,6 +154,19 @@ limit_anonymous(struct request *rq)
 	return request_problem_later(rq, PROBLEM_RATE_LIMITED, retry_after_s);
 }
 
+/* evhttp has read it by now, up to HTTP_BODY_MAX; but nobody parses what a stranger
+ * sends in excess, or hashes a password of a megabyte for him. */
+static enum step
+limit_body(struct request *rq)
+{
+	size_t length;
+
+	if (rq->route->access != ACCESS_ANONYMOUS)
+		return STEP_NEXT;
+	(void)http_body(rq->exchange, &length);
+	return length <= ANONYMOUS_BODY_MAX ? STEP_NEXT : request_problem(rq, PROBLEM_BODY_TOO_LARGE);
+}
+
 /* Authentication waited for the database. Whoever has gone meanwhile asks for nothing
  * any more; the steps behind this one read his request. */
 static enum step
@@ -271,9 +287,9 @@ check_body(struct request *rq)
 }
 
 request_step *const prologue_steps[] = {
-	identify, find_route, limit_anonymous,
+	identify, find_route, limit_anonymous, limit_body,
 	authenticate_ask, authenticate_take, stop_if_gone, authorize,
 	check_query, check_if_match, check_body,
 };
-const int prologue_again = 3;	/* authenticate_ask */
+const int prologue_again = 4;	/* authenticate_ask */
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);
