@@ -23,6 +23,7 @@ enum metric {
 	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
 	METRIC_PASSWORD_REFUSALS,	/* rollcall_password_queue_full_total */
 	METRIC_RATE_LIMITED,		/* rollcall_rate_limited_total */
+	METRIC_HTTP_REFUSED,		/* rollcall_http_refused_total */
 	METRIC_LANE_FULL,		/* rollcall_lane_full_total */
 	METRIC_DATABASE_RECONNECTS,	/* rollcall_database_reconnects_total */
 	METRIC_CHILD_RESTARTS,		/* rollcall_child_restarts_total */

@@ -29,6 +29,8 @@ static const struct metric_info {
 		"Requests refused because the hashing queue was full." },
 	[METRIC_RATE_LIMITED] = { COUNTER, "rollcall_rate_limited_total", "",
 		"Anonymous requests refused for coming too fast." },
+	[METRIC_HTTP_REFUSED] = { COUNTER, "rollcall_http_refused_total", "",
+		"Requests refused before they had a route: malformed, too large, or while stopping." },
 	[METRIC_LANE_FULL] = { COUNTER, "rollcall_lane_full_total", "",
 		"Requests refused because a database lane was full." },
 	[METRIC_DATABASE_RECONNECTS] = { COUNTER, "rollcall_database_reconnects_total", "",

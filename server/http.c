@@ -157,7 +157,7 @@ create_evhttp(struct http_server *server)
 
 struct http_server *
 http_server_create(struct event_base *base, const struct config *config,
-	http_handler *handler, http_gone *gone, void *context)
+	struct shared_page *page, http_handler *handler, http_gone *gone, void *context)
 {
 	struct http_server *server = xcalloc(1, sizeof(*server));
 
@@ -166,6 +166,7 @@ http_server_create(struct event_base *base, const struct config *config,
 
 	server->magic = SERVER_MAGIC;
 	server->base = base;
+	server->page = page;
 	server->handler = handler;
 	server->gone = gone;
 	server->context = context;

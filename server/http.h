@@ -17,6 +17,7 @@ struct config;
 struct event_base;
 struct http_server;
 struct http_exchange;
+struct shared_page;
 
 #define HTTP_BODY_MAX (1024 * 1024)
 #define HTTP_HEADERS_MAX (16 * 1024)
@@ -33,9 +34,10 @@ typedef void http_handler(void *context, struct http_exchange *exchange);
 typedef void http_gone(void *handler_data);
 
 /* Binds with SO_REUSEPORT to every address of the configured host; dies when it
- * cannot. SIGPIPE is ignored from here on. */
+ * cannot. SIGPIPE is ignored from here on. What is refused before the handler sees it is
+ * counted in the page. */
 struct http_server *http_server_create(struct event_base *base, const struct config *config,
-	http_handler *handler, http_gone *gone, void *context);
+	struct shared_page *page, http_handler *handler, http_gone *gone, void *context);
 /* Stops: what the kernel has queued is still accepted, and for a quarter of a second
  * first bytes are still waited for. Then idle connections are closed; one on which
  * the first byte of a request was read is not idle. What is answered from now on

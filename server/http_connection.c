@@ -25,6 +25,7 @@
 #include "http_listener.h"
 #include "http_priv.h"
 #include "memory.h"
+#include "shared_page.h"
 
 #define CONNECTION_MAGIC 0x48434f4eu
 
@@ -87,6 +88,22 @@ on_input(struct evbuffer *input, const struct evbuffer_cb_info *change, void *co
 			evbuffer_get_length(input) - change->n_added, change->n_added);
 }
 
+/* What evhttp answers by itself, while a request comes in, no handler sees. "100
+ * Continue" is no answer yet. */
+static void
+on_output(struct evbuffer *output, const struct evbuffer_cb_info *change, void *context)
+{
+	struct http_connection *connection = connection_from(context);
+	char begin[sizeof("HTTP/1.1 4") - 1];
+	struct evbuffer_ptr at;
+
+	if (connection->phase == PHASE_READING && change->n_added >= sizeof(begin) &&
+		evbuffer_ptr_set(output, &at, change->orig_size, EVBUFFER_PTR_SET) == 0 &&
+		evbuffer_copyout_from(output, &at, begin, sizeof(begin)) == (ssize_t)sizeof(begin) &&
+		memcmp(begin, "HTTP/", 5) == 0 && begin[sizeof(begin) - 1] != '1')
+		metric_add(connection->server->page, METRIC_HTTP_REFUSED, 1);
+}
+
 void
 http_connection_next(struct http_connection *connection)
 {
@@ -121,6 +138,7 @@ http_connection_open(struct event_base *base, void *context)
 	/* Without it a client could pour in bytes while its reply waits to be read. */
 	bufferevent_setwatermark(connection->stream, EV_READ, 0, INPUT_MAX);
 	evbuffer_add_cb(bufferevent_get_input(connection->stream), on_input, connection);
+	evbuffer_add_cb(bufferevent_get_output(connection->stream), on_output, connection);
 	http_connection_enter(connection, PHASE_IDLE, NO_LIMIT_MS);
 
 	/* evhttp may yet fail to take it up: our reference keeps it until then. */
@@ -140,6 +158,7 @@ forget(struct http_connection *connection)
 	struct http_server *server = connection->server;
 
 	evbuffer_remove_cb(bufferevent_get_input(connection->stream), on_input, connection);
+	evbuffer_remove_cb(bufferevent_get_output(connection->stream), on_output, connection);
 	LIST_REMOVE(connection, link);
 	connection->magic = 0;
 	free(connection);

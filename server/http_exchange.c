@@ -22,6 +22,7 @@
 #include "buffer.h"
 #include "http_priv.h"
 #include "log.h"
+#include "shared_page.h"
 #include "uuid.h"
 
 /* A reply is read within this much, and its bulk at 128 kbit/s or better. */
@@ -98,6 +99,7 @@ answer_problem(struct http_exchange *exchange, int status, const char *title, co
 
 	uuid_make_text(id);
 	log_debug("refused a request", "reason", detail, "request_id", id, NULL);
+	metric_add(exchange->connection->server->page, METRIC_HTTP_REFUSED, 1);
 	exchange->closes = true;
 	/* Texts of ours: they hold no character that JSON escapes. */
 	buffer_printf(&problem, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"

@@ -22,6 +22,7 @@ struct evhttp;
 struct evhttp_connection;
 struct evhttp_request;
 struct http_listener;
+struct shared_page;
 
 #define NO_LIMIT_MS INT64_MAX
 
@@ -61,6 +62,7 @@ LIST_HEAD(http_connections, http_connection);
 struct http_server {
 	unsigned magic;
 	struct event_base *base;
+	struct shared_page *page;
 	struct evhttp *evhttp;
 	struct http_listener *listener;	/* NULL once it is closed */
 	http_handler *handler;		/* NULL: 503 for whatever still comes */

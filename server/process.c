@@ -108,7 +108,8 @@ process_run(const struct config *config, struct shared_page *page, int child)
 	evsignal_add(process.term, NULL);
 	server->lanes = lanes_create(server->base, config, page);
 	server->hasher = hasher_create(server->base, config, page, child);
-	server->http = http_server_create(server->base, config, request_start, request_client_gone, server);
+	server->http = http_server_create(server->base, config, page, request_start, request_client_gone,
+		server);
 	/* The signal may have come before its handler was there. */
 	if (supervisor_stopping())
 		stop(-1, 0, &process);

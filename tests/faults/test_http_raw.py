@@ -80,11 +80,14 @@ class Client:
 
 
 def refused(server, data):
+    """What it was told; and it is counted."""
+    before = server.metrics()["rollcall_http_refused_total"]
     with Client(server) as client:
         client.send(data)
         status, headers, body = client.answer(has_body=not data.startswith(b"HEAD"))
         assert headers["connection"] == "close"
         assert client.ends(), f"something followed: {client.received!r}"
+    assert server.metrics()["rollcall_http_refused_total"] == before + 1
     return status, headers, body
 
 
@@ -228,6 +231,7 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(standing, name):
     expected, data = ACCEPTED[name]
+    before = standing.metrics()["rollcall_http_refused_total"]
     with Client(standing) as client:
         client.send(data)
         status, headers, _ = client.answer()
@@ -235,6 +239,7 @@ def test_an_honest_request_is_answered_and_leaves_the_connection_in_step(standin
         if expected == 404:
             assert headers["content-type"].startswith("application/problem+json")
         assert client.is_in_step()
+    assert standing.metrics()["rollcall_http_refused_total"] == before
 
 
 def test_requests_in_one_packet_are_answered_in_order(standing):
@@ -273,12 +278,14 @@ def test_http_1_0_and_connection_close_end_the_connection(standing):
 
 
 def test_expect_100_continue_is_honoured(standing):
+    before = standing.metrics()["rollcall_http_refused_total"]
     with Client(standing) as client:
         client.send(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LOGIN))
         assert client.answer()[0] == 100
         client.send(LOGIN)
         assert client.answer()[0] in range(400, 500)
         assert client.is_in_step()
+    assert standing.metrics()["rollcall_http_refused_total"] == before, "to go on is no refusal"
 
 
 def test_a_client_that_has_closed_its_half_still_gets_the_answer(standing):
