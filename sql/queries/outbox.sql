@@ -104,7 +104,8 @@ LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.invitation i ON i.org_id = m.org_id AND i.user_id = m.user_id
 LEFT JOIN rollcall.password_reset x ON x.org_id = m.org_id AND x.user_id = m.user_id
 LEFT JOIN rollcall.email_change e ON e.org_id = m.org_id AND e.user_id = m.user_id
-ORDER BY m.run_at, m.id;
+-- As they were made: ids grow. (What is claimed together is due together: a lease's end.)
+ORDER BY m.id;
 
 -- Who may be handed somebody's link: active, with an address, may invite, and his
 -- permissions contain the invited one's, but for those that everybody starts with. The

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 from bad_smtp import BadSmtp
-from support.outbox import due_now, end_leases, nudge, queue_mails, rounds, wait_put_off, wait_state
+from support.outbox import due_now, end_leases, nudge, queue_mails, rounds, wait_put_off, wait_settled, wait_state
 from support.sink import DROP, HANG, Gate
 from support.waiting import wait_until
 
@@ -59,6 +59,16 @@ def test_a_lost_connection_is_no_verdict_and_the_mail_comes_again_under_the_same
     wait_state(rollcall, "drop@example.org", "sent", attempts=2)
     assert {mail.id for mail in rollcall.mails("drop@example.org")} == {f"<{row['id']}@example.org>"}
     rollcall.accept(mail.link).ok(200)
+
+
+@pytest.mark.settings(ROLLCALL_SENDERS=1)
+def test_a_batch_goes_out_in_the_order_in_which_its_mails_were_made(rollcall):
+    rollcall.worker.stop()
+    queue_mails(rollcall, 60, notify=False)
+    rollcall.worker.start()
+    wait_settled(rollcall)
+    sent = [mail.outbox_id for mail in rollcall.mails()]
+    assert len(sent) == 60 and sent == sorted(sent)
 
 
 def test_a_refused_mail_in_a_batch_harms_no_other(rollcall):
