@@ -212,12 +212,14 @@ template_parse(struct template_body *body, const char *path, const char *text,
 bool
 template_always_shows(const struct template_body *body, const char *word)
 {
-	const struct template_node *node;
+	int i = 0;
 
-	for (int i = 0; i < body->count; i = node->end > i ? node->end : i + 1) {
-		node = &body->nodes[i];
+	while (i < body->count) {
+		const struct template_node *node = &body->nodes[i];
+
 		if (node->kind == NODE_VALUE && strcmp(node->name->word, word) == 0)
 			return true;
+		i = node->kind == NODE_WHEN || node->kind == NODE_UNLESS ? node->end : i + 1;
 	}
 	return false;
 }
