@@ -286,7 +286,7 @@ def test_a_settling_that_is_lost_for_good_means_a_second_mail_under_the_same_id(
     end_leases(own)
     wait_settled(own)
     assert_arrived(own, recipients, held)
-    assert len(deliveries(own)["many3@example.org"]) == 2
+    assert len(deliveries(own)[gate.held[0]]) == 2, "whichever was in hand: those behind it were perhaps not offered any more"
 
 
 def test_a_worker_starts_before_its_database(own):
