@@ -3,6 +3,7 @@
 A template is made once, by our own `migrate` and `org create`, under a file lock: several
 pytest processes share the cluster. Durability is off; nothing here outlives the run.
 """
+import collections
 import contextlib
 import fcntl
 import itertools
@@ -26,16 +27,27 @@ SETTINGS = {
 }
 
 
-# Below the range from which outgoing connections are given theirs: nobody takes one between our
-# looking and the program's listening.
+# Below the range from which outgoing connections are given theirs.
 ports = itertools.cycle(random.sample(range(10000, 32768), 20000))
+reserved = collections.deque(maxlen=200)
 
 
 def free_port():
+    """A port that nobody else is given before our program listens there, nor while it is stopped for a moment: a
+    socket that is bound and does not listen keeps it. It lets our programs in, which all allow reuse, and no
+    second free_port(), of whatever process, because it asks for the port before it allows that itself."""
     for port in ports:
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
+        keeper = socket.socket()
+        try:
+            keeper.bind(("127.0.0.1", port))
+        except OSError:
+            keeper.close()
+            continue
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if len(reserved) == reserved.maxlen:
+            reserved[0].close()
+        reserved.append(keeper)
+        return port
     raise AssertionError("no port is free")
 
 

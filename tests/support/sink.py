@@ -18,6 +18,8 @@ import time
 
 from aiosmtpd.smtp import SMTP
 
+from .cluster import free_port
+
 HANG, DROP = "<hang>", "<drop>"
 LINK = re.compile(r"https?://\S+#[A-Za-z0-9_-]+")
 
@@ -141,11 +143,11 @@ class Sink:
         self.taken, self.behaviours, self.protocols = [], {}, []
         self.numbers, self.lock = itertools.count(1), threading.Lock()
         self.sessions = 0
+        self.port = free_port()
         self.server = self.the_loop.run(self.open())
-        self.port = self.server.sockets[0].getsockname()[1]
 
-    async def open(self, port=0):
-        return await asyncio.get_running_loop().create_server(self.make, "127.0.0.1", port)
+    async def open(self):
+        return await asyncio.get_running_loop().create_server(self.make, "127.0.0.1", self.port)
 
     def make(self):
         self.sessions += 1
@@ -165,7 +167,7 @@ class Sink:
 
     def start(self):
         """After stop(): at the same port again."""
-        self.server = self.the_loop.run(self.open(self.port))
+        self.server = self.the_loop.run(self.open())
 
     def take(self, envelope):
         with self.lock:

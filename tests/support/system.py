@@ -3,6 +3,7 @@
 The tests reach it as the fixtures `rollcall`, `server_only` and `standing` (tests/conftest.py).
 """
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -413,9 +414,14 @@ class Rollcall:
     # -- what it counts
 
     def metrics(self, worker=False):
-        """{"name{labels}": value}"""
+        """{"name{labels}": value}, once somebody answers: /metrics is a child of its own, which starts when it can."""
         port = self.worker_metrics_port if worker else self.metrics_port
-        text = requests.get(f"http://{self.host}:{port}/metrics", timeout=10).text
+
+        def answered():
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(f"http://{self.host}:{port}/metrics", timeout=10).text
+
+        text = wait_until(answered, because="/metrics answers")
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
 
 
