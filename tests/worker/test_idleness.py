@@ -221,8 +221,9 @@ def test_users_of_before_a_policy_are_idle_by_it_and_never_by_the_one_before(rol
     users = active_users(rollcall, 3)
     rollcall.admin.patch("/v1/policy", {"idle_after": "P1Y"}).ok(200)
     wait_until(lambda: rollcall.value("SELECT idle_applied LIKE 'P1Y%%' FROM rollcall.policy"))
-    rollcall.sql("UPDATE rollcall.policy SET idle_applied = 'P2Y'")
-    rollcall.sql("UPDATE rollcall.users SET idle_due_at = now() - interval '1 day', idle_check_at = now() - interval '1 day'"
+    # Both at once: between two statements the clock may compute, and then the old dates are the new ones.
+    rollcall.sql("WITH stale AS (UPDATE rollcall.policy SET idle_applied = 'P2Y')"
+                 " UPDATE rollcall.users SET idle_due_at = now() - interval '1 day', idle_check_at = now() - interval '1 day'"
                  " WHERE id = ANY (%s)", users)
     nudge(rollcall)
     rounds(rollcall)
