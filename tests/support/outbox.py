@@ -5,8 +5,6 @@ does after a commit.
 """
 from .waiting import wait_until
 
-POLL_S = 5  # of a worker that is told nothing else
-
 
 def nudge(system):
     system.sql("NOTIFY rollcall_outbox")
