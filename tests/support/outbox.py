@@ -50,8 +50,9 @@ def wait_state(system, recipient, state, timeout=10, **members):
 def wait_put_off(system, recipient, attempts, reply=""):
     """The newest row to somebody, once a sender has tried so often and waits for the next time."""
     def put_off():
-        found = system.sql("SELECT id FROM rollcall.outbox WHERE recipient = %s AND state = 'queued' AND leased_by IS NULL AND attempts = %s"
-                           " AND last_reply LIKE %s", recipient, attempts, f"%{reply}%")
+        # An older one may be on its way yet, and be put off as well.
+        found = system.sql("SELECT id FROM (SELECT * FROM rollcall.outbox WHERE recipient = %s ORDER BY id DESC LIMIT 1) newest"
+                           " WHERE state = 'queued' AND leased_by IS NULL AND attempts = %s AND last_reply LIKE %s", recipient, attempts, f"%{reply}%")
         return found and mail_to(system, recipient)
     return wait_until(put_off, because=f"the mail to {recipient} is put off after {attempts} attempts")
 
