@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from probe import ENVIRONMENT, PROGRAM, run
 
@@ -15,6 +15,9 @@ KINDS = ["invitation", "invitation_expired", "invitation_lapsed", "invitation_ac
          "password_changed", "account_locked", "lock_digest", "idle_warning", "account_idle", "idle_brake",
          "login_info", "email_change_confirm", "email_change_notice", "email_changed"]
 LINK = "https://rollcall.test.example/accept#AQEA" + "x-_9" * 30
+
+# A slow machine is no fault of a test.
+PATIENTLY = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 # Anything but NUL (C strings) and surrogates (not UTF-8); names and subjects lose their control characters.
 texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=300)
@@ -85,7 +88,7 @@ def lines_of(text):
     return lines if not lines or lines.endswith("\n") else lines + "\n"
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, **PATIENTLY)
 @given(subject=words, text=words, html=words)
 def test_subject_and_bodies_come_back(builder, subject, text, html):
     raw = builder.build(subject=subject, text=text, html=html)
@@ -99,7 +102,7 @@ def test_subject_and_bodies_come_back(builder, subject, text, html):
     assert plain.get_content_charset() == page.get_content_charset() == "utf-8"
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, **PATIENTLY)
 @given(to_name=words, from_name=words)
 def test_names_come_back_and_add_nobody(builder, to_name, from_name):
     raw = builder.build(to_name=to_name, from_name=from_name)
@@ -113,7 +116,7 @@ def test_names_come_back_and_add_nobody(builder, to_name, from_name):
                                    "MIME-Version", "Content-Type"]
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100, **PATIENTLY)
 @given(id=words, to_address=words, from_address=words, language=words)
 def test_nothing_can_be_injected_anywhere(builder, id, to_address, from_address, language):
     raw = builder.build(id=id, to_address=to_address, from_address=from_address, language=language)
