@@ -49,7 +49,8 @@ CREATE TABLE rollcall.group_member (
     group_id uuid NOT NULL,
     user_id  uuid NOT NULL,
     CONSTRAINT group_member_pkey PRIMARY KEY (org_id, group_id, user_id),
-    CONSTRAINT group_member_group_fkey FOREIGN KEY (org_id, group_id) REFERENCES rollcall.user_group (org_id, id) ON DELETE CASCADE,
+    -- No cascade: whose groups change is edited, so his version moves and his history tells it.
+    CONSTRAINT group_member_group_fkey FOREIGN KEY (org_id, group_id) REFERENCES rollcall.user_group (org_id, id),
     CONSTRAINT group_member_users_fkey FOREIGN KEY (org_id, user_id) REFERENCES rollcall.users (org_id, id) ON DELETE CASCADE
 );
 CREATE INDEX group_member_user_idx ON rollcall.group_member (org_id, user_id, group_id);
