@@ -3,8 +3,8 @@
  *
  * What is always true: to come into a group or to leave it is an edit of the user. It
  * moves his version, stands in his history, and is done only by who holds all that he
- * holds. A change of many names every fault, and is done as a whole or not at all. A
- * group that has members is not deleted; that would edit them all.
+ * holds. A change of many names every fault, and is done as a whole or not at all. Whoever
+ * deletes a group lets all of them go first, in the same transaction.
  */
 #include "groups.h"
 
@@ -15,6 +15,7 @@
 #include "reply.h"
 #include "route.h"
 #include "subject.h"
+#include "user_steps.h"
 
 #define MEMBERS_MAX 1000	/* in one body */
 
@@ -39,21 +40,6 @@ const struct resource groups = {
 	.path = "/v1/groups",
 	.list = &query_group_list, .count = &query_group_count, .get = &query_group_get,
 	.create = &query_group_create, .edit = &query_group_edit, .remove = &query_group_remove,
-};
-
-static enum step
-group_remove_check(struct request *rq)
-{
-	const long users = row_int(rq->result, 0, "users");
-
-	if (users == 0)
-		return STEP_NEXT;
-	return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL, arena_printf(rq->scratch,
-		"In this group are %ld users. PUT an empty list of members first.", users));
-}
-
-request_step *const group_remove_steps[] = {
-	resource_get, resource_take, group_remove_check, resource_remove, reply_no_content, NULL
 };
 
 const char *const group_member_list_parameters[] = { "limit", "cursor", "count", NULL };
@@ -192,18 +178,24 @@ out:
 }
 
 static enum step
+refuse_members(struct request *rq)
+{
+	return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
+		"One of these users holds permissions that you do not hold.");
+}
+
+static enum step
 group_members_record(struct request *rq)
 {
 	const char *items = members_to_change(rq);
 	const struct statement get = { &query_group_get, (const char *const[]){ rq->org_id, rq->path_values[0] } };
 
 	if (items == NULL)
-		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
-			"One of these users holds permissions that you do not hold.");
+		return refuse_members(rq);
 	if (items[1] == ']')
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], items, request_actor(rq) } },
+		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], NULL, items, request_actor(rq) } },
 		get,
 	}, 2);
 }
@@ -218,4 +210,40 @@ request_step *const group_members_replace_steps[] = {
 
 request_step *const group_member_remove_steps[] = {
 	group_member_load, group_member_check, group_members_record, reply_no_content, NULL
+};
+
+/* Deleting: everybody goes, and then the group. */
+
+static enum step
+group_remove_load(struct request *rq)
+{
+	return load_members(rq, "{}", true);
+}
+
+static enum step
+group_remove_record(struct request *rq)
+{
+	const struct resource_case *the = rq->data;
+	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+	const char *items = members_to_change(rq), *actor = request_actor(rq);
+	struct statement statements[2];
+	int count = 0;
+
+	if (items == NULL)
+		return refuse_members(rq);
+	uuid_make_text(audit_id);
+	const char *change_params[] = { rq->org_id, the->id, the->version, items, actor };
+	if (items[1] != ']') {
+		enum step step = user_require(rq, "users:write", "users leave the group");
+		if (step != STEP_NEXT)
+			return step;
+		statements[count++] = (struct statement){ &query_group_member_change, change_params };
+	}
+	const char *remove_params[] = { rq->org_id, the->id, the->version, audit_id, actor };
+	statements[count++] = (struct statement){ &query_group_remove, remove_params };
+	return request_queries(rq, LANE_WRITE, statements, count);
+}
+
+request_step *const group_remove_steps[] = {
+	group_remove_load, resource_take, group_remove_record, reply_no_content, NULL
 };

@@ -123,6 +123,7 @@ find_route(struct request *rq)
 
 	router_find(http_method_of(rq->exchange), http_path(rq->exchange), match);
 	rq->route = match->route;
+	rq->steps = match->route != NULL ? match->route->steps : NULL;
 	for (int i = 0; i < ROUTE_PARAMS_MAX; i++)
 		rq->path_values[i] = arena_copy_n(rq->scratch, match->values[i].text, match->values[i].length);
 	if (match->route != NULL)

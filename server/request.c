@@ -91,7 +91,7 @@ step_at(const struct request *rq, int position)
 {
 	if (position < prologue_step_count)
 		return prologue_steps[position];
-	return rq->route->steps[position - prologue_step_count];
+	return rq->steps[position - prologue_step_count];
 }
 
 static void
@@ -141,6 +141,7 @@ decide_again(struct request *rq)
 	rq->fault_count = 0;
 	rq->data = NULL;
 	rq->hash = NULL;
+	rq->steps = rq->route->steps;
 	rq->position = prologue_again;
 	request_run(rq);
 }
@@ -175,6 +176,10 @@ job_done(void *context, struct job_result *job)
 		decide_again(rq);
 		return;
 	case JOB_CONSTRAINT:
+		if (rq->route->rereads_on_constraint && rq->attempts == 0) {
+			decide_again(rq);
+			return;
+		}
 		problem = problem_of_constraint(job->constraint, &detail);
 		if (problem != PROBLEM_NONE) {
 			finish(rq, request_problem_detail(rq, problem, NULL, detail));
@@ -193,6 +198,14 @@ job_done(void *context, struct job_result *job)
 		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
 		return;
 	}
+}
+
+enum step
+request_continue(struct request *rq, request_step *const *steps)
+{
+	rq->steps = steps;
+	rq->position = prologue_step_count;
+	return STEP_NEXT;
 }
 
 enum step

@@ -113,6 +113,7 @@ struct request {
 	void *data;				/* the resource's own, in scratch */
 
 	/* The driver's. */
+	request_step *const *steps;		/* behind the prologue: the route's, or what it went on as */
 	int position;				/* of the next step, over prologue and route */
 	int attempts;
 	bool answered;
@@ -122,6 +123,10 @@ struct request {
 	bool is_cacheable;			/* the reply brings its own Cache-Control */
 	struct buffer reply;
 };
+
+/* As the last act of a step: the request goes on with these steps in place of the rest of
+ * its route's. Deciding again begins with the route's. */
+enum step request_continue(struct request *rq, request_step *const *steps);
 
 /* Sends one statement, or several that commit together (all-or-nothing), and waits.
  * Parameters are texts in the order of the query's list. */

@@ -34,6 +34,8 @@ struct route {
 	 * request; only the credentials are ours. */
 	bool ignores_input;
 	bool takes_bytes;	/* the body is no JSON: rq->bytes has it as it came */
+	/* A violated constraint may mean that somebody was quicker: look again, once. */
+	bool rereads_on_constraint;
 	const struct resource *resource;	/* what the steps of resource.h work on */
 };
 

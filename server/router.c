@@ -28,7 +28,8 @@ is_id(const char *text, size_t length)
 	return uuid_parse(copy, &id);
 }
 
-/* Compares segment by segment; an {id} takes any UUID, other names any text. */
+/* Compares segment by segment; an {id} takes any UUID, other names any text, and an
+ * {external_id}, which stands last, also slashes (that came as %2F). */
 static bool
 path_matches(const char *pattern, const char *path, struct route_match *match)
 {
@@ -37,7 +38,8 @@ path_matches(const char *pattern, const char *path, struct route_match *match)
 	memset(match->values, 0, sizeof(match->values));
 	while (*pattern != '\0') {
 		if (*pattern == '{') {
-			const size_t length = strcspn(path, "/");
+			const bool takes_rest = strcmp(pattern, "{external_id}") == 0;
+			const size_t length = takes_rest ? strlen(path) : strcspn(path, "/");
 
 			assert(param < ROUTE_PARAMS_MAX);
 			if (strncmp(pattern, "{id}", 4) == 0 ? !is_id(path, length) : length == 0)

@@ -94,8 +94,15 @@ WHERE :replaces::boolean AND m.org_id = :org_id AND m.group_id = :group_id
   AND NOT EXISTS (SELECT FROM unnest(:user_ids::uuid[]) AS w (id) WHERE w.id = m.user_id);
 
 -- items    [{id, version, joins, audit_id}]; all of them, or, where one has moved, none.
--- name: group_member_change (org_id, group_id, items, actor) versioned writes
-WITH item AS MATERIALIZED (
+-- group_version   where the group goes behind this, in the same transaction: the one that was
+--          seen. It stays until then: the row is held.
+-- name: group_member_change (org_id, group_id, group_version, items, actor) versioned writes
+WITH held AS MATERIALIZED (
+    SELECT g.id FROM rollcall.user_group g
+    WHERE g.org_id = :org_id AND g.id = :group_id AND (:group_version::bigint IS NULL OR g.version = :group_version::bigint)
+    FOR NO KEY UPDATE
+),
+item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (id uuid, version bigint, joins boolean, audit_id uuid)
 ),
 locked AS MATERIALIZED (
@@ -111,7 +118,7 @@ changed AS MATERIALIZED (
         SELECT m.group_id FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.user_id = i.id ORDER BY m.group_id) AS before
     FROM item i
     JOIN locked USING (id)
-    WHERE (SELECT count(*) FROM locked) = (SELECT count(*) FROM item)
+    WHERE (SELECT count(*) FROM locked) = (SELECT count(*) FROM item) AND EXISTS (SELECT FROM held)
 ),
 came AS (
     INSERT INTO rollcall.group_member (org_id, group_id, user_id)

@@ -125,6 +125,10 @@ SELECT :{user_view}
 FROM :{user_view_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
 
+-- name: user_find_by_external_id (org_id, external_id)
+SELECT u.id FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.external_id = :external_id;
+
 -- How many mails of a kind he was sent in the last hour stands beside the facts:
 -- the hourly limits of DESIGN.md §8.
 -- name: user_load (org_id, user_id)

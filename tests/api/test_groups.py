@@ -126,10 +126,21 @@ def test_a_groups_name_and_its_members_are_two_permissions(standing, people):
     standing.client(standing.make_key("users:write")).patch(f"/v1/groups/{group['id']}", {"name": "X"}).refused(403, "permission_missing")
 
 
-def test_a_group_that_has_members_is_not_deleted_over_their_heads(standing, people):
-    group = make(standing, *people[:2])
-    problem = standing.admin.delete(f"/v1/groups/{group['id']}").refused(409, "state_conflict")
-    assert "2 users" in problem["detail"] and inside(standing, group) == {user["id"] for user in people[:2]}
-    standing.admin.put(members_of(group), {"user_ids": []}).ok(200)
-    standing.admin.delete(f"/v1/groups/{group['id']}").ok(204)
+def test_who_is_in_a_group_that_is_deleted_leaves_it_first(standing, people):
+    """As an edit of each: versions move, histories tell it; without the right to touch them the group stays."""
+    group, kept = make(standing, *people[:2]), make(standing, people[0])
+    before = {user["id"]: standing.user(user)["version"] for user in people[:2]}
+    path = f"/v1/groups/{group['id']}"
+    standing.client(standing.make_key("org:write")).delete(path).refused(403, "permission_missing")
+    assert inside(standing, group) == set(before)
+    standing.admin.delete(path).ok(204)
     standing.admin.get(members_of(group)).refused(404, "not_found")
+    for user in people[:2]:
+        assert standing.user(user)["version"] == before[user["id"]] + 1 and group["id"] not in standing.user(user)["group_ids"]
+        row = standing.audit("user.edited", user)[0]
+        assert group["id"] in row["changes"]["group_ids"][0] and group["id"] not in row["changes"]["group_ids"][1]
+    assert kept["id"] in standing.user(people[0])["group_ids"]
+    boss = standing.create_administrator()
+    held = make(standing, boss)
+    standing.client(standing.make_key("org:write", "users:write")).delete(f"/v1/groups/{held['id']}").refused(403, "exceeds_your_permissions")
+    assert inside(standing, held) == {boss["id"]}

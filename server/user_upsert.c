@@ -1,0 +1,84 @@
+/*
+ * Upsert by external id: another system says what it knows of one of its people.
+ *
+ * Who is there is edited, who is not is made, each by the steps that PATCH and POST have:
+ * nothing is allowed or checked here that is not there. Members that are absent stay; a
+ * new user is invited as invite_on_create says. When two make the same one at once, the
+ * second finds him and edits.
+ */
+#include "user_upsert.h"
+
+#include "reply.h"
+#include "text.h"
+#include "user_edit.h"
+#include "user_structure.h"
+#include "users.h"
+
+#define EXTERNAL_ID_MAX 200
+
+static const char *const kinds[] = { "employee", "external", NULL };
+
+const struct body_field user_upsert_fields[] = {
+	{ "email", BODY_EMAIL, .is_nullable = true, .max = 254 },
+	{ "username", BODY_USERNAME, .is_nullable = true, .max = 64 },
+	{ "first_name", BODY_NAME },
+	{ "last_name", BODY_NAME },
+	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
+	{ "kind", BODY_CHOICE, .choices = kinds },
+	{ "role_id", BODY_ID, .is_nullable = true },
+	{ "role", BODY_OBJECT, .is_nullable = true },
+	{ "own_permissions", BODY_PERMISSIONS },
+	{ "department_id", BODY_ID, .is_nullable = true },
+	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
+	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
+	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "attributes", BODY_OBJECT },
+	{ "external_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
+	{ "invite", BODY_READ_ONLY }, { "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY },
+	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY },
+	{ "email_pending", BODY_READ_ONLY }, { "incomplete", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
+	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ 0 },
+};
+
+static enum step
+user_upsert_find(struct request *rq)
+{
+	const char *external_id = rq->path_values[0];
+
+	if (utf8_length(external_id) > EXTERNAL_ID_MAX)
+		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "An external id has at most 200 characters.");
+	return request_query(rq, LANE_READ, &query_user_find_by_external_id, (const char *const[]){ rq->org_id, external_id });
+}
+
+static enum step
+edit_him(struct request *rq)
+{
+	if (request_has(rq, "role"))
+		request_fault(rq, "/role", "read_only", "A role is made with a new user only: give role_id.");
+	rq->path_values[0] = arena_copy(rq->scratch, request_column(rq, "id"));
+	return request_continue(rq, user_edit_steps);
+}
+
+static enum step
+make_him(struct request *rq)
+{
+	static const char *const names[] = { "first_name", "last_name" };
+
+	if (rq->if_match != NULL)
+		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!request_has(rq, names[i]))
+			request_fault(rq, body_pointer(rq, "", names[i]), "required", "This is needed for a new user.");
+	}
+	json_object_object_add(rq->body, "external_id", json_object_new_string(rq->path_values[0]));
+	return request_continue(rq, user_create_steps);
+}
+
+static enum step
+user_upsert_go_on(struct request *rq)
+{
+	return request_rows(rq, 0) > 0 ? edit_him(rq) : make_him(rq);
+}
+
+request_step *const user_upsert_steps[] = { user_upsert_find, user_upsert_go_on, NULL };
