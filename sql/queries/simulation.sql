@@ -59,6 +59,12 @@
     SELECT 'blocked_position', u.id FROM rollcall.users u
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'blocked_position' AND u.status IN ('inactive', 'locked')
     UNION ALL
+    SELECT DISTINCT 'assignments_on_inactivate', g.user_id FROM rollcall.assignment g
+    WHERE g.org_id = :org_id AND :changes::jsonb ? 'assignments_on_inactivate' AND g.user_id IS NOT NULL
+    UNION ALL
+    SELECT 'assignable_on_day_off', u.id FROM rollcall.users u
+    WHERE u.org_id = :org_id AND :changes::jsonb ? 'assignable_on_day_off' AND u.status = 'active' AND :{on_day_off}
+    UNION ALL
     SELECT 'reactivation_password', u.id FROM rollcall.users u
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'reactivation_password' AND u.status IN ('inactive', 'locked')
     UNION ALL
@@ -76,11 +82,12 @@
     -- Who falls idle at once; or, where nobody does any more, who would have.
     SELECT 'idle_after', u.id FROM rollcall.users u
     JOIN rollcall.organization o ON o.id = u.org_id
-    CROSS JOIN setting s
+    CROSS JOIN setting w
+    CROSS JOIN LATERAL (SELECT (w.new).idle_after AS idle_after) p
+    CROSS JOIN LATERAL (SELECT greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AS at) s
+    CROSS JOIN :{idle_ends}
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'idle_after' AND u.status = 'active'
-      AND CASE WHEN (s.new).idle_after IS NULL THEN u.idle_due_at IS NOT NULL
-          ELSE ((greatest(u.last_login_at, u.last_active_at, u.status_changed_at) AT TIME ZONE o.timezone) + (s.new).idle_after)
-              AT TIME ZONE o.timezone <= now() END
+      AND CASE WHEN p.idle_after IS NULL THEN u.idle_due_at IS NOT NULL ELSE e.due <= now() AND NOT :{on_day_off} END
     UNION ALL
     SELECT 'idle_warn_days', u.id FROM rollcall.users u
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'idle_warn_days' AND u.status = 'active' AND u.idle_due_at IS NOT NULL
@@ -108,7 +115,11 @@ WITH setting AS MATERIALIZED (
     WHERE p.org_id = :org_id
 ),
 affected AS MATERIALIZED (
+    SELECT a.policy, a.id
+    FROM (
     :{affected_users}
+    ) a
+    JOIN rollcall.users u ON u.org_id = :org_id AND u.id = a.id AND u.anonymised_at IS NULL
 ),
 ranked AS (
     SELECT a.policy, a.id, row_number() OVER (PARTITION BY a.policy ORDER BY a.id) AS place FROM affected a

@@ -162,6 +162,21 @@ def test_open_invitations_are_touched_by_what_happens_to_them(standing):
     assert {name: after[name]["users"] - before[name]["users"] for name in wishes} == dict.fromkeys(wishes, 1)
 
 
+def test_days_off_and_assignments_are_seen(standing):
+    away, assigned = standing.create_active(), standing.create_active()
+    wishes = {"assignable_on_day_off": True, "assignments_on_inactivate": "detach"}
+
+    def touched():
+        return {name: change["users"] for name, change in changes(standing.admin.post("/v1/policy/simulate", {"policy": wishes}).ok(200)).items()}
+    before = touched()
+    standing.admin.post(f"/v1/users/{away['id']}/day-offs", {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2029-01-01T00:00:00Z"}).ok(201)
+    standing.admin.put(f"/v1/assignments/jobs/route/{assigned['id']}", {"user_id": assigned["id"]}).ok(200)
+    assert touched() == {name: count + 1 for name, count in before.items()}
+    standing.move("users", away, last_login_at="now() - interval '40 days'", last_active_at="NULL", status_changed_at="now() - interval '40 days'")
+    idle = changes(standing.admin.post("/v1/policy/simulate", {"policy": {"idle_after": "P1M"}}).ok(200))["idle_after"]
+    assert away["id"] not in {user["id"] for user in idle["examples"]}, "days off put it off"
+
+
 def test_at_most_five_examples(standing):
     for _ in range(6):
         standing.create_user()
