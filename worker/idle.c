@@ -126,6 +126,9 @@ is_braked(struct worker *worker, const PGresult *organizations, int i)
 	return holds;
 }
 
+/* More days than any warning has (policy idle_warn_days). */
+#define BEFORE_ALL_WARNINGS "10000"
+
 struct idle_batch {
 	struct arena *arena;
 	const char *org_id;
@@ -145,7 +148,8 @@ add_warning(struct idle_batch *batch, const struct subject *subject, const char 
 	json_write_string_member(&batch->warnings, "id", new_id(batch->arena));
 	json_write_string_member(&batch->warnings, "user_id", subject->id);
 	json_write_name(&batch->warnings, "days");
-	buffer_puts(&batch->warnings, days != NULL ? days : "0");
+	/* Without a warning to give he has come meanwhile: the first of all is the next. */
+	buffer_puts(&batch->warnings, days != NULL ? days : BEFORE_ALL_WARNINGS);
 	json_write_bool_member(&batch->warnings, "wants_mail", wants_mail);
 	buffer_putc(&batch->warnings, '}');
 }

@@ -32,7 +32,7 @@ WITH active AS (
     UPDATE rollcall.users u SET
         last_active_at = now(),
         idle_due_at = :{idle_due},
-        idle_check_at = :{idle_first_check}
+        idle_check_at = :{idle_check_kept}
     FROM rollcall.organization o, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'active' AND o.id = :org_id AND p.org_id = :org_id
     RETURNING u.id
@@ -115,7 +115,7 @@ WITH alive AS (
         last_login_at = now(),
         last_active_at = now(),
         idle_due_at = :{idle_due},
-        idle_check_at = :{idle_first_check}
+        idle_check_at = :{idle_check_kept}
     FROM rollcall.organization o, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = :user_id AND u.session_epoch = :session_epoch::bigint AND u.status = 'active'
       -- Behind a first login in the same transaction: only if that came to pass (it

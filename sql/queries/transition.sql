@@ -15,6 +15,12 @@
 -- fragment: idle_first_check
 (SELECT e.due - :{idle_first_warning} FROM (SELECT now() AS at) s, :{idle_ends})
 
+-- Who comes every day need not move in the index of whom the sweep looks at: it looks at
+-- him when it would have, finds him not due, and moves him then. Only a new date that comes
+-- before the one that stands counts at once.
+-- fragment: idle_check_kept
+CASE WHEN p.idle_after IS NOT NULL THEN least(u.idle_check_at, :{idle_first_check}) END
+
 -- The earliest warning that fits into the time.
 -- fragment: idle_first_warning
 make_interval(days => coalesce((SELECT max(d) FROM unnest(p.idle_warn_days) d WHERE make_interval(days => d) < p.idle_after), 0))

@@ -21,8 +21,9 @@ LONG_AGO = "now() - interval '3 months'"
 
 def wait_computed(system):
     """The clock has computed idleness by the policy as it is now; a worker that starts does so for all."""
-    wait_until(lambda: system.value("SELECT idle_applied = coalesce(idle_after::text, 'off') || ' ' || idle_warn_days::text"
-                                    " FROM rollcall.policy p WHERE org_id = %s", system.org_id), because="idleness is computed")
+    wait_until(lambda: system.value("SELECT idle_applied = coalesce(idle_after::text, 'off') || ' ' || idle_warn_days::text || ' ' || o.timezone"
+                                    " FROM rollcall.policy p JOIN rollcall.organization o ON o.id = p.org_id WHERE p.org_id = %s", system.org_id),
+               because="idleness is computed")
 
 
 def recompute(system):
