@@ -93,6 +93,11 @@ def shared_server(cluster, logs, request):
     yield from live(cluster, logs, request, with_worker=False)
 
 
+@pytest.fixture(scope="module")
+def shared_rollcall(cluster, logs, request):
+    yield from live(cluster, logs, request, with_worker=True)
+
+
 @pytest.fixture
 def standing(shared_server, request):
     """A server that the tests of a file share, where none spoils anything for the others."""
