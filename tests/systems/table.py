@@ -5,7 +5,7 @@ A row is one statement of a product's page; rows.txt has them all, in our own wo
 call them by their numbers. Each test of this folder begins its docstring with the rows that it
 proves. Beside the tests a file may say of rows, in two dictionaries:
 
-    SCREENS = {"S0-02": "..."}      about a screen, with the API that will serve it
+    SCREENS = {"S0-02": "..."}      about a screen that is to come, with the API that will serve it
     DECISIONS = {"S1-10": "..."}    a gap of the page, with what was decided
 
     tests/systems/table.py          writes ROWS.md
@@ -21,12 +21,12 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 TABLE = FOLDER / "ROWS.md"
 ROW = r"S\d-\d\d"
 CLAIM = re.compile(rf"({ROW}(?:, {ROW})*): ")
-DICTIONARIES = {"SCREENS": "waits for its screen", "DECISIONS": "decided"}
+DICTIONARIES = {"SCREENS": "to come", "DECISIONS": "decided"}
 HEAD = """# What the source products do, and where it is shown here
 
 Written by `tests/systems/table.py` from the tests of this folder; do not edit. A row without a test
-is about a screen that is still to come (with the API that will serve it), or is a gap of the
-product's page that needed a decision.
+is about a screen that is to come, with the API that will serve it, or is a gap of the product's page
+that needed a decision. Rows are called by these numbers everywhere in code and tests.
 """
 
 

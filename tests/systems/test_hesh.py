@@ -13,10 +13,13 @@ pytestmark = pytest.mark.preset("hesh")
 
 SCREENS = {
     "S0-02": "the profile's side tabs in the console; GET /v1/users/{id}, /photo, /day-offs, /actions",
+    "S1-21": "typing the password a second time, in the console; POST /v1/users/{id}/password takes it once",
     "S1-24": "Save and Cancel of the position's form in the console; PATCH /v1/users/{id} {position}",
 }
 DECISIONS = {
+    "S0-10": "by hand means with a password (S1-22): policy admin_activates_pending is off here",
     "S1-10": "the copy that is complete counts: opening never consumes a link (S1-08)",
+    "S1-15": "the one who invited; policy invitation_expiry_recipient",
 }
 NEW = "nine copper lanterns at dusk"
 
@@ -322,7 +325,7 @@ def test_an_expired_link_brings_a_new_one_to_the_administrator_who_invited(share
 
 
 def test_the_security_part_offers_a_pending_user_a_password_which_makes_him_active(shared_rollcall):
-    """S1-18, S1-21, S1-22: the answer to a password is the user as he is now."""
+    """S0-17, S1-18, S1-21, S1-22: the answer to a password is the user as he is now."""
     user = shared_rollcall.create_user()
     assert menu(shared_rollcall, user, "security") == {"set_password"}
     assert do(shared_rollcall, user, "password", {"password": "short"}).refused(422).faults() == {"/password": "too_short"}
