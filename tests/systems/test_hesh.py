@@ -42,6 +42,11 @@ def inactive(system):
     return do(system, system.create_active(), "inactivate").ok(200).body
 
 
+def wait_invited(system, user):
+    """The relay has taken the invitation, and the profile says so."""
+    wait_until(lambda: system.user(user)["invitation"]["delivery"]["state"] == "sent", because="the invitation is sent")
+
+
 def task():
     """Something that somebody may be given."""
     return f"/v1/assignments/hesh/task/{next(numbers)}"
@@ -59,6 +64,7 @@ STATES = {"pending": lambda system: system.create_user(), "active": lambda syste
 def test_users_stand_in_a_list_and_are_opened_from_it(shared_rollcall):
     """S0-01: the list leads to the profile."""
     user = shared_rollcall.create_user(first_name="Соломія", last_name="Крушельницька")
+    wait_invited(shared_rollcall, user)
     listed, = [one for one in shared_rollcall.admin.pages("/v1/users") if one["id"] == user["id"]]
     opened = shared_rollcall.user(listed)
     assert (listed["first_name"], listed["last_name"], listed["status_label"]) == ("Соломія", "Крушельницька", "Pending")
@@ -236,7 +242,7 @@ def test_a_new_user_is_pending_in_the_list_at_once_and_invited_unasked(shared_ro
     mail = shared_rollcall.wait_mail(user["email"])
     assert mail.subject == "Акме & Sons invites you" and "Нова" in mail.text
     assert mail.link.startswith(f"{shared_rollcall.url}/accept#")
-    wait_until(lambda: shared_rollcall.user(user)["invitation"]["delivery"]["state"] == "sent")
+    wait_invited(shared_rollcall, user)
 
 
 def test_whoever_is_new_may_see_products_and_nothing_else(shared_rollcall):
