@@ -1,0 +1,338 @@
+"""WeTrack's page "Users" from top to bottom (SEEDS.md, S4).
+
+The administrator makes employees and external users, active from the start if he says so, and
+invites them then, later or again. Nobody's address ever changes; who is no longer needed is
+inactivated, or deleted with everything that was assigned to him.
+"""
+import itertools
+
+import pytest
+
+from support.system import ADMIN_EMAIL, PASSWORD
+
+pytestmark = pytest.mark.preset("wetrack")
+
+# Rows about a screen that is not there yet, or about many at once, with the API that will serve it.
+SCREENS = {
+    "S4-02": "importing a file; POST /v1/imports",
+    "S4-03": "exporting, editing and importing again; POST /v1/exports, POST /v1/imports, POST /v1/users/bulk",
+    "S4-18": "ticking several in the console; POST /v1/users/bulk or selections",
+}
+# Rows that record a gap of the page, with what was decided.
+DECISIONS = {}
+
+ACTIVE, INACTIVE, INVITED = "Active User", "Inactive User", "Invited"
+ROLES = ["Account Admin", "Admin", "General", "User Admin"]
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def track(shared_rollcall):
+    """The system with its roles and departments by name."""
+    shared_rollcall.roles = {role["name"]: role for role in shared_rollcall.admin.pages("/v1/roles")}
+    shared_rollcall.departments = {name: shared_rollcall.admin.post("/v1/departments", {"name": name}).ok(201).body for name in ("Catering", "Transport")}
+    return shared_rollcall
+
+
+def drawer(track, **fields):
+    """What "Add Employee" asks for, with "Active User" ticked; None leaves a field out."""
+    body = {"first_name": "Niamh", "last_name": "O’Brien", "email": f"niamh{next(numbers)}@example.org", "status": "active",
+            "department_id": track.departments["Catering"]["id"], "role_id": track.roles["General"]["id"], **fields}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def save(track, **fields):
+    """Save User, or with invite=True Save & Send Invite."""
+    return track.admin.post("/v1/users", drawer(track, **fields)).ok(201).body
+
+
+def save_accepted(track, **fields):
+    """Somebody who has set a password and may log in."""
+    user = save(track, invite=True, **fields)
+    track.accept(track.wait_mail(user["email"], kind="invitation").link).ok(200)
+    return track.user(user)
+
+
+def make_group(track):
+    return track.admin.post("/v1/groups", {"name": f"Group {next(numbers)}"}).ok(201).body
+
+
+def path(user):
+    return f"/v1/users/{user['id']}"
+
+
+def action(track, user, name):
+    return next(item for item in track.admin.get(f"{path(user)}/actions").ok(200).items if item["action"] == name)
+
+
+def invitations(track, user):
+    """How many invitations have left or are about to."""
+    return len(track.outbox(user, "invitation"))
+
+
+def ask_deletion(track, *users):
+    return track.admin.post("/v1/users/deletions", {"user_ids": [user["id"] for user in users]})
+
+
+def type_number(track, deletion, code):
+    return track.admin.post(f"/v1/users/deletions/{deletion['id']}/confirm", {"code": code})
+
+
+# --- adding
+
+def test_an_administrator_adds_users_and_updates_roles_and_permissions(track):
+    """S4-01: what he changes holds with the user's next request."""
+    user = save_accepted(track)
+    client = track.sign_in(user)
+    client.get("/v1/users").refused(403, "permission_missing")
+    assert track.admin.patch(path(user), {"role_id": track.roles["Admin"]["id"]}).ok(200)["role"] == "Admin"
+    client.get("/v1/users").ok(200)
+    assert track.admin.patch(path(user), {"own_permissions": ["incidents:write"]}).ok(200)["permissions"] == ["incidents:write", "users:read"]
+    # "Admin" of WeTrack reads; users are a User Admin's to add.
+    client.post("/v1/users", drawer(track)).refused(403, "permission_missing")
+    manager = track.sign_in(save_accepted(track, role_id=track.roles["User Admin"]["id"]))
+    made = manager.post("/v1/users", drawer(track)).ok(201).body
+    manager.patch(path(made), {"role_id": track.roles["Admin"]["id"]}).ok(200)
+    manager.patch(path(made), {"role_id": track.roles["Account Admin"]["id"]}).refused(403, "exceeds_your_permissions")
+
+
+def test_groups_are_made_as_one_likes_and_a_user_is_in_more_than_one(track):
+    """S4-04, S4-05, S4-13: several are picked at once, and saved at once."""
+    groups = [make_group(track) for _ in range(3)]
+    ids = [group["id"] for group in groups]
+    user = save(track, group_ids=ids[:2])
+    assert sorted(user["group_ids"]) == sorted(ids[:2])
+    assert sorted(track.admin.patch(path(user), {"group_ids": ids[1:]}).ok(200)["group_ids"]) == sorted(ids[1:])
+    for group, members in zip(ids, ([], [user["id"]], [user["id"]])):
+        assert [row["id"] for row in track.admin.get(f"/v1/groups/{group}/members").ok(200).items] == members
+        assert [row["id"] for row in track.admin.get("/v1/users", group_id=group).ok(200).items] == members
+    assert track.admin.patch(path(user), {"group_ids": []}).ok(200)["group_ids"] == []
+
+
+def test_there_are_two_kinds_of_users_and_a_tab_for_each(track):
+    """S4-06."""
+    employee, external = save(track), save(track, kind="external")
+    assert (employee["kind"], external["kind"]) == ("employee", "external")
+    for kind, user, other in (("employee", employee, external), ("external", external, employee)):
+        rows = track.admin.pages("/v1/users", kind=kind, limit=200)
+        assert {row["kind"] for row in rows} == {kind}
+        ids = {row["id"] for row in rows}
+        assert user["id"] in ids and other["id"] not in ids
+
+
+@pytest.mark.parametrize("status, label", [("active", ACTIVE), ("inactive", INACTIVE)])
+def test_active_user_is_ticked_or_not(track, status, label):
+    """S4-07: the account is available for use from the start, or not."""
+    user = save(track, status=status)
+    assert (user["status"], user["status_reason"], user["status_label"], user["assignable"]) == (status, "by_admin", label, status == "active")
+    if status == "inactive":
+        track.admin.post("/v1/users", drawer(track, status=status, invite=True)).refused(409, "state_conflict")
+        assert track.admin.post(f"{path(user)}/activate").ok(200)["status_label"] == ACTIVE
+
+
+def test_names_appear_as_they_were_entered(track):
+    """S4-08: both are asked for."""
+    user = save(track, first_name="Zoë-Marie", last_name="van ’t Hoff-İzmir 山田")
+    assert (user["first_name"], user["last_name"]) == ("Zoë-Marie", "van ’t Hoff-İzmir 山田")
+    answer = track.admin.post("/v1/users", drawer(track, first_name=None, last_name=None)).refused(422, "invalid_body")
+    assert answer.faults() == {"/first_name": "required", "/last_name": "required"}
+
+
+def test_the_address_gets_the_mails_and_is_the_name_to_log_in_with(track):
+    """S4-09: nobody is made without one."""
+    user = save(track, invite=True, username="niamh.by.name")
+    mail = track.wait_mail(user["email"], kind="invitation")
+    track.accept(mail.link).ok(200)
+    assert track.login(user["email"].upper(), PASSWORD).ok(201)["user"]["id"] == user["id"]
+    track.login("niamh.by.name", PASSWORD).refused(401, "login_failed")
+    track.ask_reset(user)
+    assert track.wait_mail(user["email"], kind="password_reset").link
+    assert track.admin.post("/v1/users", drawer(track, email=None)).refused(422, "invalid_body").faults() == {"/email": "required"}
+
+
+def test_an_address_is_one_users_in_the_whole_system(track):
+    """S4-10: in any capitals, whatever his kind and status; another organization is another system."""
+    user = save(track, status="inactive", kind="external")
+    track.admin.post("/v1/users", drawer(track, email=user["email"].upper())).refused(409, "email_taken")
+    other = track.other_organization("wetrack")
+    stranger = track.client(other["key"])
+    roles = {role["name"]: role["id"] for role in stranger.pages("/v1/roles")}
+    stranger.post("/v1/users", drawer(track, email=user["email"], department_id=None, role_id=roles["General"])).ok(201)
+
+
+def test_a_user_belongs_to_a_department_and_things_are_assigned_to_it(track):
+    """S4-11: one for each user, chosen from those that are there."""
+    catering, transport = track.departments["Catering"], track.departments["Transport"]
+    user = save(track)
+    assert user["department_id"] == catering["id"]
+    assert track.admin.patch(path(user), {"department_id": transport["id"]}).ok(200)["department_id"] == transport["id"]
+    listed = track.admin.pages("/v1/users", department_id=transport["id"])
+    assert user["id"] in [row["id"] for row in listed] and {row["department_id"] for row in listed} == {transport["id"]}
+    task = f"/v1/assignments/run-sheet/task/{user['id']}"
+    assert track.admin.put(task, {"department_id": transport["id"]}).ok(200)["department_id"] == transport["id"]
+    track.admin.delete(f"/v1/departments/{transport['id']}").refused(409, "state_conflict")
+    track.admin.delete(task).ok(204)
+
+
+def test_there_are_exactly_four_roles_and_each_user_has_one(track):
+    """S4-12: no more are made, and none is changed."""
+    assert sorted(track.roles) == ROLES
+    for name in ROLES:
+        assert save(track, status=None, role_id=track.roles[name]["id"])["role"] == name
+    assert track.admin.post("/v1/users", drawer(track, role_id=None)).refused(422, "invalid_body").faults() == {"/role_id": "required"}
+    fifth = {"name": "Volunteer", "permissions": []}
+    general = f"/v1/roles/{track.roles['General']['id']}"
+    for answer in (track.admin.post("/v1/roles", fifth), track.admin.post("/v1/users", drawer(track, role_id=None, role=fifth)),
+                   track.admin.patch(general, {"permissions": ["users:read"]}), track.admin.delete(general),
+                   track.admin.post(f"{general}/copy", {"name": "Volunteer"})):
+        answer.refused(403, "refused_by_policy", policy="custom_roles")
+    assert sorted(role["name"] for role in track.admin.pages("/v1/roles")) == ROLES
+
+
+def test_modules_are_permitted_to_each_user_on_top_of_his_role(track):
+    """S4-14."""
+    user = save_accepted(track, role_id=track.roles["Admin"]["id"], own_permissions=["run-sheets:read", "incidents:write"])
+    assert user["permissions"] == ["incidents:write", "run-sheets:read", "users:read"]
+    verified = track.sign_in(user).get("/v1/auth/verify").ok(204)
+    assert sorted(verified.headers["X-Rollcall-Permissions"].split()) == user["permissions"]
+    assert track.admin.patch(path(user), {"own_permissions": []}).ok(200)["permissions"] == ["users:read"]
+
+
+# --- inviting
+
+def test_saving_sends_nothing_until_somebody_says_so(track):
+    """S4-15: "Save User" invites later, "Save & Send Invite" at once."""
+    saved, invited = save(track), save(track, invite=True)
+    assert saved["invitation"] is None and invitations(track, saved) == 0
+    assert invited["invitation"]["state"] == "pending" and track.wait_mail(invited["email"], kind="invitation")
+    assert track.mails(saved["email"]) == []
+    later = track.admin.post(f"{path(saved)}/invite").ok(202).body
+    assert (later["status_label"], later["invitation"]["state"]) == (ACTIVE, "pending")
+    assert track.wait_mail(saved["email"], kind="invitation").link
+
+
+def test_the_invitation_leads_to_the_site_a_password_and_a_login(track):
+    """S4-16: until then nobody logs in, active or not."""
+    user = save(track, invite=True)
+    track.login(user["email"], PASSWORD).refused(401, "login_failed")
+    mail = track.wait_mail(user["email"], kind="invitation")
+    assert mail.link.startswith(f"{track.url}/accept#") and "Акме & Sons" in mail.subject
+    track.anyone.get("/accept").ok(200)
+    shown = track.inspect(mail.link).ok(200)
+    assert (shown["email"], shown["first_name"]) == (user["email"], "Niamh")
+    assert track.accept(mail.link).ok(200)["status"] == "active"
+    track.login(user["email"], PASSWORD).ok(201)
+    waiting = save(track, status=None, invite=True)
+    assert (waiting["status"], waiting["status_label"]) == ("pending", INVITED)
+    assert track.accept(track.link(waiting)).ok(200)["status"] == "active"
+
+
+def test_who_deleted_the_mail_gets_another(track):
+    """S4-17: the newest link works, the one before is dead; nobody is told of one that lapses."""
+    user = save(track, invite=True)
+    first = track.wait_mail(user["email"], kind="invitation")
+    track.admin.post(f"{path(user)}/invite").ok(202)
+    second = track.wait_mail(user["email"], kind="invitation", count=2)
+    track.accept(first.link).refused(410, "link_revoked")
+    track.accept(second.link).ok(200)
+    assert track.mails(ADMIN_EMAIL) == []
+
+
+def test_an_invitation_may_go_to_somebody_who_has_been_invited_and_has_come(track):
+    """S4-19: anybody who may come in is invited again, and sets a new password through it."""
+    never, came, external = save(track), save_accepted(track), save(track, kind="external", invite=True)
+    for user in (never, came, external):
+        assert action(track, user, "invite")["allowed"]
+        before = invitations(track, user)
+        track.admin.post(f"{path(user)}/invite").ok(202)
+        assert track.wait_mail(user["email"], kind="invitation", count=before + 1).link
+    client = track.sign_in(came)
+    track.accept(track.mails(came["email"], kind="invitation")[-1].link, "nine copper lanterns at dusk").ok(200)
+    client.get("/v1/me").refused(401)
+    track.login(came["email"], "nine copper lanterns at dusk").ok(201)
+
+
+# --- editing
+
+def test_all_details_are_edited_but_the_address(track):
+    """S4-20: not even of somebody who was never invited."""
+    group = make_group(track)
+    change = {"first_name": "Nia", "last_name": "Byrne", "phone": "+353861234567", "external_id": "hr-1", "kind": "external",
+              "department_id": track.departments["Transport"]["id"], "position": "Steward", "role_id": track.roles["Admin"]["id"],
+              "own_permissions": ["incidents:write"], "group_ids": [group["id"]], "locale": "uk"}
+    for user in (save(track), save_accepted(track), save(track, status=None), save(track, status="inactive")):
+        track.admin.patch(path(user), {"email": f"new.{user['email']}"}).refused(403, "refused_by_policy", policy="email_change")
+        track.admin.patch(path(user), {**change, "email": f"new.{user['email']}"}).refused(403, "refused_by_policy", policy="email_change")
+        now = track.user(user)
+        assert {name: now[name] for name in user if name != "invitation"} == {name: user[name] for name in user if name != "invitation"}
+        changed = track.admin.patch(path(user), {**change, "external_id": user["id"], "email": user["email"]}).ok(200).body
+        assert {name: changed[name] for name in change} == {**change, "external_id": user["id"]} and changed["email"] == user["email"]
+
+
+# --- inactivating
+
+@pytest.mark.parametrize("kind", ["employee", "external"])
+def test_active_user_is_unticked(track, kind):
+    """S4-21, S4-22: for employees and for external users; and ticked again."""
+    user = save_accepted(track, kind=kind)
+    client = track.sign_in(user)
+    off = track.admin.post(f"{path(user)}/inactivate").ok(200).body
+    assert (off["status"], off["status_reason"], off["status_label"]) == ("inactive", "by_admin", INACTIVE)
+    client.get("/v1/me").refused(401)
+    track.login(user["email"], PASSWORD).refused(401, "login_failed")
+    track.admin.post(f"{path(user)}/invite").refused(409, "state_conflict")
+    assert track.admin.post(f"{path(user)}/activate").ok(200)["status_label"] == ACTIVE
+    track.login(user["email"], PASSWORD).ok(201)
+
+
+# --- deleting
+
+def assign(track, user, *resources):
+    for resource in resources:
+        track.admin.put(f"/v1/assignments/run-sheet/task/{user['id']}-{resource}", {"user_id": user["id"]}).ok(200)
+
+
+def test_a_user_is_deleted_with_all_that_was_assigned_to_him(track):
+    """S4-23, S4-24: the items stay, without him; his sessions and his address are free."""
+    user, colleague = save_accepted(track, group_ids=[make_group(track)["id"]]), save(track)
+    client = track.sign_in(user)
+    assign(track, user, 1, 2)
+    assign(track, colleague, 1)
+    track.admin.put(f"/v1/assignments/run-sheet/task/{user['id']}-1", {"user_id": colleague["id"], "relation": "reviewer"}).ok(200)
+    assert action(track, user, "delete")["allowed"]
+    deletion = ask_deletion(track, user).ok(201).body
+    assert deletion["references"] == [{"user_id": user["id"], "app": "run-sheet", "type": "task", "count": 2}]
+    type_number(track, deletion, deletion["code"]).ok(200)
+    track.admin.get(path(user)).refused(404, "not_found")
+    left = [track.admin.get(f"/v1/assignments/run-sheet/task/{user['id']}-{resource}").ok(200).items for resource in (1, 2)]
+    assert [[item["relation"] for item in items] for items in left] == [["reviewer"], []]
+    assert len(track.admin.get(f"{path(colleague)}/assignments").ok(200).items) == 2
+    assert track.admin.get(f"/v1/groups/{user['group_ids'][0]}/members").ok(200).items == []
+    client.get("/v1/me").refused(401)
+    track.login(user["email"], PASSWORD).refused(401, "login_failed")
+    assert save(track, email=user["email"])["id"] != user["id"]
+
+
+def test_several_are_ticked_and_gone_once_the_number_is_typed(track):
+    """S4-25, S4-26, S4-27: the pop-up displays a number; without it nobody goes."""
+    users = [save(track), save_accepted(track), save(track, kind="external"), save(track, status="inactive")]
+    bystander = save(track)
+    deletion = ask_deletion(track, *users).ok(201).body
+    assert (deletion["state"], deletion["count"]) == ("pending", 4) and deletion["code"].isdigit()
+    type_number(track, deletion, "0" + deletion["code"]).refused(422, "wrong_code")
+    track.admin.post(f"/v1/users/deletions/{deletion['id']}/confirm", {}).refused(422, "invalid_body")
+    assert [track.user(user)["id"] for user in users] == [user["id"] for user in users]
+    done = type_number(track, deletion, deletion["code"]).ok(200)
+    assert (done["state"], done["count"]) == ("done", 4)
+    listed = {row["id"] for row in track.admin.pages("/v1/users", limit=200)}
+    assert not listed & {user["id"] for user in users} and bystander["id"] in listed
+    for user in users:
+        track.admin.get(path(user)).refused(404, "not_found")
+
+
+def test_the_account_keeps_an_administrator(track):
+    """S4-21, S4-23: the last Account Admin is not unticked, not deleted, and not given another role."""
+    last = {"id": track.admin_id}
+    for answer in (track.machine.post(f"{path(last)}/inactivate"), ask_deletion(track, last),
+                   track.machine.patch(path(last), {"role_id": track.roles["General"]["id"]})):
+        answer.refused(403, "last_administrator")
