@@ -75,7 +75,7 @@ static const struct policy_preset_value preset_wetrack[] = {
 	{ "role_required", "true" },
 	{ "custom_roles", "false" },
 	{ "deletion", "erase" },
-	{ "status_labels", "{\"en\":{\"pending\":\"Invited\",\"active\":\"Active User\",\"inactive_by_admin\":\"Inactive User\","
+	{ "status_labels", "{\"en\":{\"pending\":\"Pending\",\"active\":\"Active User\",\"inactive_by_admin\":\"Inactive User\","
 		"\"inactive_idle\":\"Inactive User\",\"locked\":\"Locked\"}}" },
 	{ "user_kinds", "{employee,external}" },
 	{ "import_invites", "false" },

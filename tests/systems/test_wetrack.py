@@ -21,7 +21,7 @@ SCREENS = {
 # Rows that record a gap of the page, with what was decided.
 DECISIONS = {}
 
-ACTIVE, INACTIVE, INVITED = "Active User", "Inactive User", "Invited"
+ACTIVE, INACTIVE, PENDING = "Active User", "Inactive User", "Pending"
 ROLES = ["Account Admin", "Admin", "General", "User Admin"]
 numbers = itertools.count(1)
 
@@ -223,7 +223,7 @@ def test_the_invitation_leads_to_the_site_a_password_and_a_login(track):
     assert track.accept(mail.link).ok(200)["status"] == "active"
     track.login(user["email"], PASSWORD).ok(201)
     waiting = save(track, status=None, invite=True)
-    assert (waiting["status"], waiting["status_label"]) == ("pending", INVITED)
+    assert (waiting["status"], waiting["status_label"]) == ("pending", PENDING)
     assert track.accept(track.link(waiting)).ok(200)["status"] == "active"
 
 
