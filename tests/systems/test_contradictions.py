@@ -264,6 +264,8 @@ def policy_of(answer):
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_one_request_has_four_answers(products, name, product):
+    """S0-09, S0-14, S1-02, S1-22, S1-31, S2-03, S2-14, S2-15, S2-19, S3-06, S3-10, S3-13, S3-16, S3-18, S3-21, S3-24, S3-26, S4-06, S4-07, S4-12, S4-14, \
+S4-15, S4-19, S4-20, S4-23: side by side."""
     request, answers = REQUESTS[name]
     expected, seen_then = answers[product]
     answer, seen = request(products[product])
@@ -280,7 +282,7 @@ QUIET = {"hesh": ("active", "accepted", "Active"), "urbantz": ("inactive", "idle
 
 
 def test_three_quiet_months_end_one_and_not_the_others(shared_rollcall, products):
-    """S2-25 against S0-19: the clock goes round for all of them."""
+    """S0-19, S2-25: the clock goes round for all of them."""
     users = {name: product.active(**({"status": "active"} if name == "wetrack" else {})) for name, product in products.items()}
     past = "now() - interval '3 months'"
     for user in users.values():

@@ -147,7 +147,7 @@ def test_the_administrator_chooses_a_strong_password(crm):
 
 
 def test_a_picture_is_added_and_shown_wherever_he_is(crm):
-    """S3-11."""
+    """S3-11: in the list, on the card, wherever the system shows the user."""
     user = add(crm)
     assert user["photo_url"] is None
     crm.boss.call("PUT", f"{path(user)}/photo", data=images.png(), headers={"Content-Type": "image/png"}).ok(204)

@@ -110,7 +110,7 @@ def test_groups_are_made_as_one_likes_and_a_user_is_in_more_than_one(track):
 
 
 def test_there_are_two_kinds_of_users_and_a_tab_for_each(track):
-    """S4-06."""
+    """S4-06: employees, and external users."""
     employee, external = save(track), save(track, kind="external")
     assert (employee["kind"], external["kind"]) == ("employee", "external")
     for kind, user, other in (("employee", employee, external), ("external", external, employee)):
@@ -190,7 +190,7 @@ def test_there_are_exactly_four_roles_and_each_user_has_one(track):
 
 
 def test_modules_are_permitted_to_each_user_on_top_of_his_role(track):
-    """S4-14."""
+    """S4-14: an application that asks who this is hears of both."""
     user = save_accepted(track, role_id=track.roles["Admin"]["id"], own_permissions=["run-sheets:read", "incidents:write"])
     assert user["permissions"] == ["incidents:write", "run-sheets:read", "users:read"]
     verified = track.sign_in(user).get("/v1/auth/verify").ok(204)
