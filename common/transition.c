@@ -3,7 +3,8 @@
  *
  * What is always true: an effect that lifecycle names is in the parameters, and none
  * that it did not name; a batch is gated by admin_epoch when one of its users may be
- * an administrator less, and it holds one such user at most.
+ * an administrator less, and it holds one such user at most, but for a caller who has
+ * counted how many stay.
  */
 #include "transition.h"
 
@@ -258,7 +259,8 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
 
 	assert(transition->refusal == REFUSAL_NONE);
-	assert(!transition->reduces_administrators || batch->admin_epoch == NULL);
+	assert(!transition->reduces_administrators || batch->admin_epoch == NULL
+		|| strcmp(batch->admin_epoch, subject->admin_epoch) == 0);
 	write_item(&batch->items, subject, transition, details);
 	for (int kind = 0; kind < MAIL_KIND_COUNT; kind++) {
 		if (sends(transition, (enum mail_kind)kind))

@@ -43,7 +43,8 @@ void transition_batch_audit(struct transition_batch *batch, const char *user_id,
 	const char *changes, const char *personal);
 int transition_batch_count(const struct transition_batch *batch);
 /* Whether somebody in it may be an administrator less. The facts about a second such
- * user were read while the first was still there: he must wait for another batch. */
+ * user were read while the first was still there: he must wait for another batch, unless the
+ * caller knows, of the same epoch, that somebody stays. */
 bool transition_batch_reduces_administrators(const struct transition_batch *batch);
 /* For a batch that is not sent after all. (transition_batch_params takes it up, too.) */
 void transition_batch_discard(struct transition_batch *batch);

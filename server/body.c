@@ -281,6 +281,8 @@ body_check(struct request *rq)
 		request_problem(rq, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
 		return false;
 	}
+	if (rq->body != NULL)	/* request_again: it was looked at before */
+		return true;
 	/* Nothing at all is an empty object: actions need no body. */
 	rq->body = length > 0 ? json_parse(bytes, length, &reason) : json_object_new_object();
 	if (rq->body == NULL || !json_object_is_type(rq->body, json_type_object)) {

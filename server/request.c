@@ -156,6 +156,20 @@ take_results(struct request *rq, struct job_result *job)
 	rq->result = rq->results[0];
 }
 
+/* An attempt: the step behind it knows what each outcome means. */
+static void
+take_outcome(struct request *rq, struct job_result *job)
+{
+	rq->takes_losses = false;
+	rq->outcome = job->status;
+	rq->violated = job->status == JOB_CONSTRAINT ? arena_copy(rq->scratch, job->constraint) : NULL;
+	if (job->status == JOB_OK)
+		take_results(rq, job);
+	else
+		clear_results(rq);
+	request_run(rq);
+}
+
 static void
 job_done(void *context, struct job_result *job)
 {
@@ -163,6 +177,10 @@ job_done(void *context, struct job_result *job)
 	enum problem problem;
 	const char *detail;
 
+	if (rq->takes_losses) {
+		take_outcome(rq, job);
+		return;
+	}
 	switch (job->status) {
 	case JOB_OK:
 		take_results(rq, job);
@@ -209,6 +227,16 @@ request_continue(struct request *rq, request_step *const *steps)
 }
 
 enum step
+request_again(struct request *rq)
+{
+	rq->caller = (struct caller){ 0 };
+	rq->fault_count = 0;
+	rq->steps = rq->route->steps;
+	rq->position = prologue_again;
+	return STEP_NEXT;
+}
+
+enum step
 request_queries(struct request *rq, enum lane lane, const struct statement *statements, int count)
 {
 	rq->versioned = false;
@@ -237,6 +265,14 @@ request_try(struct request *rq, enum lane lane, const struct query *query, const
 	if (step == STEP_WAIT)
 		rq->versioned = false;
 	return step;
+}
+
+enum step
+request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count)
+{
+	rq->takes_losses = lane_submit(rq->server->lanes, lane, statements, count, job_done, rq);
+	rq->outcome = JOB_BUSY;
+	return rq->takes_losses ? STEP_WAIT : STEP_NEXT;
 }
 
 static void
@@ -337,6 +373,9 @@ request_reply(struct request *rq, int status, const char *content_type)
 {
 	assert(!rq->answered);
 	rq->answered = true;
+	rq->status = status;
+	if (rq->is_operation)
+		return STEP_DONE;
 	record(rq, status);
 	if (rq->exchange != NULL) {
 		common_headers(rq, content_type);
@@ -389,17 +428,26 @@ int
 request_rows(const struct request *rq, int statement)
 {
 	assert(statement < rq->result_count);
+	if (rq->is_operation)
+		return rq->rows[statement] >= 0 ? 1 : 0;
 	/* A statement that returns nothing has no rows, but it did not fail. */
 	return PQntuples(rq->results[statement]);
 }
 
 const char *
+request_value(const struct request *rq, int statement, const char *name)
+{
+	const PGresult *rows = rq->results[statement];
+	const int column = PQfnumber(rows, name), row = rq->rows[statement];
+
+	assert(column >= 0 && row >= 0);
+	return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
+}
+
+const char *
 request_column(struct request *rq, const char *name)
 {
-	int column = PQfnumber(rq->result, name);
-
-	assert(column >= 0);
-	return PQgetisnull(rq->result, 0, column) ? NULL : PQgetvalue(rq->result, 0, column);
+	return request_value(rq, 0, name);
 }
 
 bool

@@ -108,6 +108,11 @@ struct request {
 	const PGresult *result;
 	PGresult *results[REQUEST_RESULTS_MAX];
 	int result_count;
+	/* Which of its rows is meant: the first, but for an operation of a bulk, which shares
+	 * the results with the others. -1: there is none. */
+	int rows[REQUEST_RESULTS_MAX];
+	enum job_status outcome;		/* of the last request_attempt, */
+	const char *violated;			/* and the constraint, where it was one */
 	const struct hash_result *hash;		/* of the last hash, until the next step */
 
 	void *data;				/* the resource's own, in scratch */
@@ -117,6 +122,9 @@ struct request {
 	int position;				/* of the next step, over prologue and route */
 	int attempts;
 	bool answered;
+	int status;				/* that it was answered with */
+	bool is_operation;			/* of a bulk: what it answers is kept in `reply`, and told with the others' */
+	bool takes_losses;			/* the job in flight is a request_attempt */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
 	int versioned_statement;		/* the first of them */
@@ -127,6 +135,8 @@ struct request {
 /* As the last act of a step: the request goes on with these steps in place of the rest of
  * its route's. Deciding again begins with the route's. */
 enum step request_continue(struct request *rq, request_step *const *steps);
+/* Likewise: it is decided again from who asks on, with `data` and `body` as they are. */
+enum step request_again(struct request *rq);
 
 /* Sends one statement, or several that commit together (all-or-nothing), and waits.
  * Parameters are texts in the order of the query's list. */
@@ -137,6 +147,8 @@ enum step request_queries(struct request *rq, enum lane lane, const struct state
 /* As request_query, but a guard that failed is no conflict: the next step sees no rows. */
 enum step request_try(struct request *rq, enum lane lane, const struct query *query,
 	const char *const *params);
+/* Whatever becomes of it, the next step sees it in `outcome`; without JOB_OK there are no results. */
+enum step request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count);
 /* Fire and forget: nobody waits, nothing is answered about it. */
 void request_query_aside(struct request *rq, const struct query *query, const char *const *params);
 
@@ -153,8 +165,9 @@ bool request_has(struct request *rq, const char *member);
 /* The value of a query parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
 
-/* A text of the first (or n-th) result's first row by column; NULL for SQL NULL. */
+/* A text of the first (or n-th) result's row by column; NULL for SQL NULL. */
 const char *request_column(struct request *rq, const char *name);
+const char *request_value(const struct request *rq, int statement, const char *name);
 bool request_column_is_true(struct request *rq, const char *name);
 int request_rows(const struct request *rq, int statement);
 

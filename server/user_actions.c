@@ -46,6 +46,8 @@ user_activate_decide(struct request *rq)
 	return step == STEP_NEXT ? user_check_mails(rq) : step;
 }
 
+request_step *const user_activate_decisions[] = { user_take_to_change, user_activate_decide, NULL };
+
 static enum step
 user_record_with_password(struct request *rq)
 {
@@ -72,6 +74,8 @@ user_inactivate_decide(struct request *rq)
 	return step;
 }
 
+request_step *const user_inactivate_decisions[] = { user_take_to_change, user_inactivate_decide, NULL };
+
 request_step *const user_inactivate_steps[] = {
 	user_load, user_take_to_change, user_inactivate_decide, user_record, reply_ok, NULL
 };
@@ -90,6 +94,8 @@ user_invite_decide(struct request *rq)
 		return step;
 	return user_check_mails(rq);
 }
+
+request_step *const user_invite_decisions[] = { user_take_to_change, user_invite_decide, NULL };
 
 request_step *const user_invite_steps[] = {
 	user_load, user_take_to_change, user_invite_decide, user_record, reply_accepted, NULL

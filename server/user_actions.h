@@ -19,4 +19,9 @@ extern request_step *const user_invite_steps[];
 extern request_step *const user_password_steps[];
 extern request_step *const user_send_reset_steps[];
 
+/* For one of many: the steps between loading and writing; results[0] is query_user_load's. */
+extern request_step *const user_activate_decisions[];
+extern request_step *const user_inactivate_decisions[];
+extern request_step *const user_invite_decisions[];
+
 #endif

@@ -18,6 +18,7 @@
 #include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
+#include "user_writing.h"
 
 static const char *const kinds[] = { "employee", "external", NULL };
 
@@ -126,7 +127,7 @@ collect_texts(struct request *rq, struct user_editing *edit)
 		const struct edited_field *field = &edited_fields[i];
 		if (!wanted_text(rq, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
 			continue;
-		const char *before = row_text(rq->results[0], 0, field->name);
+		const char *before = request_value(rq, 0, field->name);
 		if (same_text(before, wanted))
 			continue;
 		json_write_string_member(&edit->patch, field->name, wanted);
@@ -148,7 +149,7 @@ same_set(const struct permission_set *a, const struct permission_set *b)
 static void
 collect_permissions(struct request *rq, struct user_editing *edit)
 {
-	struct permission_set before = permission_set_parse(rq->scratch, row_text(rq->results[0], 0, "own_permissions"));
+	struct permission_set before = permission_set_parse(rq->scratch, request_value(rq, 0, "own_permissions"));
 	struct permission_set wanted = user_permissions_wanted(rq);
 	struct json_object *list = json_member(rq->body, "own_permissions");
 
@@ -173,10 +174,10 @@ static void
 find_new_permissions(struct request *rq, struct user_editing *edit)
 {
 	const bool changes_role = request_has(rq, "role_id");
-	const char *old_own = row_text(rq->results[0], 0, "own_permissions");
+	const char *old_own = request_value(rq, 0, "own_permissions");
 	struct permission_set own = request_has(rq, "own_permissions") ? user_permissions_wanted(rq)
 		: permission_set_parse(rq->scratch, old_own);
-	struct permission_set role = permission_set_parse(rq->scratch, row_text(rq->results[1], 0, "role_permissions"));
+	struct permission_set role = permission_set_parse(rq->scratch, request_value(rq, 1, "role_permissions"));
 
 	edit->permissions_change = changes_role || request_has(rq, "own_permissions");
 	if (!changes_role)	/* the role's words are among the effective ones */
@@ -206,7 +207,7 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 	const char *role_id = request_text(rq, "role_id");
 	struct uuid id;
 
-	if (role_id != NULL && uuid_parse(role_id, &id) && row_text(rq->results[1], 0, "role_id") == NULL)
+	if (role_id != NULL && uuid_parse(role_id, &id) && request_value(rq, 1, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && request_has(rq, "role_id") && json_member(rq->body, "role_id") == NULL)
 		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
@@ -221,19 +222,19 @@ user_edit_find_faults(struct request *rq, struct user_editing *edit)
 			"The policy login_identifier asks for a username or an e-mail address.");
 	if (request_text(rq, "email_pending") != NULL)
 		request_fault(rq, "/email_pending", "read_only", "Give another address as email; null withdraws it.");
-	user_structure_find_faults(rq, policy, row_text(rq->results[0], 0, "kind"));
+	user_structure_find_faults(rq, policy, request_value(rq, 0, "kind"));
 }
 
 /* A role that is new to him may ask for more than he has (S2-13). */
 static void
 check_attributes(struct request *rq, struct user_editing *edit)
 {
-	const char *old_role = row_text(rq->results[0], 0, "role_id");
+	const char *old_role = request_value(rq, 0, "role_id");
 	const char *role = request_has(rq, "role_id") ? request_text(rq, "role_id") : old_role;
 
 	user_attributes_check(rq, &edit->the.subject.policy, &(struct user_attributes_facts){
-		.fields = row_text(rq->results[1], 0, "fields"), .role_id = role, .role_changes = !same_text(role, old_role),
-		.before = row_text(rq->results[0], 0, "attributes") },
+		.fields = request_value(rq, 1, "fields"), .role_id = role, .role_changes = !same_text(role, old_role),
+		.before = request_value(rq, 0, "attributes") },
 		&edit->attributes);
 }
 
@@ -272,7 +273,7 @@ user_edit_check_policies(struct request *rq)
 	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
 	edit->email_changes = !same_text(edit->new_email, subject->email);
 	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
-	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(row_text(rq->results[2], 0, "id"), subject->id) != 0;
+	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(request_value(rq, 2, "id"), subject->id) != 0;
 	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
 		return refuse_policy(rq, "email_change", "An e-mail address is never changed here.");
 	if (edit->email_waits && edit->new_email == NULL)
@@ -313,6 +314,7 @@ user_edit_check_permissions(struct request *rq)
 		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
 	/* Also where he stays one through another role: that role may be losing its words. */
 	edit->is_gated = state->is_administrator;
+	edit->the.takes_administrator = edit->is_gated && !permission_set_administers(&edit->new_permissions);
 	return STEP_NEXT;
 }
 
@@ -382,26 +384,29 @@ user_edit_plan_link(struct request *rq)
 }
 
 /* Behind an edit, which has moved the version, it comes to pass if the edit did. */
-static struct statement
-edit_transition(struct request *rq, struct user_editing *edit, bool is_behind)
+static void
+write_transition(struct user_editing *edit, bool is_behind, struct transition_batch *batch)
 {
-	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-
 	edit->the.details.guard = is_behind ? "edited" : NULL;
 	edit->the.details.ignores_version = is_behind;
 	transition_batch_add(batch, &edit->the.subject, &edit->the.transition, &edit->the.details);
-	return (struct statement){ &query_user_transition, transition_batch_params(batch, request_actor(rq)) };
 }
 
-static enum step
-user_edit_record(struct request *rq)
+static void
+write_edit(struct buffer *out, const struct subject *subject, const char *patch, const char *changes, const char *personal)
+{
+	char audit_id[UUID_TEXT_SIZE];
+
+	uuid_make_text(audit_id);
+	buffer_printf(out, "%s{\"id\":\"%s\",\"version\":%s,\"audit_id\":\"%s\"", out->length > 0 ? "," : "", subject->id,
+		subject->version, audit_id);
+	buffer_printf(out, ",\"patch\":%s,\"changes\":%s,\"personal\":%s}", patch, changes, personal);
+}
+
+bool
+user_edit_write(struct request *rq, struct user_writing *writing)
 {
 	struct user_editing *edit = rq->data;
-	struct subject *subject = &edit->the.subject;
-	const char *admin_epoch = edit->is_gated ? subject->admin_epoch : NULL;
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-	struct statement statements[3];
-	int count = 0;
 
 	buffer_putc(&edit->patch, '{');
 	buffer_putc(&edit->changes, '{');
@@ -414,20 +419,44 @@ user_edit_record(struct request *rq)
 	const char *patch = close_object(rq, &edit->patch);
 	const char *changes = close_object(rq, &edit->changes);
 	const char *personal = close_object(rq, &edit->personal);
-	uuid_make_text(audit_id);
-	const char *edit_params[] = { rq->org_id, subject->id, subject->version, patch, admin_epoch, audit_id,
-		request_actor(rq), changes, personal };
 	const bool edits = strcmp(patch, "{}") != 0;
 	if (edits)
-		statements[count++] = (struct statement){ &query_user_edit, edit_params };
+		write_edit(&writing->edits, &edit->the.subject, patch, changes, personal);
+	if (edits && edit->is_gated)
+		writing->edits_epoch = edit->the.subject.admin_epoch;
 	if (edit->has_transition)
-		statements[count++] = edit_transition(rq, edit, edits);
+		write_transition(edit, edits, writing->batch);
+	return edits || edit->has_transition;
+}
+
+bool
+user_edit_takes_address(struct request *rq)
+{
+	const struct user_editing *edit = rq->data;
+
+	return edit->email_changes && !edit->email_waits;
+}
+
+static enum step
+user_edit_record(struct request *rq)
+{
+	struct statement statements[WRITING_STATEMENTS_MAX + 1];
+	struct user_writing writing;
+
+	user_writing_open(&writing, rq);
+	user_edit_write(rq, &writing);
+	int count = user_writing_take(&writing, rq, statements);
 	/* Who has just chosen another language reads the answer in it. */
 	if (rq->route->access == ACCESS_USER && request_text(rq, "locale") != NULL)
 		rq->caller.language = request_text(rq, "locale");
-	statements[count++] = user_view(rq, subject->id);
+	statements[count++] = user_view(rq, user_case(rq)->subject.id);
 	return request_queries(rq, count > 1 ? LANE_WRITE : LANE_READ, statements, count);
 }
+
+request_step *const user_edit_decisions[] = {
+	user_edit_check, user_edit_check_policies, user_edit_check_address, user_edit_check_permissions,
+	user_edit_plan_email, user_edit_plan_link, NULL
+};
 
 request_step *const user_edit_steps[] = {
 	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_address,

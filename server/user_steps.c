@@ -29,10 +29,10 @@ user_take(struct request *rq)
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
 	struct user_case *the = arena_take(rq->scratch, sizeof(*the));
-	subject_from_row(&the->subject, rq->scratch, rq->result, 0);
-	the->invitations_this_hour = row_int(rq->result, 0, "invitations_this_hour");
-	the->resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
-	the->email_changes_this_hour = row_int(rq->result, 0, "email_changes_this_hour");
+	subject_from_row(&the->subject, rq->scratch, rq->result, rq->rows[0]);
+	the->invitations_this_hour = row_int(rq->result, rq->rows[0], "invitations_this_hour");
+	the->resets_this_hour = row_int(rq->result, rq->rows[0], "resets_this_hour");
+	the->email_changes_this_hour = row_int(rq->result, rq->rows[0], "email_changes_this_hour");
 	the->subject.state.changes_email = request_column(rq, "email_pending") != NULL;
 	/* The gate of a decision about administrators begins at who asks: had he been put out
 	 * between his authentication and this reading, the epoch would have moved. */

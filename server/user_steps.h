@@ -19,6 +19,7 @@ struct user_case {
 	struct transition transition;
 	struct transition_details details;
 	long invitations_this_hour, resets_this_hour, email_changes_this_hour;
+	bool takes_administrator;	/* an edit makes him one no more */
 };
 
 struct user_case *user_case(struct request *rq);

@@ -33,8 +33,8 @@ wanted_department(struct request *rq)
 	return text != NULL && uuid_parse(text, &id) ? text : NULL;
 }
 
-static bool
-names_anything(struct request *rq)
+bool
+user_structure_names_anything(struct request *rq)
 {
 	return request_has(rq, "department_id") || request_has(rq, "position") || request_has(rq, "group_ids");
 }
@@ -42,7 +42,7 @@ names_anything(struct request *rq)
 int
 user_structure_load(struct request *rq, const char *user_id, struct statement *statement)
 {
-	if (!names_anything(rq))
+	if (!user_structure_names_anything(rq))
 		return 0;
 	const char **params = arena_take(rq->scratch, sizeof(*params) * 5);
 	params[0] = rq->org_id;
@@ -54,16 +54,31 @@ user_structure_load(struct request *rq, const char *user_id, struct statement *s
 	return 1;
 }
 
-/* NULL: the body names nothing, so nothing was read. */
-static const PGresult *
+void
+user_structure_write_named(struct request *rq, const char *user_id, int place, struct buffer *named)
+{
+	if (!user_structure_names_anything(rq))
+		return;
+	json_write_separator(named);
+	buffer_putc(named, '{');
+	json_write_int_member(named, "place", place);
+	json_write_string_member(named, "user_id", user_id);
+	json_write_string_member(named, "department_id", wanted_department(rq));
+	json_write_string_member(named, "position", wanted_position(rq));
+	json_write_string_member(named, "group_ids", body_ids(rq, "group_ids"));
+	buffer_putc(named, '}');
+}
+
+/* Which result it is; -1: the body names nothing, so nothing was read. */
+static int
 loaded(struct request *rq)
 {
 	for (int i = 0; i < rq->result_count; i++) {
 		if (PQfnumber(rq->results[i], "unknown_groups") >= 0)
-			return rq->results[i];
+			return i;
 	}
-	assert(!names_anything(rq));
-	return NULL;
+	assert(!user_structure_names_anything(rq));
+	return -1;
 }
 
 static void
@@ -96,16 +111,16 @@ find_kind_fault(struct request *rq, const struct policy *policy, const char *kin
 void
 user_structure_find_faults(struct request *rq, const struct policy *policy, const char *kind_before)
 {
-	const PGresult *found = loaded(rq);
+	const int found = loaded(rq);
 
 	find_kind_fault(rq, policy, kind_before);
-	if (found == NULL)
+	if (found < 0)
 		return;
-	if (wanted_department(rq) != NULL && row_text(found, 0, "department_id") == NULL)
+	if (wanted_department(rq) != NULL && request_value(rq, found, "department_id") == NULL)
 		request_fault(rq, "/department_id", "unknown_id", "There is no department with this id.");
-	if (wanted_position(rq) != NULL && row_text(found, 0, "position_id") == NULL && !policy->position_free_text)
+	if (wanted_position(rq) != NULL && request_value(rq, found, "position_id") == NULL && !policy->position_free_text)
 		request_fault(rq, "/position", "invalid", "The policy position_free_text takes only positions that there are.");
-	find_unknown_groups(rq, row_text(found, 0, "unknown_groups"));
+	find_unknown_groups(rq, request_value(rq, found, "unknown_groups"));
 }
 
 /* A position to make, as jsonb. */
@@ -126,39 +141,33 @@ write_new_position(struct request *rq, struct buffer *out)
 void
 user_structure_write_row(struct request *rq, struct buffer *row)
 {
-	const PGresult *found = loaded(rq);
+	const int found = loaded(rq);
 
-	if (found == NULL)
+	if (found < 0)
 		return;
-	json_write_string_member(row, "department_id", row_text(found, 0, "department_id"));
-	json_write_string_member(row, "position_id", row_text(found, 0, "position_id"));
+	json_write_string_member(row, "department_id", request_value(rq, found, "department_id"));
+	json_write_string_member(row, "position_id", request_value(rq, found, "position_id"));
 	json_write_string_member(row, "position", wanted_position(rq));
 	json_write_name(row, "group_ids");
-	buffer_puts(row, row_text(found, 0, "group_ids"));
+	buffer_puts(row, request_value(rq, found, "group_ids"));
 }
 
-int
-user_structure_make_position(struct request *rq, struct statement *statement)
+void
+user_structure_make_position(struct request *rq, struct buffer *positions)
 {
-	const PGresult *found = loaded(rq);
-	struct buffer position = BUFFER_INIT;
+	const int found = loaded(rq);
 
-	if (found == NULL || wanted_position(rq) == NULL || row_text(found, 0, "position_id") != NULL)
-		return 0;
-	write_new_position(rq, &position);
-	const char **params = arena_take(rq->scratch, sizeof(*params) * 3);
-	params[0] = rq->org_id;
-	params[1] = arena_copy(rq->scratch, buffer_text(&position));
-	params[2] = request_actor(rq);
-	buffer_free(&position);
-	*statement = (struct statement){ &query_position_make, params };
-	return 1;
+	if (found < 0 || wanted_position(rq) == NULL || request_value(rq, found, "position_id") != NULL)
+		return;
+	if (positions->length > 0)
+		buffer_putc(positions, ',');
+	write_new_position(rq, positions);
 }
 
 static void
-collect_position(struct request *rq, const PGresult *found, struct buffer *patch, struct buffer *changes)
+collect_position(struct request *rq, int found, struct buffer *patch, struct buffer *changes)
 {
-	const char *id = row_text(found, 0, "position_id"), *before = row_text(found, 0, "position_id_before");
+	const char *id = request_value(rq, found, "position_id"), *before = request_value(rq, found, "position_id_before");
 	const char *title = wanted_position(rq);
 
 	if (title != NULL && id == NULL) {
@@ -166,17 +175,17 @@ collect_position(struct request *rq, const PGresult *found, struct buffer *patch
 		write_new_position(rq, patch);
 	} else if (id == NULL || before == NULL ? id != before : strcmp(id, before) != 0) {
 		json_write_string_member(patch, "position_id", id);
-		title = row_text(found, 0, "position");
+		title = request_value(rq, found, "position");
 	} else {
 		return;
 	}
-	json_write_change(changes, "position", row_text(found, 0, "position_before"), title);
+	json_write_change(changes, "position", request_value(rq, found, "position_before"), title);
 }
 
 static void
-collect_groups(const PGresult *found, struct buffer *patch, struct buffer *changes)
+collect_groups(struct request *rq, int found, struct buffer *patch, struct buffer *changes)
 {
-	const char *wanted = row_text(found, 0, "group_ids"), *before = row_text(found, 0, "group_ids_before");
+	const char *wanted = request_value(rq, found, "group_ids"), *before = request_value(rq, found, "group_ids_before");
 
 	if (strcmp(wanted, before) == 0)
 		return;
@@ -189,10 +198,10 @@ collect_groups(const PGresult *found, struct buffer *patch, struct buffer *chang
 void
 user_structure_collect(struct request *rq, struct buffer *patch, struct buffer *changes)
 {
-	const PGresult *found = loaded(rq);
+	const int found = loaded(rq);
 
-	if (found != NULL && request_has(rq, "position"))
+	if (found >= 0 && request_has(rq, "position"))
 		collect_position(rq, found, patch, changes);
-	if (found != NULL && request_has(rq, "group_ids"))
-		collect_groups(found, patch, changes);
+	if (found >= 0 && request_has(rq, "group_ids"))
+		collect_groups(rq, found, patch, changes);
 }

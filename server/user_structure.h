@@ -15,13 +15,17 @@
 /* Adds the statement that reads what the body names, if it names anything; how many were
  * added. `user_id` is NULL for a new one. */
 int user_structure_load(struct request *rq, const char *user_id, struct statement *statement);
+/* The same for one of many: an element of the list of what is to be read, if the body names
+ * anything. */
+bool user_structure_names_anything(struct request *rq);
+void user_structure_write_named(struct request *rq, const char *user_id, int place, struct buffer *named);
 /* Needs the results of that. `kind_before` is NULL for a new one. */
 void user_structure_find_faults(struct request *rq, const struct policy *policy, const char *kind_before);
 
-/* A new user: members of his row, and the statement before it that makes a position of
- * which nobody has heard yet; how many statements were added. */
+/* A new user: members of his row, and the position to make before it, if nobody has heard
+ * of it yet. */
 void user_structure_write_row(struct request *rq, struct buffer *row);
-int user_structure_make_position(struct request *rq, struct statement *statement);
+void user_structure_make_position(struct request *rq, struct buffer *positions);
 /* An edit: members of its patch and of its audit row. */
 void user_structure_collect(struct request *rq, struct buffer *patch, struct buffer *changes);
 

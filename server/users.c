@@ -8,6 +8,7 @@
  */
 #include "users.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
+#include "user_writing.h"
 
 static const char *const kinds[] = { "employee", "external", NULL };
 static const char *const wanted_statuses[] = { "pending", "active", "inactive", NULL };
@@ -122,7 +124,7 @@ user_create_check(struct request *rq)
 	struct user_creation *creation = arena_take(rq->scratch, sizeof(*creation));
 
 	rq->data = creation;
-	policy_from_row(&creation->the.subject.policy, rq->scratch, rq->result, 0);
+	policy_from_row(&creation->the.subject.policy, rq->scratch, rq->result, rq->rows[0]);
 	creation->role_permissions = permission_set_parse(rq->scratch, request_column(rq, "role_permissions"));
 	creation_facts(rq, creation);
 	user_create_find_faults(rq, &creation->the.subject.policy);
@@ -173,54 +175,68 @@ write_text_member(struct request *rq, struct buffer *out, const char *name)
 }
 
 /* The new row as jsonb for user_insert. */
-static const char *
-creation_row(struct request *rq, const struct user_creation *creation)
+static void
+write_row(struct request *rq, const struct user_creation *creation, struct buffer *out)
 {
 	static const char *const texts[] = { "email", "username", "first_name", "last_name", "external_id", "kind",
 		"role_id", "locale" };
 	const struct policy *policy = &creation->the.subject.policy;
 	struct json_object *own = json_member(rq->body, "own_permissions");
-	struct buffer out = BUFFER_INIT;
 
-	buffer_puts(&out, "[{");
-	json_write_string_member(&out, "id", creation->id);
+	if (out->length > 0)
+		buffer_putc(out, ',');
+	buffer_putc(out, '{');
+	json_write_string_member(out, "id", creation->id);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		write_text_member(rq, &out, texts[i]);
+		write_text_member(rq, out, texts[i]);
 	if (body_phone(rq, "phone") != NULL)
-		json_write_string_member(&out, "phone", body_phone(rq, "phone"));
+		json_write_string_member(out, "phone", body_phone(rq, "phone"));
 	if (creation->role.id != NULL)
-		json_write_string_member(&out, "role_id", creation->role.id);
-	json_write_name(&out, "own_permissions");
+		json_write_string_member(out, "role_id", creation->role.id);
+	json_write_name(out, "own_permissions");
 	if (own != NULL)
-		json_write_value(&out, own);
+		json_write_value(out, own);
 	else
-		policy_write_value(&out, policy_column_find("default_permissions"), policy->default_permissions);
-	user_structure_write_row(rq, &out);
-	user_attributes_write(&creation->attributes, &out);
-	buffer_puts(&out, "}]");
-	const char *row = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return row;
+		policy_write_value(out, policy_column_find("default_permissions"), policy->default_permissions);
+	user_structure_write_row(rq, out);
+	user_attributes_write(&creation->attributes, out);
+	buffer_putc(out, '}');
+}
+
+bool
+user_create_makes_role(struct request *rq)
+{
+	const struct user_creation *creation = rq->data;
+
+	return creation->role.id != NULL;
+}
+
+void
+user_create_write(struct request *rq, struct user_writing *writing)
+{
+	struct user_creation *creation = rq->data;
+
+	if (request_text(rq, "password") != NULL)
+		creation->the.details.password_hash = rq->hash->hash;
+	transition_batch_add(writing->batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
+	user_structure_make_position(rq, &writing->positions);
+	if (creation->role.id != NULL) {
+		assert(writing->role_count < WRITING_ROLES_MAX);
+		writing->roles[writing->role_count++] = inline_role_create(rq, &creation->role);
+	}
+	write_row(rq, creation, &writing->rows);
 }
 
 static enum step
 user_create_record(struct request *rq)
 {
-	struct user_creation *creation = rq->data;
-	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-	struct statement statements[5];
-	int count = 0;
+	struct statement statements[WRITING_STATEMENTS_MAX + 1];
+	struct user_writing writing;
 
-	if (request_text(rq, "password") != NULL)
-		creation->the.details.password_hash = rq->hash->hash;
-	transition_batch_add(batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
-	count += user_structure_make_position(rq, &statements[count]);
-	const char *insert_params[] = { rq->org_id, creation_row(rq, creation) };
-	if (creation->role.id != NULL)
-		statements[count++] = inline_role_create(rq, &creation->role);
-	statements[count++] = (struct statement){ &query_user_insert, insert_params };
-	statements[count++] = (struct statement){ &query_user_transition, transition_batch_params(batch, request_actor(rq)) };
-	statements[count++] = user_view(rq, creation->id);
+	user_writing_open(&writing, rq);
+	user_create_write(rq, &writing);
+	int count = user_writing_take(&writing, rq, statements);
+	statements[count++] = user_view(rq, user_case(rq)->subject.id);
 	return request_queries(rq, LANE_WRITE, statements, count);
 }
 
@@ -230,6 +246,10 @@ user_create_reply(struct request *rq)
 	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s", user_case(rq)->subject.id));
 	return reply_created(rq);
 }
+
+request_step *const user_create_decisions[] = {
+	user_create_check, user_create_check_permissions, user_create_decide, NULL
+};
 
 request_step *const user_create_steps[] = {
 	user_create_load, user_create_check, user_create_check_permissions, user_create_decide, user_hash_password,

@@ -5,22 +5,28 @@
 -- What a body names, as it is; and how the user stands (null: a new one).
 -- group_ids holds null where there is no id; the places of unknown ones count from 0.
 -- name: user_structure_load (org_id, user_id, department_id, position, group_ids)
-SELECT
-    (SELECT d.id FROM rollcall.department d WHERE d.org_id = o.id AND d.id = :department_id::uuid) AS department_id,
+SELECT :{structure_facts}
+FROM (SELECT :user_id::uuid AS user_id, :department_id::uuid AS department_id, :position::text AS position,
+        :group_ids::uuid[] AS group_ids) n
+:{structure_joins};
+
+-- fragment: structure_facts
+    (SELECT d.id FROM rollcall.department d WHERE d.org_id = o.id AND d.id = n.department_id) AS department_id,
     j.id AS position_id, j.title AS position,
-    ARRAY(SELECT w.place - 1 FROM unnest(:group_ids::uuid[]) WITH ORDINALITY AS w (id, place)
+    ARRAY(SELECT w.place - 1 FROM unnest(n.group_ids) WITH ORDINALITY AS w (id, place)
         WHERE w.id IS NOT NULL
           AND NOT EXISTS (SELECT FROM rollcall.user_group g WHERE g.org_id = o.id AND g.id = w.id)
         ORDER BY w.place) AS unknown_groups,
-    to_jsonb(ARRAY(SELECT w.id FROM unnest(:group_ids::uuid[]) AS w (id) ORDER BY w.id)) AS group_ids,
+    to_jsonb(ARRAY(SELECT w.id FROM unnest(n.group_ids) AS w (id) ORDER BY w.id)) AS group_ids,
     b.id AS position_id_before, b.title AS position_before,
     to_jsonb(ARRAY(SELECT m.group_id FROM rollcall.group_member m
-        WHERE m.org_id = o.id AND m.user_id = :user_id::uuid ORDER BY m.group_id)) AS group_ids_before
-FROM rollcall.organization o
-LEFT JOIN rollcall.position j ON j.org_id = o.id AND lower(j.title) = lower(:position::text)
-LEFT JOIN rollcall.users u ON u.org_id = o.id AND u.id = :user_id::uuid
+        WHERE m.org_id = o.id AND m.user_id = n.user_id ORDER BY m.group_id)) AS group_ids_before
+
+-- fragment: structure_joins
+JOIN rollcall.organization o ON o.id = :org_id
+LEFT JOIN rollcall.position j ON j.org_id = o.id AND lower(j.title) = lower(n.position)
+LEFT JOIN rollcall.users u ON u.org_id = o.id AND u.id = n.user_id
 LEFT JOIN rollcall.position b ON b.org_id = u.org_id AND b.id = u.position_id
-WHERE o.id = :org_id;
 
 -- A title that is written for the first time, told as a change of its own. Another may
 -- write it at the same moment: then it is his, and ours all the same.
@@ -30,7 +36,7 @@ position_made AS (
     INSERT INTO rollcall.position AS j (org_id, id, title)
     SELECT :org_id, w.id, w.title FROM position_wanted w
     ON CONFLICT (org_id, lower(title)) DO UPDATE SET title = j.title
-    RETURNING j.id
+    RETURNING j.id, j.title
 ),
 position_told AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
@@ -41,9 +47,11 @@ position_told AS (
 )
 
 -- Before user_insert, which finds the position by its title.
--- name: position_make (org_id, position, actor) writes
+-- name: position_make (org_id, positions, actor) writes
 WITH position_wanted AS (
-    SELECT * FROM jsonb_to_record(:position::jsonb) AS t (id uuid, title text, audit_id uuid)
+    SELECT DISTINCT ON (lower(t.title)) t.*
+    FROM jsonb_to_recordset(:positions::jsonb) AS t (id uuid, title text, audit_id uuid)
+    ORDER BY lower(t.title), t.id
 ),
 :{position_made}
 SELECT id FROM position_made;
@@ -54,9 +62,11 @@ coalesce(t.position_id, (SELECT j.id FROM rollcall.position j WHERE j.org_id = :
 -- Of user_edit: `locked` has passed the version, `gate` the epoch where there is one.
 -- fragment: edited_position
 position_wanted AS MATERIALIZED (
-    SELECT t.*
-    FROM locked, jsonb_to_record(:patch::jsonb -> 'new_position') AS t (id uuid, title text, audit_id uuid)
+    SELECT DISTINCT ON (lower(t.title)) t.*
+    FROM locked l JOIN item i ON i.id = l.id,
+        jsonb_to_record(i.patch -> 'new_position') AS t (id uuid, title text, audit_id uuid)
     WHERE t.id IS NOT NULL AND (:admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate))
+    ORDER BY lower(t.title), t.id
 ),
 :{position_made}
 
@@ -65,11 +75,11 @@ position_wanted AS MATERIALIZED (
 groups_entered AS (
     INSERT INTO rollcall.group_member (org_id, group_id, user_id)
     SELECT :org_id, w.id::uuid, e.id
-    FROM edited e, jsonb_array_elements_text(:patch::jsonb -> 'group_ids') AS w (id)
+    FROM edited e JOIN item i ON i.id = e.id, jsonb_array_elements_text(i.patch -> 'group_ids') AS w (id)
     ON CONFLICT (org_id, group_id, user_id) DO NOTHING
 ),
 groups_left AS (
-    DELETE FROM rollcall.group_member m USING edited e
+    DELETE FROM rollcall.group_member m USING edited e JOIN item i ON i.id = e.id
     WHERE m.org_id = :org_id AND m.user_id = e.id
-      AND :patch::jsonb ? 'group_ids' AND NOT :patch::jsonb -> 'group_ids' ? m.group_id::text
+      AND i.patch ? 'group_ids' AND NOT i.patch -> 'group_ids' ? m.group_id::text
 )

@@ -131,14 +131,17 @@ WHERE u.org_id = :org_id AND u.external_id = :external_id;
 
 -- How many mails of a kind he was sent in the last hour stands beside the facts:
 -- the hourly limits of DESIGN.md §8.
--- name: user_load (org_id, user_id)
-SELECT :{subject}, :{email_pending} AS email_pending,
+-- fragment: user_facts
+    :{subject}, :{email_pending} AS email_pending,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind IN ('invitation', 'login_info') AND m.created_at > now() - interval '1 hour') AS invitations_this_hour,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind = 'email_change_confirm' AND m.created_at > now() - interval '1 hour') AS email_changes_this_hour
+
+-- name: user_load (org_id, user_id)
+SELECT :{user_facts}
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
 
@@ -155,7 +158,21 @@ WHERE o.id = :org_id;
 -- brings status, invitation, mail and audit. A field or an option that went meanwhile:
 -- no row, and the transition finds nobody.
 -- name: user_insert (org_id, rows) writes
-WITH item AS MATERIALIZED (
+WITH :{users_made}
+    RETURNING id
+)
+:{groups_of_made};
+
+-- Of many, whose address or name is taken is left out: the transition does not find him.
+-- name: user_insert_free (org_id, rows) writes
+WITH :{users_made}
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+:{groups_of_made};
+
+-- fragment: users_made
+item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
         phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
         attributes jsonb, locale text, position text, group_ids uuid[])
@@ -174,27 +191,31 @@ made AS (
     FROM item t
     CROSS JOIN LATERAL (SELECT coalesce(t.attributes, '{}') AS attributes) given
     WHERE :{fields_stand}
-    RETURNING id
-)
-INSERT INTO rollcall.group_member (org_id, group_id, user_id)
-SELECT :org_id, g.id, t.id FROM made JOIN item t ON t.id = made.id, unnest(t.group_ids) AS g (id);
 
--- A merge patch: members that are absent stay. Gated by admin_epoch where the edit
+-- fragment: groups_of_made
+INSERT INTO rollcall.group_member (org_id, group_id, user_id)
+SELECT :org_id, g.id, t.id FROM made JOIN item t ON t.id = made.id, unnest(t.group_ids) AS g (id)
+
+-- Merge patches: members that are absent stay. Gated by admin_epoch where an edit
 -- may take an administrator's permissions away.
--- name: user_edit (org_id, user_id, version, patch, admin_epoch, audit_id, actor, changes, personal) versioned writes
-WITH held AS MATERIALIZED (
+-- items    [{id, version, patch, audit_id, changes, personal}]
+-- name: user_edit (org_id, items, admin_epoch, actor) versioned writes
+WITH item AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (id uuid, version bigint, patch jsonb, audit_id uuid, changes jsonb, personal jsonb)
+),
+held AS MATERIALIZED (
     SELECT f.key, f.type, f.options FROM rollcall.field f
-    WHERE f.org_id = :org_id AND :patch::jsonb -> 'attributes' ? f.key
+    WHERE f.org_id = :org_id AND f.key IN (SELECT jsonb_object_keys(i.patch -> 'attributes') FROM item i)
     FOR SHARE
 ),
-given AS (
-    SELECT coalesce(:patch::jsonb -> 'attributes', '{}') AS attributes
-),
 locked AS MATERIALIZED (
-    SELECT u.id FROM rollcall.users u
-    WHERE u.org_id = :org_id AND u.id = :user_id AND u.version = :version::bigint
-      AND (SELECT :{fields_stand} FROM given)
-    FOR UPDATE
+    SELECT u.id
+    FROM rollcall.users u
+    JOIN item i ON i.id = u.id
+    CROSS JOIN LATERAL (SELECT coalesce(i.patch -> 'attributes', '{}') AS attributes) given
+    WHERE u.org_id = :org_id AND u.version = i.version AND :{fields_stand}
+    ORDER BY u.id
+    FOR UPDATE OF u
 ),
 gate AS (
     UPDATE rollcall.organization SET admin_epoch = admin_epoch + 1
@@ -214,7 +235,8 @@ edited AS (
         locale = CASE WHEN j.patch ? 'locale' THEN j.patch ->> 'locale' ELSE u.locale END,
         role_id = CASE WHEN j.patch ? 'role_id' THEN (j.patch ->> 'role_id')::uuid ELSE u.role_id END,
         department_id = CASE WHEN j.patch ? 'department_id' THEN (j.patch ->> 'department_id')::uuid ELSE u.department_id END,
-        position_id = CASE WHEN j.patch ? 'new_position' THEN (SELECT m.id FROM position_made m)
+        position_id = CASE WHEN j.patch ? 'new_position'
+                THEN (SELECT m.id FROM position_made m WHERE lower(m.title) = lower(j.patch -> 'new_position' ->> 'title'))
             WHEN j.patch ? 'position_id' THEN (j.patch ->> 'position_id')::uuid ELSE u.position_id END,
         -- The attributes as they will be, all of them.
         attributes = CASE WHEN j.patch ? 'attributes' THEN j.patch -> 'attributes' ELSE u.attributes END,
@@ -225,20 +247,20 @@ edited AS (
         session_epoch = u.session_epoch + (j.patch ? 'email' AND u.email IS NOT NULL)::integer,
         version = u.version + 1,
         updated_at = now()
-    FROM (SELECT :patch::jsonb AS patch) j
-    WHERE u.org_id = :org_id AND u.id IN (SELECT id FROM locked)
+    FROM item j
+    WHERE u.org_id = :org_id AND u.id = j.id AND u.id IN (SELECT id FROM locked)
       AND (:admin_epoch::bigint IS NULL OR EXISTS (SELECT FROM gate))
     RETURNING u.id
 ),
 :{edited_groups},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
-    SELECT :org_id, :audit_id, a.kind, a.id, 'user.edited', 'user', e.id, :changes::jsonb, a.ip, a.request_id
-    FROM edited e, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+    SELECT :org_id, i.audit_id, a.kind, a.id, 'user.edited', 'user', i.id, i.changes, a.ip, a.request_id
+    FROM edited e JOIN item i ON i.id = e.id, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
 ),
 audited_values AS (
     INSERT INTO rollcall.audit_value (org_id, audit_id, user_id, changes)
-    SELECT :org_id, :audit_id, e.id, :personal::jsonb FROM edited e WHERE :personal::jsonb <> '{}'
+    SELECT :org_id, i.audit_id, i.id, i.personal FROM edited e JOIN item i ON i.id = e.id WHERE i.personal <> '{}'
 )
 SELECT id FROM edited;
 
