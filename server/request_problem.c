@@ -38,7 +38,7 @@ request_problem_detail(struct request *rq, enum problem problem, const char *pol
 	json_write_string_member(out, "code", text->code);
 	if (policy != NULL)
 		json_write_string_member(out, "policy", policy);
-	if (rq->fault_count > 0 && (problem == PROBLEM_INVALID_BODY || problem == PROBLEM_INVALID_QUERY))
+	if (rq->fault_count > 0 && (problem == PROBLEM_INVALID_BODY || problem == PROBLEM_INVALID_QUERY || problem == PROBLEM_DUPLICATE_ID))
 		write_faults(rq, out);
 	buffer_putc(out, '}');
 	rq->is_cacheable = false;

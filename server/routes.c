@@ -26,6 +26,7 @@
 #include "roles.h"
 #include "sessions.h"
 #include "user_actions.h"
+#include "user_bulk.h"
 #include "user_edit.h"
 #include "user_list.h"
 #include "user_upsert.h"
@@ -46,6 +47,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },
 	{ HTTP_POST, "/v1/users/deletions", NEEDS_BOTH("users:write", "users:delete"), deletion_create_fields, NULL, true, deletion_create_steps },
 	{ HTTP_POST, "/v1/users/deletions/{id}/confirm", NEEDS_BOTH("users:write", "users:delete"), deletion_confirm_fields, NULL, false, deletion_confirm_steps },
+	{ HTTP_POST, "/v1/users/bulk", NEEDS("users:write"), user_bulk_fields, NULL, true, user_bulk_steps },
 	{ HTTP_PUT, "/v1/users/by-external-id/{external_id}", NEEDS("users:write"), user_upsert_fields, NULL, true, user_upsert_steps, .rereads_on_constraint = true },
 	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },
 	{ HTTP_PATCH, "/v1/users/{id}", NEEDS("users:write"), user_edit_fields, NULL, true, user_edit_steps },

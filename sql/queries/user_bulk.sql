@@ -1,0 +1,70 @@
+-- Many operations on users in one request: what their decisions need to know, of all of
+-- them at once, and what makes an atomic request whole. They are written by the same
+-- statements as a single one (users.sql, transition.sql).
+
+-- How many can administer here: several may be put out together while one is left.
+-- fragment: administrator_count
+(SELECT count(*) FROM (
+    SELECT a.id FROM rollcall.role ar
+    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active'
+    WHERE ar.org_id = :org_id AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}')
+    UNION
+    SELECT a.id FROM rollcall.users a
+    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
+    WHERE a.org_id = :org_id AND a.status = 'active' AND a.own_permissions <> '{}'
+      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
+           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')) administrator)
+
+-- name: user_bulk_load (org_id, ids)
+SELECT :{user_facts},
+    CASE WHEN :{is_administrator} THEN :{administrator_count} END AS administrators
+FROM :{subject_from}
+WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]);
+
+-- One row for each role that is named, known or not, and one without any.
+-- name: user_bulk_load_roles (org_id, role_ids)
+SELECT n.id AS named_role_id, r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns},
+    :{field_definitions} AS fields
+FROM (SELECT NULL::uuid AS id UNION SELECT unnest(:role_ids::uuid[])) n
+JOIN rollcall.organization o ON o.id = :org_id
+JOIN rollcall.policy p ON p.org_id = o.id
+LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = n.id;
+
+-- A row for each of `named`, in their order.
+-- named    [{place, user_id, department_id, position, group_ids}]
+-- name: user_bulk_load_structure (org_id, named)
+SELECT :{structure_facts}
+FROM jsonb_to_recordset(:named::jsonb) AS n (place integer, user_id uuid, department_id uuid, position text, group_ids uuid[])
+:{structure_joins}
+ORDER BY n.place;
+
+-- Who has the names already that each wants; `among_themselves` also whether somebody
+-- before him in the list wants the same. A row for each, in their order.
+-- wanted   [{place, id, email, username, external_id}]
+-- name: user_bulk_load_taken (org_id, wanted, among_themselves)
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:wanted::jsonb) AS t (place integer, id uuid, email text, username text, external_id text)
+),
+asked AS (
+    SELECT w.*,
+        w.email IS NOT NULL AND row_number() OVER (PARTITION BY lower(w.email) ORDER BY w.place) > 1 AS repeats_email,
+        w.username IS NOT NULL AND row_number() OVER (PARTITION BY lower(w.username) ORDER BY w.place) > 1 AS repeats_username,
+        w.external_id IS NOT NULL AND row_number() OVER (PARTITION BY w.external_id ORDER BY w.place) > 1 AS repeats_external_id
+    FROM wanted w
+)
+SELECT e.id,
+    coalesce(e.id <> a.id, e.id IS NOT NULL) OR :among_themselves::boolean AND a.repeats_email AS email_taken,
+    coalesce(n.id <> a.id, n.id IS NOT NULL) OR :among_themselves::boolean AND a.repeats_username AS username_taken,
+    coalesce(x.id <> a.id, x.id IS NOT NULL) OR :among_themselves::boolean AND a.repeats_external_id AS external_id_taken
+FROM asked a
+LEFT JOIN rollcall.users e ON e.org_id = :org_id AND lower(e.email) = lower(a.email)
+LEFT JOIN rollcall.users n ON n.org_id = :org_id AND lower(n.username) = lower(a.username)
+LEFT JOIN rollcall.users x ON x.org_id = :org_id AND x.external_id = a.external_id
+ORDER BY a.place;
+
+-- Behind all that an atomic request writes. Who was not written in this transaction lost,
+-- and nothing shall stand: dividing by zero is how a statement says so (server/job.c).
+-- name: user_bulk_keep_whole (org_id, ids)
+SELECT 1 / (count(*) = cardinality(:ids::uuid[]))::integer AS is_whole
+FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]) AND u.updated_at = now();
