@@ -55,8 +55,20 @@ struct bulk {
 	struct operation *operations;
 };
 
+/* The outcome of one, where it is not its own steps that answer; `detail` may be NULL. */
+void operation_refuse(struct operation *operation, enum problem problem, const char *detail);
+void operation_succeed(struct operation *operation);
+
+/* The steps, in their order (user_bulk.c), and what they share. */
+enum step user_bulk_begin(struct request *rq);
 /* Sends for the facts of everything that is not over; then gives each its own. */
 enum step user_bulk_load(struct request *rq);
 void user_bulk_share(struct request *rq, struct bulk *bulk);
+bool user_bulk_has_failed(const struct bulk *bulk);
+/* One failure of an atomic request is the failure of all. */
+void user_bulk_apply_nothing(struct bulk *bulk);
+enum step user_bulk_write(struct request *rq);
+/* Begins another round while something is open. */
+enum step user_bulk_settle(struct request *rq);
 
 #endif

@@ -23,6 +23,7 @@ ROUTES = {
     ("GET", "/v1/users"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/users/deletions"): (SIGNED_IN, "users:delete", True),
     ("POST", "/v1/users/deletions/{id}/confirm"): (SIGNED_IN, "users:delete", True),
+    ("POST", "/v1/users/bulk"): (SIGNED_IN, "users:write", True),
     ("GET", "/v1/users/{id}"): (SIGNED_IN, "users:read", False),
     ("PUT", "/v1/users/by-external-id/{external_id}"): (SIGNED_IN, "users:write", True),
     ("PATCH", "/v1/users/{id}"): (SIGNED_IN, "users:write", True),

@@ -51,3 +51,247 @@ def test_every_operation_does_what_its_route_does_and_answers_in_its_place(stand
     assert (standing.user(active)["status"], standing.user(other)["last_name"]) == ("inactive", "Нова")
     assert outcome(bulk(standing, on("activate", active))) == [200]
     assert standing.user(active)["status"] == "active"
+
+
+ENVELOPES = [
+    ({}, {"/operations": "required"}),
+    ({"operations": None}, {"/operations": "required"}),
+    ({"operations": {"op": "create"}}, {"/operations": "wrong_type"}),
+    ({"operations": [], "atomic": "yes", "mode": 1}, {"/atomic": "wrong_type", "/mode": "unknown_field"}),
+    ({"operations": [7, {"op": "invite"}, {}, {"op": 3}, {"op": "destroy"}, {"op": None}]},
+     {"/operations/0": "wrong_type", "/operations/2/op": "required", "/operations/3/op": "wrong_type", "/operations/4/op": "invalid",
+      "/operations/5/op": "required"}),
+    ({"operations": [{"op": "invite", "id": "x"}] * 1001}, {"/operations": "too_long"}),
+    ({"operations": [{"op": "create", "password": PASSWORD}] * 51}, {"/operations": "too_long"}),
+]
+
+
+@pytest.mark.parametrize("body, expected", ENVELOPES)
+def test_a_wrong_envelope_is_refused_as_a_whole_with_all_its_faults(standing, body, expected):
+    assert standing.admin.post("/v1/users/bulk", body).refused(422, "invalid_body").faults() == expected
+
+
+def test_nothing_to_do_is_done(standing):
+    assert bulk(standing).ok(200).body == {"items": [], "succeeded": 0, "failed": 0}
+
+
+FAULTS = [
+    (lambda system: person(first_name=None, email="nobody", kind="robot", nickname="x", id=str(uuid.uuid4()), if_version=3, group_ids=[str(uuid.uuid4())],
+                           role_id=str(uuid.uuid4()), department_id=str(uuid.uuid4()), password="short", attributes={"shoe": 1}),
+     {"/first_name": "required", "/email": "invalid", "/kind": "invalid", "/nickname": "unknown_field", "/id": "read_only",
+      "/if_version": "unknown_field", "/group_ids/0": "unknown_id", "/role_id": "unknown_id", "/department_id": "unknown_id",
+      "/password": "too_short", "/attributes/shoe": "unknown_field"}),
+    (lambda system: on("update", system.create_user(), email=7, role_id=str(uuid.uuid4()), status="active", if_version="1",
+                       group_ids=[str(uuid.uuid4())]),
+     {"/email": "wrong_type", "/role_id": "unknown_id", "/status": "read_only", "/if_version": "wrong_type", "/group_ids/0": "unknown_id"}),
+    (lambda system: on("inactivate", system.create_active(), reason=1, first_name="x"), {"/reason": "wrong_type", "/first_name": "unknown_field"}),
+    (lambda system: on("invite", system.create_user(), reason="x"), {"/reason": "unknown_field"}),
+    (lambda system: {"op": "activate"}, {"/id": "required"}),
+    (lambda system: {"op": "update", "id": 7, "first_name": "x"}, {"/id": "wrong_type"}),
+]
+
+
+@pytest.mark.parametrize("make, expected", FAULTS)
+def test_all_faults_of_an_operation_are_in_its_item_with_pointers_into_it(standing, make, expected):
+    answer = bulk(standing, person(), make(standing), person())
+    assert outcome(answer) == [201, "invalid_body", 201]
+    assert faults(answer.body["items"][1]) == expected
+
+
+def test_only_the_first_operation_on_a_user_is_done(standing):
+    user = standing.create_user()
+    answer = bulk(standing, on("update", user, first_name="Перша"), on("invite", user["id"].upper()), on("update", user, first_name="Друга"))
+    assert outcome(answer) == [200, "duplicate_id", "duplicate_id"]
+    assert faults(answer.body["items"][1]) == {"/id": "duplicate_id"}
+    assert standing.user(user)["first_name"] == "Перша"
+
+
+def test_of_two_who_want_the_same_name_the_first_has_it(standing):
+    """New ones leave each other out, edits violate the constraint: neither fails anybody else."""
+    there, others = standing.create_user(username=f"there{next(numbers)}"), [standing.create_user() for _ in range(4)]
+    name = f"wanted{next(numbers)}"
+    answer = bulk(standing, person(email="Same@example.org"), person(email="same@Example.org"), person(external_id="X-1"), person(external_id="X-1"),
+                  person(username=there["username"].upper()), on("update", others[0], username=name), on("update", others[1], username=name.upper()),
+                  on("update", others[2], email=there["email"]), on("update", others[3], email=others[3]["email"], first_name="Same"), person())
+    assert outcome(answer) == [201, "email_taken", 201, "external_id_taken", "username_taken", 200, "username_taken", "email_taken", 200, 201]
+    assert standing.user(others[0])["username"] == name
+
+
+def test_a_new_user_with_faults_takes_no_name_from_the_next(standing):
+    for atomic in (False, True):
+        answer = bulk(standing, person(email=f"shared-{atomic}@example.org", kind="robot"), person(email=f"shared-{atomic}@example.org"), atomic=atomic)
+        assert outcome(answer) == ["invalid_body", "not_applied" if atomic else 201]
+
+
+def test_an_atomic_request_is_done_as_a_whole_or_not_at_all(standing):
+    user, other, third = standing.create_user(), standing.create_active(), standing.create_user()
+    before = standing.user(user), standing.user(other), standing.value("SELECT count(*) FROM rollcall.users"), standing.value("SELECT count(*) FROM rollcall.audit")
+    operations = [on("update", user, first_name="Ніхто"), person(), on("inactivate", other)]
+    for wrong, code in ((person(first_name=None), "invalid_body"), (on("update", str(uuid.uuid4())), "not_found"),
+                        (person(email=user["email"].upper()), "email_taken"), (on("invite", third, if_version=0), "version_mismatch")):
+        answer = bulk(standing, *operations, wrong, atomic=True)
+        assert outcome(answer) == ["not_applied"] * 3 + [code]
+        assert answer.body["succeeded"] == 0
+    # What only the writing finds, and a second look explains.
+    answer = bulk(standing, *operations, person(username="twice"), on("update", third, username="TWICE"), atomic=True)
+    assert outcome(answer) == ["not_applied"] * 4 + ["username_taken"]
+    assert before == (standing.user(user), standing.user(other), standing.value("SELECT count(*) FROM rollcall.users"),
+                      standing.value("SELECT count(*) FROM rollcall.audit"))
+    assert outcome(bulk(standing, *operations, person(position="Знавець"), person(position="знавець"), atomic=True)) == [200, 201, 200, 201, 201]
+    assert (standing.user(user)["first_name"], standing.user(other)["status"]) == ("Ніхто", "inactive")
+
+
+def test_a_version_that_moved_is_told_in_the_item(standing):
+    users = [standing.create_user() for _ in range(3)]
+    versions = [user["version"] for user in users]
+    standing.admin.patch(f"/v1/users/{users[1]['id']}", {"last_name": "Moved"}).ok(200)
+    answer = bulk(standing, *(on("update", user, first_name="Нова", if_version=version) for user, version in zip(users, versions)))
+    assert outcome(answer) == [200, "version_mismatch", 200]
+    assert [standing.user(user)["version"] for user in users] == [versions[0] + 1, versions[1] + 1, versions[2] + 1]
+
+
+def test_an_update_takes_what_patch_takes(standing):
+    """Fields, groups, a position that two are the first to have, attributes, an address that waits to be confirmed."""
+    group = standing.admin.post("/v1/groups", {"name": f"Group {next(numbers)}"}).ok(201)["id"]
+    department = standing.admin.post("/v1/departments", {"name": f"Department {next(numbers)}"}).ok(201)["id"]
+    key = f"field_{next(numbers)}"
+    standing.admin.post("/v1/fields", {"key": key, "labels": {"en": "Field"}, "type": "text"}).ok(201)
+    standing.set_policy(email_change="admin", permissions_per_user=True)
+    first, second, active = standing.create_user(), standing.create_user(), standing.create_active()
+    title, address = f"Title {next(numbers)}", f"new{next(numbers)}@example.org"
+    answer = bulk(standing, on("update", first, group_ids=[group], position=title, department_id=department, phone="+380 44 1234567"),
+                  on("update", second, position=title.upper(), attributes={key: "v"}, own_permissions=["product:view"]),
+                  on("update", active, email=address), on("update", standing.admin_id), person(position=title, group_ids=[group], attributes={key: "w"}))
+    assert outcome(answer) == [200, 200, 200, 200, 201]
+    first, second, made = standing.user(first), standing.user(second), standing.user(answer.body["items"][4])
+    assert (first["group_ids"], first["position"], first["department_id"], first["phone"]) == ([group], made["position"], department, "+380441234567")
+    assert (second["position"], second["attributes"], second["own_permissions"]) == (made["position"], {key: "v"}, ["product:view"])
+    assert (made["position"].lower(), made["group_ids"], made["attributes"]) == (title.lower(), [group], {key: "w"})
+    assert (standing.user(active)["email"], standing.user(active)["email_pending"]) == (active["email"], address)
+    assert standing.value("SELECT count(*) FROM rollcall.position WHERE lower(title) = lower(%s)", title) == 1
+
+
+def test_each_operation_is_audited_as_its_own_and_mails_once(standing):
+    pending, active, edited = standing.create_user(), standing.create_active(), standing.create_user()
+    last = {row["id"] for row in standing.audit()}
+    answer = bulk(standing, person(), on("invite", pending), on("inactivate", active, reason="left us"), on("update", edited, last_name="Інша"))
+    ids = [item["id"] for item in answer.body["items"]]
+    rows = {row["subject"]["id"]: row for row in standing.audit() if row["id"] not in last}
+    assert [rows[id]["action"] for id in ids] == ["user.created", "user.invited", "user.inactivated", "user.edited"]
+    assert {row["request_id"] for row in rows.values()} == {answer.headers["X-Request-Id"]}
+    assert rows[edited["id"]]["changes"]["last_name"] == ["Koval", "Інша"]
+    assert [len(standing.outbox(id, "invitation")) for id in ids] == [1, 2, 1, 1]
+
+
+def test_passwords_are_hashed_and_open_the_door(standing):
+    inactive = standing.create_active()
+    bulk(standing, on("inactivate", inactive)).ok(200)
+    new, again = person(password=PASSWORD, status="pending"), on("activate", inactive, password="another long way home")
+    assert outcome(bulk(standing, new, again, person(password=PASSWORD), person(password="password1234"))) == [201, 200, 201, "invalid_body"]
+    standing.login(new["email"], PASSWORD).ok(201)
+    standing.login(inactive["email"], "another long way home").ok(201)
+
+
+REFUSALS = [
+    ({"invite_on_create": "always", "password_at_create": "forbidden"}, lambda s: person(password=PASSWORD), "password_at_create"),
+    ({"admin_activates_pending": False}, lambda s: on("activate", s.create_user()), "admin_activates_pending"),
+    ({"invitation_resend_to": "pending"}, lambda s: on("invite", s.create_active()), "invitation_resend_to"),
+    ({"permissions_per_user": False}, lambda s: on("update", s.create_user(), own_permissions=["product:view"]), "permissions_per_user"),
+    ({"custom_roles": False}, lambda s: person(role={"name": "Mine", "permissions": []}), "custom_roles"),
+]
+
+
+@pytest.mark.parametrize("policy, make, name", REFUSALS)
+def test_a_policy_refuses_in_the_item_and_is_named(standing, policy, make, name):
+    before = standing.admin.get("/v1/policy").ok(200).body
+    standing.set_policy(**policy)
+    answer = bulk(standing, make(standing), person())
+    standing.set_policy(**{column: before[column] for column in policy})
+    assert outcome(answer) == ["refused_by_policy", 201]
+    assert answer.body["items"][0]["problem"]["policy"] == name
+
+
+def test_nobody_grants_or_touches_more_than_he_holds(standing):
+    clerk = standing.client(standing.make_key("users:read", "users:write", "product:view", name=f"clerk {next(numbers)}"))
+    user, boss = standing.create_user(), standing.create_administrator()
+    role = standing.make_role("users:delete")
+    answer = bulk(standing, on("update", boss, first_name="x"), on("inactivate", boss), on("invite", user),
+                  on("update", standing.create_user(), role_id=role), on("update", standing.create_user(), own_permissions=["product:view"]),
+                  on("update", standing.create_user(), email="elsewhere@example.org"), person(), person(role_id=role),
+                  on("activate", standing.create_user(), password=PASSWORD), person(role={"name": "Any", "permissions": []}), client=clerk)
+    assert outcome(answer) == ["exceeds_your_permissions", "duplicate_id", "permission_missing", "exceeds_your_permissions", 200, "permission_missing",
+                               "permission_missing", "exceeds_your_permissions", "permission_missing", "permission_missing"]
+
+
+def test_the_hourly_limit_of_mails_holds_here_too(standing):
+    user, other = standing.create_user(), standing.create_user()
+    for _ in range(9):
+        assert outcome(bulk(standing, on("invite", user))) == [202]
+    assert outcome(bulk(standing, on("invite", user), on("invite", other))) == ["rate_limited", 202]
+
+
+def test_the_last_administrator_stays_however_many_are_put_out(server_only):
+    system = server_only
+    others = [system.create_administrator() for _ in range(3)]
+    everybody = [{"id": system.admin_id}, *others]
+    assert outcome(bulk(system, *(on("inactivate", user) for user in everybody), atomic=True)) == ["not_applied"] * 3 + ["last_administrator"]
+    # One of them by an edit, two by a transition, behind one gate.
+    assert outcome(bulk(system, on("update", others[0], role_id=None), on("inactivate", others[1]), person(), atomic=True)) == [200, 200, 201]
+    assert outcome(bulk(system, on("inactivate", others[2]), on("inactivate", system.admin_id), person())) == [200, "last_administrator", 201]
+    assert system.user(system.admin_id)["status"] == "active"
+
+
+def test_roles_are_made_with_their_first_users(standing):
+    names = [f"Inline {next(numbers)}" for _ in range(4)]
+    people = [person(role={"name": name, "permissions": ["product:view"]}) for name in names]
+    answer = bulk(standing, *people, person(role={"name": names[0], "permissions": []}), person())
+    assert outcome(answer) == [201] * 4 + ["name_taken", 201]
+    assert [standing.user(item)["role"] for item in answer.body["items"][:4]] == names
+
+
+def test_two_hundred_cost_the_transactions_of_two(standing):
+    """Transactions are the client's round trips; each row that is written says in which it was."""
+    for count in (2, 200):
+        made = bulk(standing, *(person(position=f"Fresh {count}") for _ in range(count))).ok(200).body["items"]
+        ids = [item["id"] for item in made]
+        edits = bulk(standing, *(on("update", item, first_name="Changed") for item in made))
+        assert outcome(edits) == [200] * count
+        invites = bulk(standing, *(on("invite", item) for item in made))
+        assert outcome(invites) == [202] * count
+        assert standing.value("SELECT count(DISTINCT xmin::text) FROM rollcall.users WHERE id = ANY(%s)", ids) == 1
+        assert standing.value("SELECT count(DISTINCT a.created) FROM (SELECT xmin::text AS created FROM rollcall.audit WHERE subject_id = ANY(%s)"
+                              " AND subject_kind = 'user') a", ids) == 3
+        assert standing.value("SELECT count(DISTINCT xmin::text) FROM rollcall.outbox WHERE user_id = ANY(%s)", ids) == 2
+
+
+def test_an_operation_that_loses_against_somebody_is_decided_again_and_the_others_stand(standing):
+    """Two write the same people at the same time, in opposite orders: every edit of both comes to pass, once."""
+    users = [standing.create_user() for _ in range(30)]
+    answers = {}
+
+    def edit(name, field, order):
+        client = standing.client(standing.admin_token)
+        answers[name] = [bulk(standing, *(on("update", user, **{field: f"{name}{turn}"}) for user in order), client=client) for turn in range(5)]
+
+    threads = [threading.Thread(target=edit, args=("First", "first_name", users)), threading.Thread(target=edit, args=("Last", "last_name", users[::-1]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(outcome(answer) == [200] * len(users) for name in answers for answer in answers[name])
+    for user in users:
+        now = standing.user(user)
+        assert (now["first_name"], now["last_name"], now["version"]) == ("First4", "Last4", user["version"] + 10)
+
+
+def test_of_two_requests_that_make_the_same_people_each_person_is_made_once(standing):
+    people = [person() for _ in range(60)]
+    outcomes = []
+    threads = [threading.Thread(target=lambda order=order: outcomes.append(
+        bulk(standing, *order, client=standing.client(standing.admin_token)))) for order in (people, people[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    codes = [outcome(answer) for answer in outcomes]
+    assert sorted(map(str, codes[0] + codes[1])) == ["201"] * 60 + ["email_taken"] * 60

@@ -100,6 +100,12 @@ DAY_OFF = {"starts_at": "2031-01-01T00:00:00Z", "ends_at": "2031-01-02T00:00:00Z
 ITS_THING = (Its("app"), Its("type"), Its("resource"))
 OWN_THING = ("own-app", "own-type", Fresh())
 
+
+def operation(op, then=OWN, **body):
+    """Of a bulk: 200 whatever became of it, but alike for what is B's and what nobody has."""
+    return send(operations=[{"op": op, **body}], then=then)
+
+
 PROBES = {
     ("GET", "/v1/auth/verify"): PLAIN,
     ("POST", "/v1/users"): [*(send(**FORM, email=Fresh(), **one) for one in PERSON),
@@ -113,6 +119,12 @@ PROBES = {
     ("POST", "/v1/users/deletions/{id}/confirm"): [send(Its("deletion"), code=Its("deletion_code"))],
     ("PUT", "/v1/users/by-external-id/{external_id}"): [*(send(Fresh(), **FORM, email=Fresh(), **one) for one in PERSON),
                                                         send(Its("invited_external_id"), **FORM, email=Fresh(), then=OWN_ONCE)],
+    ("POST", "/v1/users/bulk"): [*(operation("create", **FORM, email=Fresh(), **one) for one in PERSON),
+                                 *(operation("update", id=OWN_USER, **one) for one in PERSON), operation("update", id=ITS_USER, first_name="Mine"),
+                                 operation("activate", id=Its("inactive"), password=OTHER_PASSWORD), operation("inactivate", id=ITS_USER),
+                                 operation("invite", id=Its("invited")),
+                                 operation("create", **FORM, email=Its("twin_email"), username=Its("twin_username"),
+                                           external_id=Its("twin_external_id"), position=Its("twin_title"), then=OWN_ONCE)],
     ("GET", "/v1/users/{id}"): [at(ITS_USER)],
     ("PATCH", "/v1/users/{id}"): [at(ITS_USER, first_name="Mine"), *(send(OWN_USER, **one) for one in PERSON),
                                   send(OWN_USER, organization_id=Its("organization"))],
