@@ -10,7 +10,6 @@ from support.waiting import wait_until
 pytestmark = pytest.mark.preset("urbantz")
 
 SCREENS = {
-    "S2-08": "several users in one request; POST /v1/users/bulk",
     "S2-09": "the form with a line for each user in the console; POST /v1/users/bulk",
     "S2-10": "the spreadsheet with a line for each user; POST /v1/imports",
 }
@@ -99,6 +98,18 @@ def test_a_user_is_added_with_his_name_address_and_one_role_of_the_list(shared_r
     shared_rollcall.admin.post("/v1/roles", own["role"]).refused(403, "refused_by_policy", policy="custom_roles")
     client = shared_rollcall.client(shared_rollcall.make_key("users:read"))
     client.post("/v1/users", body(roles["Admin"])).refused(403, "permission_missing")
+
+
+def test_several_users_are_added_at_once_and_each_by_the_rules_of_his_role(shared_rollcall, roles):
+    """S2-08: whose line is wrong is told what is wrong, and the others are made and invited."""
+    lines = [body(roles["Driver"], attributes=HUB), body(roles["Driver"]), body(roles["Customer care"]), body()]
+    items = shared_rollcall.admin.post("/v1/users/bulk", {"operations": [{"op": "create", **line} for line in lines]}).ok(200).items
+    assert [item["status"] for item in items] == [201, 422, 201, 422]
+    assert [item["problem"]["errors"][0]["pointer"] for item in items if "problem" in item] == ["/attributes/hub", "/role_id"]
+    for line, item in zip(lines, items):
+        if item["status"] == 201:
+            assert shared_rollcall.wait_mail(line["email"], kind="invitation").link
+            assert shared_rollcall.user(item)["invitation"]["state"] == "pending"
 
 
 def schema_of(system, role_id):

@@ -15,8 +15,6 @@ pytestmark = pytest.mark.preset("wetrack")
 # Rows about a screen that is not there yet, or about many at once, with the API that will serve it.
 SCREENS = {
     "S4-02": "importing a file; POST /v1/imports",
-    "S4-03": "exporting, editing and importing again; POST /v1/exports, POST /v1/imports, POST /v1/users/bulk",
-    "S4-18": "ticking several in the console; POST /v1/users/bulk or selections",
 }
 # Rows that record a gap of the page, with what was decided.
 DECISIONS = {}
@@ -236,6 +234,34 @@ def test_who_deleted_the_mail_gets_another(track):
     track.accept(first.link).refused(410, "link_revoked")
     track.accept(second.link).ok(200)
     assert track.mails(ADMIN_EMAIL) == []
+
+
+def bulk(track, operations):
+    return track.admin.post("/v1/users/bulk", {"operations": operations}).ok(200).items
+
+
+def test_those_who_are_ticked_are_invited_together(track):
+    """S4-18, S4-19: who was never invited, who was, and who has come; whoever may not come in is named and stops nobody."""
+    never, invited, came, external = save(track), save(track, invite=True), save_accepted(track), save(track, kind="external")
+    gone = save(track, status="inactive")
+    ticked = [never, invited, gone, came, external]
+    before = {user["id"]: invitations(track, user) for user in ticked}
+    items = bulk(track, [{"op": "invite", "id": user["id"]} for user in ticked])
+    assert [item["status"] for item in items] == [202, 202, 409, 202, 202]
+    for user in (never, invited, came, external):
+        assert track.wait_mail(user["email"], kind="invitation", count=before[user["id"]] + 1).link
+    assert invitations(track, gone) == before[gone["id"]]
+
+
+def test_many_are_changed_at_once(track):
+    """S4-03: each as his own edit would be; an address is not changed here either, and that is one user's outcome."""
+    users = [save(track) for _ in range(4)]
+    wanted = [{"department_id": track.departments["Transport"]["id"]}, {"role_id": track.roles["User Admin"]["id"]}, {"last_name": "Murphy"}]
+    items = bulk(track, [{"op": "update", "id": user["id"], **fields} for user, fields in zip(users, [*wanted, {"email": "other@example.org"}])])
+    assert [item["status"] for item in items] == [200, 200, 200, 403]
+    assert items[3]["problem"]["policy"] == "email_change"
+    for user, fields in zip(users, wanted):
+        assert fields.items() <= track.user(user).items()
 
 
 def test_an_invitation_may_go_to_somebody_who_has_been_invited_and_has_come(track):
