@@ -157,10 +157,11 @@ mark(struct request *rq, const PGresult *rows, bool of_edits)
 	qsort(ids, count, sizeof(*ids), compare_ids);
 	for (int i = 0; i < bulk->count; i++) {
 		struct operation *operation = &bulk->operations[i];
-		const char *const *id = &user_case(&operation->rq)->subject.id;
-		if (!operation->is_in_batch || bsearch(id, ids, count, sizeof(*ids), compare_ids) == NULL)
+		if (!operation->is_in_batch)
 			continue;
-		*(of_edits ? &operation->is_edited : &operation->is_moved) = true;
+		const char *const *id = &user_case(&operation->rq)->subject.id;
+		if (bsearch(id, ids, count, sizeof(*ids), compare_ids) != NULL)
+			*(of_edits ? &operation->is_edited : &operation->is_moved) = true;
 	}
 }
 

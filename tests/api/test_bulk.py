@@ -295,3 +295,41 @@ def test_of_two_requests_that_make_the_same_people_each_person_is_made_once(stan
         thread.join()
     codes = [outcome(answer) for answer in outcomes]
     assert sorted(map(str, codes[0] + codes[1])) == ["201"] * 60 + ["email_taken"] * 60
+
+
+def test_two_administrators_who_put_each_other_out_leave_one(server_only):
+    """Whoever comes second is told that he is out, or that the other is the last."""
+    system = server_only
+    first, second = system.create_administrator(), system.create_administrator()
+    bulk(system, on("inactivate", system.admin_id), client=system.sign_in(first)).ok(200)
+    for _ in range(4):
+        answers, start = {}, threading.Barrier(2)
+
+        def put_out(name, client, user):
+            start.wait()
+            answers[name] = bulk(system, on("inactivate", user), *(person() for _ in range(5)), client=client)
+
+        pairs = [("first", system.sign_in(first), second), ("second", system.sign_in(second), first)]
+        threads = [threading.Thread(target=put_out, args=pair) for pair in pairs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        left = {name for name, answer in answers.items() if answer.status == 200 and answer.items[0]["status"] == 200}
+        assert len(left) == 1
+        loser = answers[({"first", "second"} - left).pop()]
+        assert loser.status == 401 or loser.items[0]["problem"]["code"] == "last_administrator"
+        active = system.sql("SELECT id::text FROM rollcall.users WHERE status = 'active'")
+        assert active == [first["id"] if "first" in left else second["id"]]
+        keeper, gone = (first, second) if "first" in left else (second, first)
+        assert outcome(bulk(system, on("activate", gone), client=system.sign_in(keeper))) == [200]
+
+
+def test_what_cannot_be_written_in_time_is_not_written_at_all(standing):
+    """Somebody holds the row: 503 as for a single edit, and the others of the batch are as before."""
+    held, other = standing.create_user(), standing.create_user()
+    with standing.cluster.connect(standing.database) as db, db.transaction():
+        db.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [held["id"]])
+        answer = bulk(standing, on("update", held, first_name="Held"), on("update", other, first_name="Other"), person())
+        assert answer.refused(503, "unavailable").headers["Retry-After"]
+    assert (standing.user(held), standing.user(other)) == (held, other)
