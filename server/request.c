@@ -128,6 +128,11 @@ finish(struct request *rq, enum step step)
 static void
 decide_again(struct request *rq)
 {
+	/* Of a client that has gone nothing can be read, and he asks for nothing. */
+	if (rq->exchange == NULL) {
+		finish(rq, request_reply_empty(rq, 499));
+		return;
+	}
 	if (++rq->attempts >= ATTEMPTS_MAX) {
 		finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			"Others keep changing this at the same moment. Try again."));
@@ -229,6 +234,8 @@ request_continue(struct request *rq, request_step *const *steps)
 enum step
 request_again(struct request *rq)
 {
+	if (rq->exchange == NULL)
+		return request_reply_empty(rq, 499);
 	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
 	rq->steps = rq->route->steps;
