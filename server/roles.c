@@ -14,10 +14,9 @@
 
 #include "changes.h"
 #include "list.h"
-#include "pgarray.h"
-#include "policy.h"
 #include "reply.h"
 #include "subject.h"
+#include "user_steps.h"
 
 /* As many go to another role in one statement, at some 0.4 ms each (their indexes): the
  * gate is held for so long, and statement_timeout is far. */
@@ -289,27 +288,13 @@ check_target(struct request *rq)
 		request_fault(rq, "move_to", "unknown_id", "There is no role with this id.");
 		return request_answer_faults(rq);
 	}
-	if (!permission_set_contains(&rq->caller.permissions, &wanted))
+	if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &wanted))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot move users to a role that holds what you do not hold.");
 	return STEP_NEXT;
 }
 
 /* Nobody touches a user who holds more than he, one by one or all together. */
-static bool
-holds_all_of(const struct request *rq, const char *own, const char *defaults)
-{
-	struct buffer word = BUFFER_INIT;
-	bool holds = true, is_null;
-
-	while (pgarray_next(&own, &word, &is_null)) {
-		holds = holds && (permission_set_has(&rq->caller.permissions, buffer_text(&word))
-			|| policy_words_have(defaults, buffer_text(&word)));
-	}
-	buffer_free(&word);
-	return holds;
-}
-
 static enum step
 check_users(struct request *rq)
 {
@@ -321,7 +306,8 @@ check_users(struct request *rq)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			arena_printf(rq->scratch, "More than %d users have this role: give some of them another one first.", MOVED_MAX));
 	for (int i = 0; i < PQntuples(users); i++) {
-		if (!holds_all_of(rq, row_text(users, i, "own_permissions"), row_text(facts, 0, "default_permissions")))
+		const struct permission_set own = permission_set_parse(rq->scratch, row_text(users, i, "own_permissions"));
+		if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &own))
 			return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 				"A user of this role holds permissions that you do not hold.");
 		lacking += row_is_true(users, i, "lacks_fields");

@@ -306,7 +306,7 @@ user_edit_check_permissions(struct request *rq)
 	find_new_permissions(rq, edit);
 	if (!edit->permissions_change)
 		return STEP_NEXT;
-	if (!user_holds(rq, &edit->the.subject.policy, &edit->new_permissions))
+	if (!user_holds(rq, edit->the.subject.policy.default_permissions, &edit->new_permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
 	if (state->is_last_administrator && !permission_set_administers(&edit->new_permissions))

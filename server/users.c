@@ -145,7 +145,8 @@ user_create_check_permissions(struct request *rq)
 	if (own.count > 0 && !policy->permissions_per_user)
 		return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, "permissions_per_user",
 			"Permissions come from roles alone here.");
-	if (!user_holds(rq, policy, &creation->role_permissions) || !user_holds(rq, policy, &own))
+	if (!user_holds(rq, policy->default_permissions, &creation->role_permissions)
+		|| !user_holds(rq, policy->default_permissions, &own))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
 	return creation->role.id != NULL ? inline_role_check(rq, policy, &creation->role) : STEP_NEXT;

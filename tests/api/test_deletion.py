@@ -326,6 +326,9 @@ def test_nothing_can_be_done_with_an_anonymised_user(system):
         system.admin.post(f"/v1/users/{user['id']}/{action}", body).refused(409, "state_conflict")
     system.admin.patch(f"/v1/users/{user['id']}", {"first_name": "A", "email": "back@example.org"}).refused(409, "state_conflict")
     ask(system, user).refused(409, "state_conflict")
+    group = system.admin.post("/v1/groups", {"name": f"Group {next(numbers)}"}).ok(201)["id"]
+    for method in (system.admin.post, system.admin.put):
+        assert method(f"/v1/groups/{group}/members", {"user_ids": [user["id"]]}).refused(422).faults() == {"/user_ids/0": "unknown_id"}
     assert {row["reason"] for row in system.admin.get(f"/v1/users/{user['id']}/actions").ok(200).items} == {"state_conflict"}
     assert system.user(user) == before
 
