@@ -98,7 +98,7 @@ END
 
 -- Everything common/subject.c reads: the facts of a decision about one user.
 -- fragment: subject
-    u.id AS user_id, u.status, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
+    u.id AS user_id, u.status, u.status_reason, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
     u.first_name, u.last_name, u.locale, u.kind, u.phone, u.external_id, u.role_id, u.own_permissions,
     u.department_id, u.position_id, u.attributes,
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions,
