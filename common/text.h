@@ -15,6 +15,8 @@
 
 struct buffer;
 
+/* NULL equals NULL alone. */
+bool text_equals(const char *a, const char *b);
 /* Appends the text in lower case, in any script, whatever the locale. */
 void text_lower(struct buffer *out, const char *text);
 

@@ -183,6 +183,10 @@ void request_client_gone(void *request);
 
 /* The actor of audit rows, as jsonb text. */
 const char *request_actor(struct request *rq);
+/* An id for something that is made. */
+const char *request_new_id(struct request *rq);
+/* What was written, in scratch; the buffer is freed. */
+const char *request_take_text(struct request *rq, struct buffer *text);
 bool request_permits(const struct request *rq, const char *permission);
 
 #endif

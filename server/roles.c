@@ -101,26 +101,6 @@ role_check_making(struct request *rq, bool custom_roles, const struct permission
 	return STEP_NEXT;
 }
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
-static const char *
-json_text(struct request *rq, struct json_object *value)
-{
-	struct buffer out = BUFFER_INIT;
-
-	json_write_value(&out, value);
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
-}
-
 struct statement
 role_create_statement(struct request *rq, const char *id, struct json_object *body)
 {
@@ -128,8 +108,8 @@ role_create_statement(struct request *rq, const char *id, struct json_object *bo
 
 	params[0] = rq->org_id;
 	params[1] = id;
-	params[2] = json_text(rq, body);
-	params[3] = new_id(rq);
+	params[2] = changes_json(rq, body);
+	params[3] = request_new_id(rq);
 	params[4] = request_actor(rq);
 	params[5] = changes_of(rq, NULL, body);
 	return (struct statement){ &query_role_create, params };
@@ -167,9 +147,7 @@ permission_array(struct request *rq, const struct permission_set *set)
 	for (size_t i = 0; i < set->count; i++)
 		buffer_printf(&out, "%s%s", i > 0 ? "," : "", set->words[i]);
 	buffer_putc(&out, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
 }
 
 /* The role, and what the change rests on; whoever moves is asked for by a third. */
@@ -228,7 +206,7 @@ role_edit_record(struct request *rq)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq, rq->body),
-			is_gated ? rq->caller.admin_epoch : NULL, new_id(rq), request_actor(rq), changes } },
+			is_gated ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);
 }
@@ -356,9 +334,7 @@ move_rows(struct request *rq)
 		buffer_putc(&out, '}');
 	}
 	buffer_putc(&out, ']');
-	const char *rows = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return rows;
+	return request_take_text(rq, &out);
 }
 
 static enum step
@@ -369,7 +345,7 @@ role_remove_record(struct request *rq)
 
 	return request_query(rq, LANE_WRITE, &query_role_remove, (const char *const[]){
 		rq->org_id, the->the.id, the->the.version, the->move_to, moves,
-		the->move_to != NULL ? rq->caller.admin_epoch : NULL, new_id(rq), request_actor(rq) });
+		the->move_to != NULL ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq) });
 }
 
 request_step *const role_remove_steps[] = {

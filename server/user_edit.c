@@ -15,6 +15,7 @@
 
 #include "reply.h"
 #include "route.h"
+#include "text.h"
 #include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
@@ -86,14 +87,9 @@ edited_user_id(struct request *rq)
 static enum step
 user_edit_load(struct request *rq)
 {
-	const char *role_id = request_text(rq, "role_id");
-	struct uuid id;
-
-	if (role_id != NULL && !uuid_parse(role_id, &id))
-		role_id = NULL;
 	struct statement statements[4] = {
 		{ &query_user_load, (const char *const[]){ rq->org_id, edited_user_id(rq) } },
-		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id } },
+		{ &query_user_create_load, (const char *const[]){ rq->org_id, body_id(rq, "role_id") } },
 		{ &query_email_find, (const char *const[]){ rq->org_id, request_text(rq, "email") } },
 	};
 	int count = 3;
@@ -111,12 +107,6 @@ wanted_text(struct request *rq, const char *name, const char **text)
 	return true;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static void
 collect_texts(struct request *rq, struct user_editing *edit)
 {
@@ -127,7 +117,7 @@ collect_texts(struct request *rq, struct user_editing *edit)
 		if (!wanted_text(rq, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
 			continue;
 		const char *before = row_text(rq->results[0], 0, field->name);
-		if (same_text(before, wanted))
+		if (text_equals(before, wanted))
 			continue;
 		json_write_string_member(&edit->patch, field->name, wanted);
 		json_write_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
@@ -203,10 +193,8 @@ static void
 user_edit_find_faults(struct request *rq, struct user_editing *edit)
 {
 	const struct policy *policy = &edit->the.subject.policy;
-	const char *role_id = request_text(rq, "role_id");
-	struct uuid id;
 
-	if (role_id != NULL && uuid_parse(role_id, &id) && row_text(rq->results[1], 0, "role_id") == NULL)
+	if (body_id(rq, "role_id") != NULL && row_text(rq->results[1], 0, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && request_has(rq, "role_id") && json_member(rq->body, "role_id") == NULL)
 		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
@@ -232,7 +220,7 @@ check_attributes(struct request *rq, struct user_editing *edit)
 	const char *role = request_has(rq, "role_id") ? request_text(rq, "role_id") : old_role;
 
 	user_attributes_check(rq, &edit->the.subject.policy, &(struct user_attributes_facts){
-		.fields = row_text(rq->results[1], 0, "fields"), .role_id = role, .role_changes = !same_text(role, old_role),
+		.fields = row_text(rq->results[1], 0, "fields"), .role_id = role, .role_changes = !text_equals(role, old_role),
 		.before = row_text(rq->results[0], 0, "attributes") },
 		&edit->attributes);
 }
@@ -270,7 +258,7 @@ user_edit_check_policies(struct request *rq)
 	const bool is_pending = subject->state.status == STATUS_PENDING;
 
 	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
-	edit->email_changes = !same_text(edit->new_email, subject->email);
+	edit->email_changes = !text_equals(edit->new_email, subject->email);
 	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
 	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(row_text(rq->results[2], 0, "id"), subject->id) != 0;
 	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
@@ -278,7 +266,7 @@ user_edit_check_policies(struct request *rq)
 	if (edit->email_waits && edit->new_email == NULL)
 		return refuse_policy(rq, "email_change", "An e-mail address is replaced by one that is confirmed, and not taken away.");
 	if (request_has(rq, "username") && subject->username != NULL
-		&& !same_text(request_text(rq, "username"), subject->username)
+		&& !text_equals(request_text(rq, "username"), subject->username)
 		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
 		return refuse_policy(rq, "username_change", "A username is never changed here.");
 	if (!subject->policy.permissions_per_user && user_permissions_wanted(rq).count > 0)
@@ -320,9 +308,7 @@ static const char *
 close_object(struct request *rq, struct buffer *object)
 {
 	buffer_putc(object, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(object));
-	buffer_free(object);
-	return text;
+	return request_take_text(rq, object);
 }
 
 /* Asks for the new address to be confirmed, or wishes that no longer. */
@@ -399,7 +385,6 @@ user_edit_record(struct request *rq)
 	struct user_editing *edit = rq->data;
 	struct subject *subject = &edit->the.subject;
 	const char *admin_epoch = edit->is_gated ? subject->admin_epoch : NULL;
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	struct statement statements[3];
 	int count = 0;
 
@@ -414,8 +399,7 @@ user_edit_record(struct request *rq)
 	const char *patch = close_object(rq, &edit->patch);
 	const char *changes = close_object(rq, &edit->changes);
 	const char *personal = close_object(rq, &edit->personal);
-	uuid_make_text(audit_id);
-	const char *edit_params[] = { rq->org_id, subject->id, subject->version, patch, admin_epoch, audit_id,
+	const char *edit_params[] = { rq->org_id, subject->id, subject->version, patch, admin_epoch, request_new_id(rq),
 		request_actor(rq), changes, personal };
 	const bool edits = strcmp(patch, "{}") != 0;
 	if (edits)

@@ -14,6 +14,7 @@
 #include "body.h"
 #include "pgarray.h"
 #include "subject.h"
+#include "text.h"
 
 /* "" takes a position away, as null does. */
 static const char *
@@ -22,15 +23,6 @@ wanted_position(struct request *rq)
 	const char *title = request_text(rq, "position");
 
 	return title != NULL && *title != '\0' ? title : NULL;
-}
-
-static const char *
-wanted_department(struct request *rq)
-{
-	const char *text = request_text(rq, "department_id");
-	struct uuid id;
-
-	return text != NULL && uuid_parse(text, &id) ? text : NULL;
 }
 
 static bool
@@ -47,7 +39,7 @@ user_structure_load(struct request *rq, const char *user_id, struct statement *s
 	const char **params = arena_take(rq->scratch, sizeof(*params) * 5);
 	params[0] = rq->org_id;
 	params[1] = user_id;
-	params[2] = wanted_department(rq);
+	params[2] = body_id(rq, "department_id");
 	params[3] = wanted_position(rq);
 	params[4] = body_ids(rq, "group_ids");
 	*statement = (struct statement){ &query_user_structure_load, params };
@@ -101,7 +93,7 @@ user_structure_find_faults(struct request *rq, const struct policy *policy, cons
 	find_kind_fault(rq, policy, kind_before);
 	if (found == NULL)
 		return;
-	if (wanted_department(rq) != NULL && row_text(found, 0, "department_id") == NULL)
+	if (body_id(rq, "department_id") != NULL && row_text(found, 0, "department_id") == NULL)
 		request_fault(rq, "/department_id", "unknown_id", "There is no department with this id.");
 	if (wanted_position(rq) != NULL && row_text(found, 0, "position_id") == NULL && !policy->position_free_text)
 		request_fault(rq, "/position", "invalid", "The policy position_free_text takes only positions that there are.");
@@ -112,14 +104,10 @@ user_structure_find_faults(struct request *rq, const struct policy *policy, cons
 static void
 write_new_position(struct request *rq, struct buffer *out)
 {
-	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE];
-
-	uuid_make_text(id);
-	uuid_make_text(audit_id);
 	buffer_putc(out, '{');
-	json_write_string_member(out, "id", id);
+	json_write_string_member(out, "id", request_new_id(rq));
 	json_write_string_member(out, "title", wanted_position(rq));
-	json_write_string_member(out, "audit_id", audit_id);
+	json_write_string_member(out, "audit_id", request_new_id(rq));
 	buffer_putc(out, '}');
 }
 
@@ -148,9 +136,8 @@ user_structure_make_position(struct request *rq, struct statement *statement)
 	write_new_position(rq, &position);
 	const char **params = arena_take(rq->scratch, sizeof(*params) * 3);
 	params[0] = rq->org_id;
-	params[1] = arena_copy(rq->scratch, buffer_text(&position));
+	params[1] = request_take_text(rq, &position);
 	params[2] = request_actor(rq);
-	buffer_free(&position);
 	*statement = (struct statement){ &query_position_make, params };
 	return 1;
 }
@@ -164,7 +151,7 @@ collect_position(struct request *rq, const PGresult *found, struct buffer *patch
 	if (title != NULL && id == NULL) {
 		json_write_name(patch, "new_position");
 		write_new_position(rq, patch);
-	} else if (id == NULL || before == NULL ? id != before : strcmp(id, before) != 0) {
+	} else if (!text_equals(id, before)) {
 		json_write_string_member(patch, "position_id", id);
 		title = row_text(found, 0, "position");
 	} else {
