@@ -1,7 +1,6 @@
 -- Users: reading them, the facts a decision needs, making and editing them.
 
--- What an API client sees (DESIGN.md §6). Fields of parts that Rollcall does not
--- have yet are there with their empty value, so that clients may rely on the shape.
+-- What an API client sees (DESIGN.md §6).
 -- fragment: user_view
     u.id, u.org_id AS organization_id, u.email, :{email_pending} AS email_pending, u.username, u.first_name, u.last_name, u.phone,
     u.external_id, u.kind, u.status, u.status_reason, :{status_label} AS status_label, u.status_changed_at,
