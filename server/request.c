@@ -140,6 +140,7 @@ decide_again(struct request *rq)
 	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
 	rq->data = NULL;
+	rq->found_id = NULL;
 	rq->hash = NULL;
 	rq->steps = rq->route->steps;
 	rq->position = prologue_again;

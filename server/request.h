@@ -111,6 +111,7 @@ struct request {
 	const struct hash_result *hash;		/* of the last hash, until the next step */
 
 	void *data;				/* the resource's own, in scratch */
+	const char *found_id;			/* whom a step has found, who is not in the path; or NULL */
 
 	/* The driver's. */
 	request_step *const *steps;		/* behind the prologue: the route's, or what it went on as */

@@ -81,7 +81,9 @@ struct user_editing {
 static const char *
 edited_user_id(struct request *rq)
 {
-	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+	if (rq->route->access == ACCESS_USER)
+		return rq->caller.id;
+	return rq->found_id != NULL ? rq->found_id : rq->path_values[0];
 }
 
 static enum step

@@ -56,7 +56,7 @@ edit_him(struct request *rq)
 {
 	if (request_has(rq, "role"))
 		request_fault(rq, "/role", "read_only", "A role is made with a new user only: give role_id.");
-	rq->path_values[0] = arena_copy(rq->scratch, request_column(rq, "id"));
+	rq->found_id = arena_copy(rq->scratch, request_column(rq, "id"));
 	return request_continue(rq, user_edit_steps);
 }
 
