@@ -232,6 +232,12 @@ username_is_valid(const char *text)
 }
 
 bool
+segment_is_dots(const char *text)
+{
+	return strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
+}
+
+bool
 name_is_valid(const char *text)
 {
 	uint32_t code_point;

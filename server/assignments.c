@@ -41,19 +41,12 @@ is_word(const char *text)
 	return length >= 1 && length <= WORD_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
 }
 
-/* A segment that clients and proxies resolve before it comes here: /a/../b is /b to them. */
-static bool
-is_dots(const char *text)
-{
-	return strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
-}
-
 /* A step: what is named so cannot be there. */
 static enum step
 check_path(struct request *rq)
 {
 	for (int i = 0; i < 3; i++) {
-		if (is_dots(rq->path_values[i]))
+		if (segment_is_dots(rq->path_values[i]))
 			return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "Dots alone name nothing in a path.");
 	}
 	if (!is_word(rq->path_values[0]) || !is_word(rq->path_values[1]))

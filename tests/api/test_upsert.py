@@ -63,6 +63,9 @@ def test_an_external_id_may_be_anything(standing, external_id):
 def test_a_name_that_is_none_is_not_found(standing):
     put(standing, "x" * 201, PERSON).refused(404, "not_found")
     standing.admin.put("/v1/users/by-external-id/", PERSON).refused(404, "not_found")
+    for dots in (".", "%2E%2E"):
+        answer = standing.admin.raw("PUT", f"/v1/users/by-external-id/{dots}", headers={"Content-Type": "application/json"}, data=b"{}")
+        answer.refused(404, "not_found")
 
 
 def test_faults_come_at_once_and_change_nothing(standing):
