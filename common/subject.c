@@ -51,6 +51,7 @@ subject_from_row(struct subject *subject, struct arena *arena, const PGresult *r
 		.id = kept(arena, rows, row, "user_id"),
 		.version = kept(arena, rows, row, "version"),
 		.session_epoch = kept(arena, rows, row, "session_epoch"),
+		.status_reason = kept(arena, rows, row, "status_reason"),
 		.email = kept(arena, rows, row, "email"),
 		.username = kept(arena, rows, row, "username"),
 		.first_name = kept(arena, rows, row, "first_name"),

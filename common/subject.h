@@ -20,6 +20,7 @@ struct subject {
 	const char *id;
 	const char *version;
 	const char *session_epoch;
+	const char *status_reason;	/* NULL: not there yet */
 	const char *email, *username, *first_name, *last_name, *locale;	/* NULL: none */
 	const char *invited_by;
 	const char *admin_epoch;	/* of the organization, at this moment */

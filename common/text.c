@@ -47,6 +47,12 @@ take_character(const char **text)
 	return code_point;
 }
 
+bool
+text_equals(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 void
 text_lower(struct buffer *out, const char *text)
 {
@@ -223,6 +229,12 @@ username_is_valid(const char *text)
 		before = code_point;
 	}
 	return *text == '\0';
+}
+
+bool
+segment_is_dots(const char *text)
+{
+	return strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
 }
 
 bool

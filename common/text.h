@@ -15,6 +15,8 @@
 
 struct buffer;
 
+/* NULL equals NULL alone. */
+bool text_equals(const char *a, const char *b);
 /* Appends the text in lower case, in any script, whatever the locale. */
 void text_lower(struct buffer *out, const char *text);
 
@@ -24,6 +26,8 @@ void text_lower(struct buffer *out, const char *text);
 bool email_is_valid(const char *text);
 /* 1 to 64 letters, digits, dot, hyphen, underscore in any script; no @, no space. */
 bool username_is_valid(const char *text);
+/* A segment of a path that clients and proxies resolve on the way: /a/../b is /b to them. */
+bool segment_is_dots(const char *text);
 /* A person's or organization's name: no control characters, not only blanks. */
 bool name_is_valid(const char *text);
 /* Strips space - ( ) . / and turns 00 into +; true when E.164 results

@@ -197,7 +197,7 @@ write_changes(struct buffer *out, const struct subject *subject, const struct tr
 	buffer_putc(out, '{');
 	if (transition->status_changes) {
 		json_write_change(out, "status", user_status_word(subject->state.status), user_status_word(transition->status));
-		json_write_change(out, "status_reason", NULL, status_reason_word(transition->reason));
+		json_write_change(out, "status_reason", subject->status_reason, status_reason_word(transition->reason));
 	}
 	if (transition->invitation != INVITATION_UNCHANGED)
 		json_write_change(out, "invitation", invitation_state_word(subject->state.invitation),

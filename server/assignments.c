@@ -33,15 +33,6 @@ const struct body_field assignment_fields[] = {
 const char *const assignment_remove_parameters[] = { "relation", NULL };
 const char *const assignment_list_parameters[] = { "limit", "cursor", "count", NULL };
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
 static bool
 is_word(const char *text)
 {
@@ -54,6 +45,10 @@ is_word(const char *text)
 static enum step
 check_path(struct request *rq)
 {
+	for (int i = 0; i < 3; i++) {
+		if (segment_is_dots(rq->path_values[i]))
+			return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "Dots alone name nothing in a path.");
+	}
 	if (!is_word(rq->path_values[0]) || !is_word(rq->path_values[1]))
 		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL,
 			"App and type are words of a to z, digits, underscores, dots and hyphens, at most 64 characters.");
@@ -110,21 +105,11 @@ relation_of(struct request *rq)
 	return relation != NULL && is_word(relation) ? relation : RELATION_DEFAULT;
 }
 
-/* An id that is none was named as a fault already; the query must not see it. */
-static const char *
-id_or_null(struct request *rq, const char *member)
-{
-	const char *text = request_text(rq, member);
-	struct uuid id;
-
-	return text != NULL && uuid_parse(text, &id) ? text : NULL;
-}
-
 static enum step
 assignment_load(struct request *rq)
 {
 	return request_queries(rq, LANE_READ, (const struct statement[]){
-		{ &query_assignment_load_holder, (const char *const[]){ rq->org_id, id_or_null(rq, "user_id"), id_or_null(rq, "department_id") } },
+		{ &query_assignment_load_holder, (const char *const[]){ rq->org_id, body_id(rq, "user_id"), body_id(rq, "department_id") } },
 		assignment_read(rq, relation_of(rq)),
 	}, 2);
 }
@@ -132,7 +117,7 @@ assignment_load(struct request *rq)
 static enum step
 assignment_check(struct request *rq)
 {
-	const char *user_id = id_or_null(rq, "user_id"), *department_id = id_or_null(rq, "department_id");
+	const char *user_id = body_id(rq, "user_id"), *department_id = body_id(rq, "department_id");
 	const char *relation = request_text(rq, "relation");
 
 	if (relation != NULL && *relation != '\0' && !is_word(relation) && utf8_length(relation) <= WORD_MAX)
@@ -195,7 +180,7 @@ static enum step
 assignment_decide(struct request *rq)
 {
 	struct assignment *assignment = arena_take(rq->scratch, sizeof(*assignment));
-	const char *policy, *why = id_or_null(rq, "user_id") != NULL ? unassignable_because(rq, &policy) : NULL;
+	const char *policy, *why = body_id(rq, "user_id") != NULL ? unassignable_because(rq, &policy) : NULL;
 
 	if (why != NULL)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, policy, why);
@@ -211,12 +196,6 @@ assignment_decide(struct request *rq)
 	return STEP_NEXT;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* What the audit tells; where `is_over`, it was somebody's and is nobody's. */
 static const char *
 changes_of_assignment(struct request *rq, const struct assignment *assignment, bool is_over)
@@ -229,14 +208,12 @@ changes_of_assignment(struct request *rq, const struct assignment *assignment, b
 	buffer_putc(&out, '{');
 	json_write_change(&out, "resource", was_there ? resource : NULL, is_over ? NULL : resource);
 	json_write_change(&out, "relation", was_there ? assignment->relation : NULL, is_over ? NULL : assignment->relation);
-	if (!same_text(assignment->user_before, assignment->user_id))
+	if (!text_equals(assignment->user_before, assignment->user_id))
 		json_write_change(&out, "user_id", assignment->user_before, assignment->user_id);
-	if (!same_text(assignment->department_before, assignment->department_id))
+	if (!text_equals(assignment->department_before, assignment->department_id))
 		json_write_change(&out, "department_id", assignment->department_before, assignment->department_id);
 	buffer_putc(&out, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
 }
 
 static enum step
@@ -245,11 +222,11 @@ assignment_write(struct request *rq)
 	const struct assignment *now = rq->data;
 	const char *const *path = rq->path_values;
 
-	if (now->version != NULL && same_text(now->user_before, now->user_id) && same_text(now->department_before, now->department_id))
+	if (now->version != NULL && text_equals(now->user_before, now->user_id) && text_equals(now->department_before, now->department_id))
 		return STEP_NEXT;	/* as it was read */
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_assignment_put, (const char *const[]){ rq->org_id, new_id(rq), path[0], path[1], path[2], now->relation, now->version,
-			now->user_id, now->department_id, new_id(rq), request_actor(rq), changes_of_assignment(rq, now, false) } },
+		{ &query_assignment_put, (const char *const[]){ rq->org_id, request_new_id(rq), path[0], path[1], path[2], now->relation, now->version,
+			now->user_id, now->department_id, request_new_id(rq), request_actor(rq), changes_of_assignment(rq, now, false) } },
 		assignment_read(rq, now->relation),
 	}, 2);
 }
@@ -284,7 +261,7 @@ write_removed(struct request *rq, struct buffer *out, int row)
 	buffer_putc(out, '{');
 	json_write_string_member(out, "id", gone.id);
 	json_write_string_member(out, "version", gone.version);
-	json_write_string_member(out, "audit_id", new_id(rq));
+	json_write_string_member(out, "audit_id", request_new_id(rq));
 	json_write_name(out, "changes");
 	buffer_puts(out, changes_of_assignment(rq, &gone, true));
 	buffer_putc(out, '}');

@@ -36,9 +36,7 @@ body_pointer(struct request *rq, const char *prefix, const char *name)
 		else
 			buffer_putc(&out, *name);
 	}
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
 }
 
 static const struct body_field *
@@ -306,6 +304,15 @@ body_phone(struct request *rq, const char *member)
 }
 
 const char *
+body_id(struct request *rq, const char *member)
+{
+	const char *text = request_text(rq, member);
+	struct uuid id;
+
+	return text != NULL && uuid_parse(text, &id) ? text : NULL;
+}
+
+const char *
 body_ids(struct request *rq, const char *member)
 {
 	struct json_object *list = json_member(rq->body, member);
@@ -323,7 +330,5 @@ body_ids(struct request *rq, const char *member)
 		buffer_puts(&out, uuid_parse(text, &id) ? text : "NULL");
 	}
 	buffer_putc(&out, '}');
-	const char *array = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return array;
+	return request_take_text(rq, &out);
 }

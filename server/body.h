@@ -56,6 +56,9 @@ void body_check_object(struct request *rq, struct json_object *object, const cha
 	const struct body_field *fields);
 /* A phone number of the body in E.164. */
 const char *body_phone(struct request *rq, const char *member);
+/* An id of the body. NULL also for one that is none: it was named as a fault, and no query
+ * must see it. */
+const char *body_id(struct request *rq, const char *member);
 /* An array of ids of the body as PostgreSQL reads it, NULL in the place of what is no id;
  * empty without the member. */
 const char *body_ids(struct request *rq, const char *member);

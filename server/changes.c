@@ -7,22 +7,13 @@
 
 #include "reply.h"
 
-static const char *
-take_text(struct request *rq, struct buffer *out)
-{
-	const char *text = arena_copy(rq->scratch, buffer_text(out));
-
-	buffer_free(out);
-	return text;
-}
-
 const char *
 changes_row(struct request *rq, const PGresult *rows, int row)
 {
 	struct buffer out = BUFFER_INIT;
 
 	reply_write_row(&out, rows, row);
-	return take_text(rq, &out);
+	return request_take_text(rq, &out);
 }
 
 const char *
@@ -31,7 +22,7 @@ changes_json(struct request *rq, struct json_object *value)
 	struct buffer out = BUFFER_INIT;
 
 	json_write_value(&out, value);
-	return take_text(rq, &out);
+	return request_take_text(rq, &out);
 }
 
 const char *
@@ -55,5 +46,5 @@ changes_of(struct request *rq, const char *before, struct json_object *patch)
 	}
 	buffer_putc(&out, '}');
 	json_object_put(old);
-	return take_text(rq, &out);
+	return request_take_text(rq, &out);
 }

@@ -477,8 +477,8 @@ print_help(FILE *out)
 {
 	fprintf(out, "rollcall-server serves; its other faces:\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  rollcall-server %s%s%s %s\n", commands[i].word, commands[i].second != NULL ? " " : "",
-			commands[i].second != NULL ? commands[i].second : "", commands[i].help);
+		fprintf(out, "  rollcall-server %s%s%s%s%s\n", commands[i].word, commands[i].second != NULL ? " " : "",
+			commands[i].second != NULL ? commands[i].second : "", commands[i].help[0] != '\0' ? " " : "", commands[i].help);
 	return out == stdout ? 0 : 2;
 }
 

@@ -48,15 +48,6 @@ struct day_off_case {
 	struct buffer changes, personal;	/* jsonb objects in the making */
 };
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
 /* The list: in the order in which they begin. */
 
 /* A key goes to PostgreSQL as a number: a forged one must not get that far. */
@@ -142,7 +133,7 @@ day_off_take(struct request *rq)
 	rq->data = day_off;
 	day_off->after = (struct moments){ kept(rq, 1, "wanted_starts_at"), kept(rq, 1, "wanted_ends_at"), request_text(rq, "note") };
 	if (*rq->path_values[1] == '\0') {
-		day_off->id = new_id(rq);
+		day_off->id = request_new_id(rq);
 		return STEP_NEXT;
 	}
 	if (request_rows(rq, 2) == 0)
@@ -174,12 +165,6 @@ day_off_check(struct request *rq)
 
 /* ---- What the audit tells. */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static void
 write_moment(struct buffer *out, const char *text)
 {
@@ -192,7 +177,7 @@ write_moment(struct buffer *out, const char *text)
 static void
 tell_moment(struct buffer *out, const char *name, const char *before, const char *after)
 {
-	if (same_text(before, after))
+	if (text_equals(before, after))
 		return;
 	json_write_name(out, name);
 	buffer_putc(out, '[');
@@ -206,9 +191,7 @@ static const char *
 close_object(struct request *rq, struct buffer *object)
 {
 	buffer_putc(object, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(object));
-	buffer_free(object);
-	return text;
+	return request_take_text(rq, object);
 }
 
 /* Which one, when, and that there was a note; what it says is personal. */
@@ -225,7 +208,7 @@ tell_changes(struct request *rq, const struct moments *after, const char **chang
 		after->starts_at != NULL ? day_off->id : NULL);
 	tell_moment(&told, "starts_at", before->starts_at, after->starts_at);
 	tell_moment(&told, "ends_at", before->ends_at, after->ends_at);
-	if (!same_text(before->note, after->note)) {
+	if (!text_equals(before->note, after->note)) {
 		json_write_name(&told, "note");
 		buffer_puts(&told, "[]");
 		json_write_change(&own, "note", before->note, after->note);
@@ -241,8 +224,8 @@ is_unchanged(const struct day_off_case *day_off)
 {
 	const struct moments *before = &day_off->before, *after = &day_off->after;
 
-	return same_text(before->starts_at, after->starts_at) && same_text(before->ends_at, after->ends_at)
-		&& same_text(before->note, after->note);
+	return text_equals(before->starts_at, after->starts_at) && text_equals(before->ends_at, after->ends_at)
+		&& text_equals(before->note, after->note);
 }
 
 /* The change, what it means for his idle time, and the day off as it is then. */
@@ -268,7 +251,7 @@ day_off_create(struct request *rq)
 
 	tell_changes(rq, &day_off->after, &changes, &personal);
 	return day_off_write(rq, &query_day_off_create, (const char *const[]){ rq->org_id, day_off->the.subject.id, day_off->id,
-		day_off->after.starts_at, day_off->after.ends_at, day_off->after.note, new_id(rq), request_actor(rq), changes, personal });
+		day_off->after.starts_at, day_off->after.ends_at, day_off->after.note, request_new_id(rq), request_actor(rq), changes, personal });
 }
 
 static enum step
@@ -294,7 +277,7 @@ day_off_edit(struct request *rq)
 		return STEP_NEXT;	/* as it was read */
 	tell_changes(rq, &day_off->after, &changes, &personal);
 	return day_off_write(rq, &query_day_off_edit, (const char *const[]){ rq->org_id, day_off->the.subject.id, day_off->id, day_off->version,
-		day_off->after.starts_at, day_off->after.ends_at, day_off->after.note, new_id(rq), request_actor(rq), changes, personal });
+		day_off->after.starts_at, day_off->after.ends_at, day_off->after.note, request_new_id(rq), request_actor(rq), changes, personal });
 }
 
 request_step *const day_off_edit_steps[] = { day_off_load, day_off_take, day_off_check, day_off_edit, reply_ok, NULL };
@@ -308,7 +291,7 @@ day_off_remove(struct request *rq)
 
 	tell_changes(rq, &nothing, &changes, &personal);
 	return day_off_write(rq, &query_day_off_remove, (const char *const[]){ rq->org_id, day_off->the.subject.id, day_off->id,
-		day_off->version, new_id(rq), request_actor(rq), changes, personal });
+		day_off->version, request_new_id(rq), request_actor(rq), changes, personal });
 }
 
 request_step *const day_off_remove_steps[] = { day_off_load, day_off_take, day_off_remove, reply_no_content, NULL };

@@ -46,21 +46,10 @@ struct deletion_case {
 };
 
 static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
-static const char *
 take_array(struct request *rq, struct buffer *array)
 {
 	buffer_putc(array, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(array));
-	buffer_free(array);
-	return text;
+	return request_take_text(rq, array);
 }
 
 static void
@@ -142,7 +131,7 @@ decide(struct request *rq, struct deletion_case *deletion)
 		struct transition transition;
 
 		subject->state.is_last_administrator = subject->state.is_administrator && !deletion->administrator_remains;
-		if (!permission_set_contains(&rq->caller.permissions, &subject->permissions))
+		if (!user_holds(rq, deletion->policy.default_permissions, &subject->permissions))
 			return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 				arena_printf(rq->scratch, "User %s holds permissions that you do not hold.", subject->id));
 		if (!lifecycle_decide(&subject->policy, &subject->state, EVENT_DELETE, &transition))
@@ -165,7 +154,7 @@ audit_ids(struct request *rq, int count)
 	struct buffer array = BUFFER_INIT;
 
 	for (int i = 0; i < count; i++)
-		append_item(&array, new_id(rq));
+		append_item(&array, request_new_id(rq));
 	return take_array(rq, &array);
 }
 
@@ -179,7 +168,7 @@ delete_users(struct request *rq, const struct deletion_case *deletion)
 		{ &query_deletion_lock, (const char *const[]){ rq->org_id, deletion->user_ids_now } },
 		{ &query_user_delete, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy),
 			deletion->user_ids_now, deletion->versions_now, audit_ids(rq, deletion->count),
-			deletion->references_now, admin_epoch, new_id(rq), request_actor(rq) } },
+			deletion->references_now, admin_epoch, request_new_id(rq), request_actor(rq) } },
 		{ &query_deletion_get, (const char *const[]){ rq->org_id, deletion->id } },
 	}, 3);
 }
@@ -246,7 +235,7 @@ deletion_decide(struct request *rq)
 	enum step step;
 
 	rq->data = deletion;
-	deletion->id = new_id(rq);
+	deletion->id = request_new_id(rq);
 	take(rq, deletion);
 	find_unknown(rq, deletion);
 	step = request_answer_faults(rq);
@@ -278,7 +267,7 @@ deletion_record(struct request *rq)
 		return delete_users(rq, deletion);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_create, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy), new_code(rq),
-			deletion->user_ids_now, deletion->versions_now, deletion->references_now, new_id(rq), request_actor(rq) } },
+			deletion->user_ids_now, deletion->versions_now, deletion->references_now, request_new_id(rq), request_actor(rq) } },
 		{ &query_deletion_get, (const char *const[]){ rq->org_id, deletion->id } },
 	}, 2);
 }
@@ -295,7 +284,7 @@ deletion_try(struct request *rq)
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_find, (const char *const[]){ rq->org_id, rq->path_values[0], maker_kind, rq->caller.id } },
 		{ &query_deletion_try, (const char *const[]){ rq->org_id, rq->path_values[0], maker_kind, rq->caller.id,
-			request_text(rq, "code"), new_id(rq), request_actor(rq) } },
+			request_text(rq, "code"), request_new_id(rq), request_actor(rq) } },
 	}, 2);
 }
 
@@ -342,7 +331,7 @@ deletion_finish(struct request *rq)
 	deletion->has_changed = !is_as_announced(deletion);
 	if (deletion->has_changed)
 		return request_query(rq, LANE_WRITE, &query_deletion_kill,
-			(const char *const[]){ rq->org_id, deletion->id, new_id(rq), request_actor(rq) });
+			(const char *const[]){ rq->org_id, deletion->id, request_new_id(rq), request_actor(rq) });
 	step = decide(rq, deletion);
 	return step == STEP_NEXT ? delete_users(rq, deletion) : step;
 }

@@ -42,21 +42,11 @@ struct department_editing {
 	const char *structure_epoch;	/* that the decision saw; NULL: it does not move */
 };
 
-/* NULL where the body names none. A malformed one was named as a fault already. */
-static const char *
-wanted_parent(struct request *rq)
-{
-	const char *parent_id = request_text(rq, "parent_id");
-	struct uuid id;
-
-	return parent_id != NULL && uuid_parse(parent_id, &id) ? parent_id : NULL;
-}
-
 /* Looks at the second row of what a department and its parent were loaded with. */
 static void
 find_parent_faults(struct request *rq, const PGresult *rows)
 {
-	if (wanted_parent(rq) == NULL)
+	if (body_id(rq, "parent_id") == NULL)
 		return;
 	if (!row_is_true(rows, 0, "parent_exists"))
 		request_fault(rq, "/parent_id", "unknown_id", "There is no department with this id.");
@@ -68,7 +58,7 @@ static enum step
 department_create_load(struct request *rq)
 {
 	return request_query(rq, LANE_READ, &query_department_parent,
-		(const char *const[]){ rq->org_id, NULL, wanted_parent(rq) });
+		(const char *const[]){ rq->org_id, NULL, body_id(rq, "parent_id") });
 }
 
 static enum step
@@ -88,7 +78,7 @@ department_edit_load(struct request *rq)
 	rq->data = arena_take(rq->scratch, sizeof(struct department_editing));
 	return request_queries(rq, LANE_READ, (const struct statement[]){
 		{ &query_department_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
-		{ &query_department_parent, (const char *const[]){ rq->org_id, rq->path_values[0], wanted_parent(rq) } },
+		{ &query_department_parent, (const char *const[]){ rq->org_id, rq->path_values[0], body_id(rq, "parent_id") } },
 	}, 2);
 }
 
@@ -109,15 +99,13 @@ department_edit(struct request *rq)
 {
 	const struct department_editing *edit = rq->data;
 	const char *changes = changes_of(rq, edit->the.before, rq->body);
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	const struct statement get = { &query_department_get, (const char *const[]){ rq->org_id, edit->the.id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_department_edit, (const char *const[]){ rq->org_id, edit->the.id, edit->the.version, changes_json(rq, rq->body),
-			edit->structure_epoch, audit_id, request_actor(rq), changes } },
+			edit->structure_epoch, request_new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);
 }

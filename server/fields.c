@@ -73,9 +73,7 @@ wanted_roles(struct request *rq)
 			buffer_printf(&out, "%s%s", out.length > 1 ? "," : "", json_object_get_string(item));
 	}
 	buffer_putc(&out, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
 }
 
 static void
@@ -245,27 +243,18 @@ field_create_check(struct request *rq)
 	return STEP_NEXT;
 }
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
 static enum step
 field_create_record(struct request *rq)
 {
 	struct resource_case *the = arena_take(rq->scratch, sizeof(*the));
 
 	rq->data = the;
-	the->id = new_id(rq);
+	the->id = request_new_id(rq);
 	/* Two who make the hundredth at once: the second counts what the first has made. */
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, NULL } },
 		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body),
-			arena_printf(rq->scratch, "%d", FIELDS_PER_ORGANIZATION), new_id(rq), request_actor(rq),
+			arena_printf(rq->scratch, "%d", FIELDS_PER_ORGANIZATION), request_new_id(rq), request_actor(rq),
 			changes_of(rq, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
 	}, 3);
@@ -279,14 +268,8 @@ static enum step
 field_edit_load(struct request *rq)
 {
 	struct json_object *options = member(rq, "options", json_type_array);
-	const char *text = NULL;
+	const char *text = options != NULL ? changes_json(rq, options) : NULL;
 
-	if (options != NULL) {
-		struct buffer out = BUFFER_INIT;
-		json_write_value(&out, options);
-		text = arena_copy(rq->scratch, buffer_text(&out));
-		buffer_free(&out);
-	}
 	/* Who takes options away asks all users. */
 	return request_query(rq, text != NULL ? LANE_SLOW : LANE_READ, &query_field_edit_load,
 		(const char *const[]){ rq->org_id, rq->path_values[0], rq->caller.language, wanted_roles(rq), text });
@@ -331,7 +314,7 @@ field_edit_record(struct request *rq)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
-		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), new_id(rq),
+		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 3);
@@ -346,7 +329,7 @@ field_remove_record(struct request *rq)
 
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
-		{ &query_field_remove, (const char *const[]){ rq->org_id, the->id, the->version, new_id(rq), request_actor(rq) } },
+		{ &query_field_remove, (const char *const[]){ rq->org_id, the->id, the->version, request_new_id(rq), request_actor(rq) } },
 	}, 2);
 }
 

@@ -25,13 +25,10 @@ inline_role_find_faults(struct request *rq)
 void
 inline_role_take(struct request *rq, struct inline_role *role)
 {
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
 	role->body = json_member(rq->body, "role");
 	if (role->body == NULL)
 		return;
-	uuid_make_text(id);
-	role->id = id;
+	role->id = request_new_id(rq);
 	role->permissions = role_take_permissions(rq, role->body);
 }
 

@@ -91,9 +91,7 @@ list_read_search(struct request *rq, const char *parameter)
 		buffer_putc(&out, *text);
 	}
 	buffer_putc(&out, '%');
-	const char *pattern = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return pattern;
+	return request_take_text(rq, &out);
 }
 
 static void

@@ -199,7 +199,8 @@ login_record(struct request *rq)
 	}
 	statements[count++] = (struct statement){ &query_session_create, (const char *const[]){
 		rq->org_id, the->subject.id, the->subject.session_epoch, login->session_id, login->token_hash,
-		rq->caller.by_cookie ? "cookie" : "bearer", rq->ip, user_agent(rq), login->guess.login_digest, *rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->guess.stored_hash,
+		rq->caller.by_cookie ? "cookie" : "bearer", rq->ip, user_agent(rq), login->guess.login_digest,
+		*rq->hash->hash != '\0' ? rq->hash->hash : NULL, login->guess.stored_hash,
 		the->transition.status_changes ? "true" : "false" } };
 	statements[count++] = user_view(rq, the->subject.id);
 	return request_queries(rq, LANE_WRITE, statements, count);

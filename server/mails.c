@@ -49,13 +49,11 @@ outbox_retry_load(struct request *rq)
 static enum step
 outbox_retry(struct request *rq)
 {
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_outbox_retry, (const char *const[]){ rq->org_id, rq->path_values[0], audit_id, request_actor(rq) } },
+		{ &query_outbox_retry, (const char *const[]){ rq->org_id, rq->path_values[0], request_new_id(rq), request_actor(rq) } },
 		{ &query_outbox_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
 	}, 2);
 }

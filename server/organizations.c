@@ -65,7 +65,6 @@ organization_record(struct request *rq)
 {
 	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
 	const char *changes = changes_of(rq, changes_row(rq, rq->result, 0), rq->body);
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 
 	if (rq->if_match != NULL && strcmp(rq->if_match, version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
@@ -75,9 +74,8 @@ organization_record(struct request *rq)
 		return request_answer_faults(rq);
 	if (strcmp(changes, "{}") == 0)
 		return organization_get(rq);
-	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq, rq->body), audit_id,
+		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		{ &query_organization_get, (const char *const[]){ rq->org_id } },
 	}, 2);

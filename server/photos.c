@@ -31,15 +31,6 @@ owner_id(struct request *rq)
 	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
 }
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
 /* GET: all or nothing, if the reader has not got it yet. */
 
 static enum step
@@ -150,7 +141,7 @@ photo_record(struct request *rq, const struct buffer *bytes, enum photo_type typ
 		return reply_no_content(rq);
 	base64_encode((const uint8_t *)bytes->data, bytes->length, text);
 	return request_query(rq, LANE_WRITE, &query_photo_put, (const char *const[]){ rq->org_id, photo->the.subject.id,
-		photo->the.subject.version, photo_media_type(type), text, hash, new_id(rq), request_actor(rq) });
+		photo->the.subject.version, photo_media_type(type), text, hash, request_new_id(rq), request_actor(rq) });
 }
 
 static enum step
@@ -179,7 +170,7 @@ photo_remove(struct request *rq)
 	if (photo->hash_before == NULL)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
 	return request_query(rq, LANE_WRITE, &query_photo_remove, (const char *const[]){ rq->org_id, photo->the.subject.id,
-		photo->the.subject.version, new_id(rq), request_actor(rq) });
+		photo->the.subject.version, request_new_id(rq), request_actor(rq) });
 }
 
 request_step *const photo_remove_steps[] = { photo_load, photo_take, photo_remove, reply_no_content, NULL };

@@ -150,15 +150,13 @@ static enum step
 policy_record(struct request *rq)
 {
 	struct policy_editing *edit = rq->data;
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	const char *changes = changes_of(rq, edit->before, edit->patch);
 	const struct statement get = { &query_policy_get, (const char *const[]){ rq->org_id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	uuid_make_text(audit_id);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq, edit->patch), audit_id,
+		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq, edit->patch), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 2);
@@ -209,15 +207,13 @@ policy_preset_record(struct request *rq)
 	const struct policy_editing *edit = rq->data;
 	const char *preset = request_text(rq, "preset"), *changes = changes_of(rq, edit->before, edit->patch);
 	const char *actor = request_actor(rq);
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	struct buffer roles = BUFFER_INIT, fields = BUFFER_INIT;
 	struct statement statements[4];
 	int count = 0;
 
-	uuid_make_text(audit_id);
 	policy_write_preset_roles(&roles, preset, NULL);
 	policy_write_preset_fields(&fields, preset);
-	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq, edit->patch), audit_id, actor, changes };
+	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq, edit->patch), request_new_id(rq), actor, changes };
 	if (strcmp(changes, "{}") != 0)
 		statements[count++] = (struct statement){ &query_policy_edit, edit_params };
 	const char *role_params[] = { rq->org_id, buffer_text(&roles), actor };
@@ -295,11 +291,8 @@ request_step *const policy_simulate_steps[] = {
 static enum step
 idle_release(struct request *rq)
 {
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(audit_id);
 	return request_query(rq, LANE_WRITE, &query_idle_release,
-		(const char *const[]){ rq->org_id, audit_id, request_actor(rq) });
+		(const char *const[]){ rq->org_id, request_new_id(rq), request_actor(rq) });
 }
 
 request_step *const idle_release_steps[] = { idle_release, reply_ok, NULL };

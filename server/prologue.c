@@ -80,13 +80,10 @@ identify(struct request *rq)
 	rq->ip = canonical_address(rq, forwarded_address(rq, peer));
 	if (rq->ip == NULL)	/* never so, but what cannot be read must not reach the database */
 		rq->ip = "::";
-	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given)) {
+	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given))
 		rq->id = arena_copy(rq->scratch, given);
-	} else {
-		char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-		uuid_make_text(id);
-		rq->id = id;
-	}
+	else
+		rq->id = request_new_id(rq);
 	return STEP_NEXT;
 }
 

@@ -145,6 +145,7 @@ decide_again(struct request *rq)
 	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
 	rq->data = NULL;
+	rq->found_id = NULL;
 	rq->hash = NULL;
 	rq->steps = rq->route->steps;
 	rq->position = prologue_again;
@@ -499,7 +500,23 @@ request_actor(struct request *rq)
 	json_write_string_member(&out, "ip", rq->ip);
 	json_write_string_member(&out, "request_id", rq->id);
 	buffer_putc(&out, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
+}
+
+const char *
+request_new_id(struct request *rq)
+{
+	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+
+	uuid_make_text(id);
+	return id;
+}
+
+const char *
+request_take_text(struct request *rq, struct buffer *text)
+{
+	const char *kept = arena_copy(rq->scratch, buffer_text(text));
+
+	buffer_free(text);
+	return kept;
 }

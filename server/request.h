@@ -116,6 +116,7 @@ struct request {
 	const struct hash_result *hash;		/* of the last hash, until the next step */
 
 	void *data;				/* the resource's own, in scratch */
+	const char *found_id;			/* whom a step has found, who is not in the path; or NULL */
 
 	/* The driver's. */
 	request_step *const *steps;		/* behind the prologue: the route's, or what it went on as */
@@ -196,6 +197,10 @@ void request_client_gone(void *request);
 
 /* The actor of audit rows, as jsonb text. */
 const char *request_actor(struct request *rq);
+/* An id for something that is made. */
+const char *request_new_id(struct request *rq);
+/* What was written, in scratch; the buffer is freed. */
+const char *request_take_text(struct request *rq, struct buffer *text);
 bool request_permits(const struct request *rq, const char *permission);
 
 #endif

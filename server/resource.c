@@ -68,15 +68,6 @@ resource_take(struct request *rq)
 	return STEP_NEXT;
 }
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
 struct statement
 resource_statement_get(struct request *rq, const char *id)
 {
@@ -96,9 +87,9 @@ resource_create(struct request *rq)
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	rq->data = the;
-	the->id = new_id(rq);
+	the->id = request_new_id(rq);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body), new_id(rq),
+		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body), request_new_id(rq),
 			request_actor(rq), changes_of(rq, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
 	}, 2);
@@ -116,7 +107,7 @@ resource_edit(struct request *rq)
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), new_id(rq),
+		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 2);
@@ -128,7 +119,7 @@ resource_remove(struct request *rq)
 	const struct resource_case *the = rq->data;
 
 	return request_query(rq, LANE_WRITE, resource_of(rq)->remove,
-		(const char *const[]){ rq->org_id, the->id, the->version, new_id(rq), request_actor(rq) });
+		(const char *const[]){ rq->org_id, the->id, the->version, request_new_id(rq), request_actor(rq) });
 }
 
 enum step

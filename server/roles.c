@@ -14,10 +14,9 @@
 
 #include "changes.h"
 #include "list.h"
-#include "pgarray.h"
-#include "policy.h"
 #include "reply.h"
 #include "subject.h"
+#include "user_steps.h"
 
 /* As many go to another role in one statement, at some 0.4 ms each (their indexes): the
  * gate is held for so long, and statement_timeout is far. */
@@ -102,26 +101,6 @@ role_check_making(struct request *rq, bool custom_roles, const struct permission
 	return STEP_NEXT;
 }
 
-static const char *
-new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
-static const char *
-json_text(struct request *rq, struct json_object *value)
-{
-	struct buffer out = BUFFER_INIT;
-
-	json_write_value(&out, value);
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
-}
-
 struct statement
 role_create_statement(struct request *rq, const char *id, struct json_object *body)
 {
@@ -129,8 +108,8 @@ role_create_statement(struct request *rq, const char *id, struct json_object *bo
 
 	params[0] = rq->org_id;
 	params[1] = id;
-	params[2] = json_text(rq, body);
-	params[3] = new_id(rq);
+	params[2] = changes_json(rq, body);
+	params[3] = request_new_id(rq);
 	params[4] = request_actor(rq);
 	params[5] = changes_of(rq, NULL, body);
 	return (struct statement){ &query_role_create, params };
@@ -168,9 +147,7 @@ permission_array(struct request *rq, const struct permission_set *set)
 	for (size_t i = 0; i < set->count; i++)
 		buffer_printf(&out, "%s%s", i > 0 ? "," : "", set->words[i]);
 	buffer_putc(&out, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return text;
+	return request_take_text(rq, &out);
 }
 
 /* The role, and what the change rests on; whoever moves is asked for by a third. */
@@ -229,7 +206,7 @@ role_edit_record(struct request *rq)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq, rq->body),
-			is_gated ? rq->caller.admin_epoch : NULL, new_id(rq), request_actor(rq), changes } },
+			is_gated ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);
 }
@@ -289,27 +266,13 @@ check_target(struct request *rq)
 		request_fault(rq, "move_to", "unknown_id", "There is no role with this id.");
 		return request_answer_faults(rq);
 	}
-	if (!permission_set_contains(&rq->caller.permissions, &wanted))
+	if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &wanted))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot move users to a role that holds what you do not hold.");
 	return STEP_NEXT;
 }
 
 /* Nobody touches a user who holds more than he, one by one or all together. */
-static bool
-holds_all_of(const struct request *rq, const char *own, const char *defaults)
-{
-	struct buffer word = BUFFER_INIT;
-	bool holds = true, is_null;
-
-	while (pgarray_next(&own, &word, &is_null)) {
-		holds = holds && (permission_set_has(&rq->caller.permissions, buffer_text(&word))
-			|| policy_words_have(defaults, buffer_text(&word)));
-	}
-	buffer_free(&word);
-	return holds;
-}
-
 static enum step
 check_users(struct request *rq)
 {
@@ -321,7 +284,8 @@ check_users(struct request *rq)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			arena_printf(rq->scratch, "More than %d users have this role: give some of them another one first.", MOVED_MAX));
 	for (int i = 0; i < PQntuples(users); i++) {
-		if (!holds_all_of(rq, row_text(users, i, "own_permissions"), row_text(facts, 0, "default_permissions")))
+		const struct permission_set own = permission_set_parse(rq->scratch, row_text(users, i, "own_permissions"));
+		if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &own))
 			return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 				"A user of this role holds permissions that you do not hold.");
 		lacking += row_is_true(users, i, "lacks_fields");
@@ -370,9 +334,7 @@ move_rows(struct request *rq)
 		buffer_putc(&out, '}');
 	}
 	buffer_putc(&out, ']');
-	const char *rows = arena_copy(rq->scratch, buffer_text(&out));
-	buffer_free(&out);
-	return rows;
+	return request_take_text(rq, &out);
 }
 
 static enum step
@@ -383,7 +345,7 @@ role_remove_record(struct request *rq)
 
 	return request_query(rq, LANE_WRITE, &query_role_remove, (const char *const[]){
 		rq->org_id, the->the.id, the->the.version, the->move_to, moves,
-		the->move_to != NULL ? rq->caller.admin_epoch : NULL, new_id(rq), request_actor(rq) });
+		the->move_to != NULL ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq) });
 }
 
 request_step *const role_remove_steps[] = {

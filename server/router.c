@@ -1,8 +1,8 @@
 /*
  * Finds a path in the table of routes.
  *
- * A few dozen routes, compared one after another: measured, that is noise beside one
- * round trip to PostgreSQL. Literal paths stand before paths with ids in the table.
+ * Some hundred routes, compared one after another: that is noise beside one round trip to
+ * PostgreSQL. Literal paths stand before paths with ids in the table.
  */
 #include "route.h"
 

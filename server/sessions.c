@@ -58,11 +58,8 @@ owner_id(struct request *rq)
 static enum step
 delete_sessions(struct request *rq, const char *session_id)
 {
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(audit_id);
 	return request_query(rq, LANE_WRITE, &query_session_delete,
-		(const char *const[]){ rq->org_id, owner_id(rq), session_id, audit_id, request_actor(rq) });
+		(const char *const[]){ rq->org_id, owner_id(rq), session_id, request_new_id(rq), request_actor(rq) });
 }
 
 static enum step

@@ -176,7 +176,7 @@ write_action(struct request *rq, const struct action *action, const struct subje
 	if (!request_permits(rq, action->permission)
 		|| (action->permission_too != NULL && !request_permits(rq, action->permission_too))) {
 		reason = "permission_missing";
-	} else if (!user_holds(rq, &subject->policy, &subject->permissions)) {
+	} else if (!user_holds(rq, subject->policy.default_permissions, &subject->permissions)) {
 		reason = "exceeds_your_permissions";
 	} else if (action->event == EVENT_COUNT && subject->state.is_anonymised) {
 		reason = "state_conflict";

@@ -48,15 +48,6 @@ check_required(struct request *rq, const struct field_set *set, const char *role
 		request_fault(rq, body_pointer(rq, "/attributes", field->key), "required", "The role requires this field.");
 }
 
-static const char *
-take_text(struct request *rq, struct buffer *out)
-{
-	const char *text = arena_copy(rq->scratch, buffer_text(out));
-
-	buffer_free(out);
-	return text;
-}
-
 /* Members "attributes.KEY" of what differs. */
 static void
 tell_changes(struct request *rq, struct json_object *before, struct json_object *after, struct json_object *patch,
@@ -84,9 +75,9 @@ tell_changes(struct request *rq, struct json_object *before, struct json_object 
 		json_write_value(&values, value);
 		buffer_putc(&values, ']');
 	}
-	attributes->text = take_text(rq, &text);
-	attributes->names = take_text(rq, &names);
-	attributes->values = take_text(rq, &values);
+	attributes->text = request_take_text(rq, &text);
+	attributes->names = request_take_text(rq, &names);
+	attributes->values = request_take_text(rq, &values);
 }
 
 void

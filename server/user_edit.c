@@ -15,6 +15,7 @@
 
 #include "reply.h"
 #include "route.h"
+#include "text.h"
 #include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
@@ -81,20 +82,17 @@ struct user_editing {
 static const char *
 edited_user_id(struct request *rq)
 {
-	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+	if (rq->route->access == ACCESS_USER)
+		return rq->caller.id;
+	return rq->found_id != NULL ? rq->found_id : rq->path_values[0];
 }
 
 static enum step
 user_edit_load(struct request *rq)
 {
-	const char *role_id = request_text(rq, "role_id");
-	struct uuid id;
-
-	if (role_id != NULL && !uuid_parse(role_id, &id))
-		role_id = NULL;
 	struct statement statements[4] = {
 		{ &query_user_load, (const char *const[]){ rq->org_id, edited_user_id(rq) } },
-		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id } },
+		{ &query_user_create_load, (const char *const[]){ rq->org_id, body_id(rq, "role_id") } },
 		{ &query_email_find, (const char *const[]){ rq->org_id, request_text(rq, "email") } },
 	};
 	int count = 3;
@@ -112,12 +110,6 @@ wanted_text(struct request *rq, const char *name, const char **text)
 	return true;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static void
 collect_texts(struct request *rq, struct user_editing *edit)
 {
@@ -128,7 +120,7 @@ collect_texts(struct request *rq, struct user_editing *edit)
 		if (!wanted_text(rq, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
 			continue;
 		const char *before = request_value(rq, 0, field->name);
-		if (same_text(before, wanted))
+		if (text_equals(before, wanted))
 			continue;
 		json_write_string_member(&edit->patch, field->name, wanted);
 		json_write_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
@@ -204,10 +196,8 @@ static void
 user_edit_find_faults(struct request *rq, struct user_editing *edit)
 {
 	const struct policy *policy = &edit->the.subject.policy;
-	const char *role_id = request_text(rq, "role_id");
-	struct uuid id;
 
-	if (role_id != NULL && uuid_parse(role_id, &id) && request_value(rq, 1, "role_id") == NULL)
+	if (body_id(rq, "role_id") != NULL && request_value(rq, 1, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && request_has(rq, "role_id") && json_member(rq->body, "role_id") == NULL)
 		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
@@ -233,7 +223,7 @@ check_attributes(struct request *rq, struct user_editing *edit)
 	const char *role = request_has(rq, "role_id") ? request_text(rq, "role_id") : old_role;
 
 	user_attributes_check(rq, &edit->the.subject.policy, &(struct user_attributes_facts){
-		.fields = request_value(rq, 1, "fields"), .role_id = role, .role_changes = !same_text(role, old_role),
+		.fields = request_value(rq, 1, "fields"), .role_id = role, .role_changes = !text_equals(role, old_role),
 		.before = request_value(rq, 0, "attributes") },
 		&edit->attributes);
 }
@@ -271,7 +261,7 @@ user_edit_check_policies(struct request *rq)
 	const bool is_pending = subject->state.status == STATUS_PENDING;
 
 	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
-	edit->email_changes = !same_text(edit->new_email, subject->email);
+	edit->email_changes = !text_equals(edit->new_email, subject->email);
 	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
 	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(request_value(rq, 2, "id"), subject->id) != 0;
 	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
@@ -279,7 +269,7 @@ user_edit_check_policies(struct request *rq)
 	if (edit->email_waits && edit->new_email == NULL)
 		return refuse_policy(rq, "email_change", "An e-mail address is replaced by one that is confirmed, and not taken away.");
 	if (request_has(rq, "username") && subject->username != NULL
-		&& !same_text(request_text(rq, "username"), subject->username)
+		&& !text_equals(request_text(rq, "username"), subject->username)
 		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
 		return refuse_policy(rq, "username_change", "A username is never changed here.");
 	if (!subject->policy.permissions_per_user && user_permissions_wanted(rq).count > 0)
@@ -307,7 +297,7 @@ user_edit_check_permissions(struct request *rq)
 	find_new_permissions(rq, edit);
 	if (!edit->permissions_change)
 		return STEP_NEXT;
-	if (!user_holds(rq, &edit->the.subject.policy, &edit->new_permissions))
+	if (!user_holds(rq, edit->the.subject.policy.default_permissions, &edit->new_permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
 	if (state->is_last_administrator && !permission_set_administers(&edit->new_permissions))
@@ -322,9 +312,7 @@ static const char *
 close_object(struct request *rq, struct buffer *object)
 {
 	buffer_putc(object, '}');
-	const char *text = arena_copy(rq->scratch, buffer_text(object));
-	buffer_free(object);
-	return text;
+	return request_take_text(rq, object);
 }
 
 /* Asks for the new address to be confirmed, or wishes that no longer. */

@@ -24,22 +24,24 @@ const char *const user_list_parameters[] = {
 
 static const struct user_sort {
 	const char *word;
-	char letter;		/* in the cursor: a cursor of one order is none of another */
+	/* In the cursor, and where the blocked sink: a cursor of one order is none of another. */
+	char letter, letter_sinking;
 	const struct query *query, *search;	/* without q, and with it */
 	const char *ranks;	/* of pending, active, inactive, locked; NULL: goes by id */
 	const char *ranks_sinking;	/* where the blocked sink to the bottom */
 } user_sorts[] = {
-	{ "name", 'n', &query_user_list_forward, &query_user_search_forward, "{0,0,0,0}", "{0,0,1,1}" },
-	{ "-name", 'N', &query_user_list_backward, &query_user_search_backward, "{0,0,0,0}", "{0,0,1,1}" },
-	{ "status", 's', &query_user_list_forward, &query_user_search_forward, "{3,0,1,2}", "{3,0,1,2}" },
-	{ "-status", 'S', &query_user_list_backward, &query_user_search_backward, "{0,3,2,1}", "{0,3,2,1}" },
-	{ "created_at", 'c', &query_user_list_oldest, &query_user_list_oldest, NULL, NULL },
-	{ "-created_at", 'C', &query_user_list_newest, &query_user_list_newest, NULL, NULL },
+	{ "name", 'n', 'b', &query_user_list_forward, &query_user_search_forward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "-name", 'N', 'B', &query_user_list_backward, &query_user_search_backward, "{0,0,0,0}", "{0,0,1,1}" },
+	{ "status", 's', 's', &query_user_list_forward, &query_user_search_forward, "{3,0,1,2}", "{3,0,1,2}" },
+	{ "-status", 'S', 'S', &query_user_list_backward, &query_user_search_backward, "{0,3,2,1}", "{0,3,2,1}" },
+	{ "created_at", 'c', 'c', &query_user_list_oldest, &query_user_list_oldest, NULL, NULL },
+	{ "-created_at", 'C', 'C', &query_user_list_newest, &query_user_list_newest, NULL, NULL },
 };
 
 struct user_list {
 	struct page_wish page;
 	const struct user_sort *sort;
+	char letter;
 };
 
 static const struct user_sort *
@@ -146,7 +148,8 @@ user_list(struct request *rq)
 	const char *params[PARAMS_MAX];
 	int n = FILTER_PARAMS;
 
-	list_read_page(rq, list->sort->letter, !goes_by_id, page);
+	list->letter = sinks ? list->sort->letter_sinking : list->sort->letter;
+	list_read_page(rq, list->letter, !goes_by_id, page);
 	page->wants_count = list_read_flag(rq, "count");
 	read_filter(rq, params);
 	const bool has_search = params[SEARCH_PARAM] != NULL;
@@ -171,7 +174,7 @@ user_list_reply(struct request *rq)
 {
 	struct user_list *list = rq->data;
 
-	return list_reply_page(rq, list->page.limit, list->sort->letter, "id");
+	return list_reply_page(rq, list->page.limit, list->letter, "id");
 }
 
 request_step *const user_list_steps[] = { user_list_load, user_list, user_list_reply, NULL };

@@ -50,7 +50,7 @@ user_take_to_change(struct request *rq)
 
 	if (step != STEP_NEXT)
 		return step;
-	if (!user_holds(rq, &user_case(rq)->subject.policy, &user_case(rq)->subject.permissions))
+	if (!user_holds(rq, user_case(rq)->subject.policy.default_permissions, &user_case(rq)->subject.permissions))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"This user holds permissions that you do not hold.");
 	if (user_case(rq)->subject.state.is_anonymised)
@@ -179,11 +179,11 @@ user_hash_password(struct request *rq)
 }
 
 bool
-user_holds(const struct request *rq, const struct policy *policy, const struct permission_set *set)
+user_holds(const struct request *rq, const char *default_permissions, const struct permission_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		if (!permission_set_has(&rq->caller.permissions, set->words[i])
-			&& !policy_words_have(policy->default_permissions, set->words[i]))
+			&& !policy_words_have(default_permissions, set->words[i]))
 			return false;
 	}
 	return true;

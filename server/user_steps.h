@@ -52,9 +52,9 @@ enum step user_require(struct request *rq, const char *permission, const char *b
 enum step user_check_mails(struct request *rq);
 /* A step: hashes the body's password, where there is one; needs no reserved place. */
 enum step user_hash_password(struct request *rq);
-/* Whether the caller holds all of them, the organization's default_permissions aside:
- * those everybody may have, whoever makes or touches him. */
-bool user_holds(const struct request *rq, const struct policy *policy, const struct permission_set *set);
+/* Whether the caller holds all of them, aside from the policy's default_permissions (text
+ * of a text[]): those everybody may have, whoever makes or touches him. */
+bool user_holds(const struct request *rq, const char *default_permissions, const struct permission_set *set);
 /* own_permissions of the body; empty when it has none. */
 struct permission_set user_permissions_wanted(struct request *rq);
 

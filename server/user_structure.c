@@ -14,6 +14,7 @@
 #include "body.h"
 #include "pgarray.h"
 #include "subject.h"
+#include "text.h"
 
 /* "" takes a position away, as null does. */
 static const char *
@@ -22,15 +23,6 @@ wanted_position(struct request *rq)
 	const char *title = request_text(rq, "position");
 
 	return title != NULL && *title != '\0' ? title : NULL;
-}
-
-static const char *
-wanted_department(struct request *rq)
-{
-	const char *text = request_text(rq, "department_id");
-	struct uuid id;
-
-	return text != NULL && uuid_parse(text, &id) ? text : NULL;
 }
 
 bool
@@ -47,7 +39,7 @@ user_structure_load(struct request *rq, const char *user_id, struct statement *s
 	const char **params = arena_take(rq->scratch, sizeof(*params) * 5);
 	params[0] = rq->org_id;
 	params[1] = user_id;
-	params[2] = wanted_department(rq);
+	params[2] = body_id(rq, "department_id");
 	params[3] = wanted_position(rq);
 	params[4] = body_ids(rq, "group_ids");
 	*statement = (struct statement){ &query_user_structure_load, params };
@@ -63,7 +55,7 @@ user_structure_write_named(struct request *rq, const char *user_id, int place, s
 	buffer_putc(named, '{');
 	json_write_int_member(named, "place", place);
 	json_write_string_member(named, "user_id", user_id);
-	json_write_string_member(named, "department_id", wanted_department(rq));
+	json_write_string_member(named, "department_id", body_id(rq, "department_id"));
 	json_write_string_member(named, "position", wanted_position(rq));
 	json_write_string_member(named, "group_ids", body_ids(rq, "group_ids"));
 	buffer_putc(named, '}');
@@ -116,7 +108,7 @@ user_structure_find_faults(struct request *rq, const struct policy *policy, cons
 	find_kind_fault(rq, policy, kind_before);
 	if (found < 0)
 		return;
-	if (wanted_department(rq) != NULL && request_value(rq, found, "department_id") == NULL)
+	if (body_id(rq, "department_id") != NULL && request_value(rq, found, "department_id") == NULL)
 		request_fault(rq, "/department_id", "unknown_id", "There is no department with this id.");
 	if (wanted_position(rq) != NULL && request_value(rq, found, "position_id") == NULL && !policy->position_free_text)
 		request_fault(rq, "/position", "invalid", "The policy position_free_text takes only positions that there are.");
@@ -127,14 +119,10 @@ user_structure_find_faults(struct request *rq, const struct policy *policy, cons
 static void
 write_new_position(struct request *rq, struct buffer *out)
 {
-	char id[UUID_TEXT_SIZE], audit_id[UUID_TEXT_SIZE];
-
-	uuid_make_text(id);
-	uuid_make_text(audit_id);
 	buffer_putc(out, '{');
-	json_write_string_member(out, "id", id);
+	json_write_string_member(out, "id", request_new_id(rq));
 	json_write_string_member(out, "title", wanted_position(rq));
-	json_write_string_member(out, "audit_id", audit_id);
+	json_write_string_member(out, "audit_id", request_new_id(rq));
 	buffer_putc(out, '}');
 }
 
@@ -173,7 +161,7 @@ collect_position(struct request *rq, int found, struct buffer *patch, struct buf
 	if (title != NULL && id == NULL) {
 		json_write_name(patch, "new_position");
 		write_new_position(rq, patch);
-	} else if (id == NULL || before == NULL ? id != before : strcmp(id, before) != 0) {
+	} else if (!text_equals(id, before)) {
 		json_write_string_member(patch, "position_id", id);
 		title = request_value(rq, found, "position");
 	} else {

@@ -46,6 +46,8 @@ user_upsert_find(struct request *rq)
 {
 	const char *external_id = rq->path_values[0];
 
+	if (segment_is_dots(external_id))
+		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "Dots alone name nothing in a path.");
 	if (utf8_length(external_id) > EXTERNAL_ID_MAX)
 		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "An external id has at most 200 characters.");
 	return request_query(rq, LANE_READ, &query_user_find_by_external_id, (const char *const[]){ rq->org_id, external_id });
@@ -56,7 +58,7 @@ edit_him(struct request *rq)
 {
 	if (request_has(rq, "role"))
 		request_fault(rq, "/role", "read_only", "A role is made with a new user only: give role_id.");
-	rq->path_values[0] = arena_copy(rq->scratch, request_column(rq, "id"));
+	rq->found_id = arena_copy(rq->scratch, request_column(rq, "id"));
 	return request_continue(rq, user_edit_steps);
 }
 

@@ -58,21 +58,11 @@ struct user_creation {
 	struct user_attributes attributes;
 };
 
-/* A role id that is none was named as a fault already; the query must not see it. */
-static const char *
-role_id_or_null(struct request *rq)
-{
-	const char *role_id = request_text(rq, "role_id");
-	struct uuid id;
-
-	return role_id != NULL && uuid_parse(role_id, &id) ? role_id : NULL;
-}
-
 static enum step
 user_create_load(struct request *rq)
 {
 	struct statement statements[2] = {
-		{ &query_user_create_load, (const char *const[]){ rq->org_id, role_id_or_null(rq) } },
+		{ &query_user_create_load, (const char *const[]){ rq->org_id, body_id(rq, "role_id") } },
 	};
 	int count = 1;
 
@@ -100,7 +90,7 @@ creation_facts(struct request *rq, struct user_creation *creation)
 static void
 user_create_find_faults(struct request *rq, const struct policy *policy)
 {
-	if (role_id_or_null(rq) != NULL && request_column(rq, "role_id") == NULL)
+	if (body_id(rq, "role_id") != NULL && request_column(rq, "role_id") == NULL)
 		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && json_member(rq->body, "role_id") == NULL && json_member(rq->body, "role") == NULL)
 		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
@@ -129,7 +119,7 @@ user_create_check(struct request *rq)
 	creation_facts(rq, creation);
 	user_create_find_faults(rq, &creation->the.subject.policy);
 	user_attributes_check(rq, &creation->the.subject.policy, &(struct user_attributes_facts){
-		.fields = request_column(rq, "fields"), .role_id = role_id_or_null(rq), .role_changes = true },
+		.fields = request_column(rq, "fields"), .role_id = body_id(rq, "role_id"), .role_changes = true },
 		&creation->attributes);
 	if (rq->fault_count == 0)
 		inline_role_take(rq, &creation->role);
@@ -147,7 +137,8 @@ user_create_check_permissions(struct request *rq)
 	if (own.count > 0 && !policy->permissions_per_user)
 		return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, "permissions_per_user",
 			"Permissions come from roles alone here.");
-	if (!user_holds(rq, policy, &creation->role_permissions) || !user_holds(rq, policy, &own))
+	if (!user_holds(rq, policy->default_permissions, &creation->role_permissions)
+		|| !user_holds(rq, policy->default_permissions, &own))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
 	return creation->role.id != NULL ? inline_role_check(rq, policy, &creation->role) : STEP_NEXT;

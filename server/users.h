@@ -1,5 +1,5 @@
 /*
- * users: create, get and list (users.c), edit (user_edit.c), actions (user_actions.c).
+ * users: create and get. Lists are user_list.h's, edits user_edit.h's, actions user_actions.h's.
  */
 #ifndef ROLLCALL_USERS_H
 #define ROLLCALL_USERS_H

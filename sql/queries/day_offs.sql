@@ -18,7 +18,8 @@ EXISTS (SELECT FROM rollcall.day_off f WHERE f.org_id = u.org_id AND f.user_id =
 (:vacation::boolean IS NOT TRUE OR u.id = ANY (ARRAY(
       SELECT f.user_id FROM rollcall.day_off f WHERE f.org_id = :org_id AND f.during @> coalesce(:at::timestamptz, now()))))
   AND (coalesce(:vacation::boolean, true) OR NOT (SELECT :{is_away} FROM (SELECT coalesce(:at::timestamptz, now()) AS at) m))
-  AND (:assignable::boolean IS NULL OR :assignable::boolean = (u.status = 'active' AND ((SELECT p.assignable_on_day_off FROM rollcall.policy p WHERE p.org_id = :org_id)
+  AND (:assignable::boolean IS NULL OR :assignable::boolean = (u.status = 'active' AND (
+      (SELECT p.assignable_on_day_off FROM rollcall.policy p WHERE p.org_id = :org_id)
       OR NOT (SELECT :{is_away} FROM (SELECT coalesce(:at::timestamptz, now()) AS at) m))))
 
 -- fragment: day_off_view

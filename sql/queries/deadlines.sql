@@ -106,7 +106,9 @@ SELECT max(id::text) AS last_id, count(*) AS count FROM recomputed;
 -- name: idle_recompute_user (org_id, user_id) writes
 UPDATE rollcall.users u SET
     (idle_due_at, idle_check_at) = (
-        SELECT e.due, greatest(CASE WHEN e.due = u.idle_due_at AND e.due > now() THEN u.idle_check_at ELSE e.due - :{idle_first_warning} END, :{idle_back_at})
+        SELECT e.due, greatest(
+            CASE WHEN e.due = u.idle_due_at AND e.due > now() THEN u.idle_check_at ELSE e.due - :{idle_first_warning} END,
+            :{idle_back_at})
         FROM :{idle_since_life}, :{idle_ends})
 FROM rollcall.organization o, rollcall.policy p
 WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'active' AND u.idle_due_at IS NOT NULL

@@ -175,6 +175,25 @@ mails_emptied AS (
     FROM removed r
     WHERE m.org_id = :org_id AND m.user_id = r.id
 ),
+-- As an administrator he was sent mails about others: there only his address is forgotten,
+-- the one that he has and those that he had.
+address AS (
+    SELECT lower(u.email) AS email
+    FROM rollcall.users u JOIN removed r ON r.id = u.id
+    WHERE u.org_id = :org_id
+    UNION
+    SELECT lower(e.address)
+    FROM rollcall.audit_value v
+    JOIN removed r ON r.id = v.user_id, jsonb_array_elements_text(v.changes -> 'email') AS e (address)
+    WHERE v.org_id = :org_id
+),
+addresses_forgotten AS (
+    UPDATE rollcall.outbox m SET recipient = NULL, last_reply = NULL
+    FROM address a
+    WHERE m.org_id = :org_id AND lower(m.recipient) = a.email
+      AND m.kind IN ('invitation_expired', 'invitation_lapsed', 'lock_digest', 'idle_brake')
+      AND (m.user_id IS NULL OR m.user_id <> ALL (:user_ids::uuid[]))
+),
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id
@@ -190,9 +209,9 @@ audited AS (
 )
 SELECT id FROM recorded;
 
--- Whom a mail is about.
+-- Whom a mail is about, or the administrator for whom it was made.
 -- fragment: is_deleted
-EXISTS (SELECT FROM rollcall.deleted_user x WHERE x.org_id = m.org_id AND x.id = m.user_id)
+EXISTS (SELECT FROM rollcall.deleted_user x WHERE x.org_id = m.org_id AND x.id IN (m.user_id, (m.data ->> 'recipient_id')::uuid))
 
 -- Whether there is or ever was such a user.
 -- name: user_existed (org_id, user_id)

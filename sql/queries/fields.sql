@@ -74,7 +74,8 @@ SELECT :{field_view}, o.locale,
     ARRAY(SELECT r.id FROM rollcall.role r WHERE r.org_id = o.id AND r.id = ANY (:roles::uuid[])) AS known_roles,
     CASE WHEN :options::jsonb IS NULL THEN 0 ELSE (
         SELECT count(*) FROM rollcall.users u
-        WHERE u.org_id = f.org_id AND u.attributes ? f.key AND u.attributes ->> f.key <> ALL (ARRAY(SELECT jsonb_array_elements_text(:options::jsonb)))) END AS users_losing
+        WHERE u.org_id = f.org_id AND u.attributes ? f.key
+          AND u.attributes ->> f.key <> ALL (ARRAY(SELECT jsonb_array_elements_text(:options::jsonb)))) END AS users_losing
 FROM :{field_view_from}
 WHERE f.org_id = :org_id AND f.id = :id;
 

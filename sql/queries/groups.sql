@@ -76,18 +76,21 @@ FROM rollcall.group_member m
 WHERE m.org_id = :org_id AND m.group_id = :group_id;
 
 -- Everybody whom a change names, at his place in the list; where the list is to be all
--- that are in the group, also who is in it and is not named. What is no id is null there.
+-- that are in the group, also who is in it and is not named. What is no id is null there;
+-- of the anonymised only the id is left, and they belong nowhere.
 -- name: group_member_load (org_id, group_id, user_ids, replaces)
 SELECT w.place - 1 AS place, w.id IS NOT NULL AND u.id IS NULL AS is_unknown, u.id AS user_id, u.version,
     m.user_id IS NOT NULL AS is_member,
-    coalesce(r.permissions, '{}') || u.own_permissions AS permissions
+    coalesce(r.permissions, '{}') || u.own_permissions AS permissions, p.default_permissions
 FROM unnest(:user_ids::uuid[]) WITH ORDINALITY AS w (id, place)
-LEFT JOIN rollcall.users u ON u.org_id = :org_id AND u.id = w.id
+JOIN rollcall.policy p ON p.org_id = :org_id
+LEFT JOIN rollcall.users u ON u.org_id = p.org_id AND u.id = w.id AND u.anonymised_at IS NULL
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.group_member m ON m.org_id = u.org_id AND m.group_id = :group_id AND m.user_id = u.id
 UNION ALL
-SELECT NULL, false, u.id, u.version, true, coalesce(r.permissions, '{}') || u.own_permissions
+SELECT NULL, false, u.id, u.version, true, coalesce(r.permissions, '{}') || u.own_permissions, p.default_permissions
 FROM rollcall.group_member m
+JOIN rollcall.policy p ON p.org_id = m.org_id
 JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 WHERE :replaces::boolean AND m.org_id = :org_id AND m.group_id = :group_id

@@ -1,4 +1,5 @@
--- Making organizations and API keys (rollcall-server org create, key create).
+-- Organizations: making them and their API keys (rollcall-server org create, key create), and
+-- what their administrators see and change of them.
 
 -- name: organization_create (org_id, slug, name, contact_email, locale, timezone) writes
 WITH made AS (

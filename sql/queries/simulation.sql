@@ -54,7 +54,8 @@
     SELECT 'status_labels', u.id FROM rollcall.users u, setting s
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'status_labels'
       AND EXISTS (SELECT FROM unnest('{en,uk,ru}'::text[]) l (language)
-          WHERE (s.old).status_labels #>> ARRAY[l.language, :{status_key}] IS DISTINCT FROM (s.new).status_labels #>> ARRAY[l.language, :{status_key}])
+          WHERE (s.old).status_labels #>> ARRAY[l.language, :{status_key}]
+              IS DISTINCT FROM (s.new).status_labels #>> ARRAY[l.language, :{status_key}])
     UNION ALL
     SELECT 'blocked_position', u.id FROM rollcall.users u
     WHERE u.org_id = :org_id AND :changes::jsonb ? 'blocked_position' AND u.status IN ('inactive', 'locked')

@@ -1,7 +1,6 @@
 -- Users: reading them, the facts a decision needs, making and editing them.
 
--- What an API client sees (DESIGN.md §6). Fields of parts that Rollcall does not
--- have yet are there with their empty value, so that clients may rely on the shape.
+-- What an API client sees (DESIGN.md §6).
 -- fragment: user_view
     u.id, u.org_id AS organization_id, u.email, :{email_pending} AS email_pending, u.username, u.first_name, u.last_name, u.phone,
     u.external_id, u.kind, u.status, u.status_reason, :{status_label} AS status_label, u.status_changed_at,
@@ -98,7 +97,7 @@ END
 
 -- Everything common/subject.c reads: the facts of a decision about one user.
 -- fragment: subject
-    u.id AS user_id, u.status, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
+    u.id AS user_id, u.status, u.status_reason, u.status_before_lock, u.version, u.session_epoch, u.email, u.username,
     u.first_name, u.last_name, u.locale, u.kind, u.phone, u.external_id, u.role_id, u.own_permissions,
     u.department_id, u.position_id, u.attributes,
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions,

@@ -142,7 +142,10 @@ NAMES = {
     "crm/deal/4711": True, "a/b/c": True, "x.y-z_1/2/%D0%A1%D0%BF%D1%80%D0%B0%D0%B2%D0%B0%20%E2%84%961": True, "crm/deal/" + "x" * 200: True,
     "crm/deal/" + "%D1%84" * 200: True, f"crm/deal/{UNKNOWN}": True, "crm/deal/%25": True, "crm/deal/a%3Fb%23c": True, "x" * 64 + "/" + "y" * 64 + "/z": True,
     "crm/deal/" + "x" * 201: False, "crm/deal/" + "%D1%84" * 201: False, "CRM/deal/1": False, "crm/De%20al/1": False, "x" * 65 + "/y/z": False,
-    "crm/deal": False, "crm/deal/": False, "crm/deal/a/b": False, "crm/deal/a%2Fb": False, "crm//a": False, "crm/%D1%84/1": False,
+    "crm/deal": False, "crm/deal/": False, "crm/deal/a/b": False, "crm/deal/a%2Fb": False, "crm//a": False,
+    # A client or a proxy would make another path of these on the way.
+    "crm/deal/.": False, "crm/deal/%2E%2E": False, "crm/../1": False, "./deal/1": False, "crm/deal/...": True, "crm/.x/1": True,
+    "crm/%D1%84/1": False,
 }
 
 

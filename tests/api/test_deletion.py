@@ -294,6 +294,22 @@ def test_no_trace_of_who_he_was_is_left_anywhere(system, mode):
     assert user["id"] in left
 
 
+@both_modes
+def test_his_addresses_are_forgotten_in_mails_about_others_too(system, mode):
+    """Of an administrator: a link of somebody else went to him, and a digest."""
+    set_policy(system, mode)
+    mark = f"postmark{next(numbers)}"
+    other, boss = system.create_user(), system.create_user(email=f"{mark}-old@example.org")
+    system.admin.patch(f"/v1/users/{boss['id']}", {"email": f"{mark}-new@example.org"}).ok(200)
+    for kind, about, to, data in (("invitation_expired", other["id"], "OLD", "{}"), ("lock_digest", None, "new", f'{{"recipient_id": "{boss["id"]}"}}'),
+                                  ("invitation_lapsed", boss["id"], "new", "{}")):
+        system.sql("INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data, state, last_reply) VALUES (%s, gen_random_uuid(), %s, %s, %s, %s, 'sent', %s)",
+                   system.org_id, kind, about, f"{mark}-{to}@example.org", data, f"250 {mark} has it")
+    delete(system, boss)
+    assert system.sql("SELECT kind FROM rollcall.outbox m WHERE to_jsonb(m)::text LIKE %s", f"%{mark}%") == []
+    assert [mail["state"] for mail in system.outbox(other, "invitation_expired")] == ["sent"]
+
+
 def test_an_erased_user_is_not_there_any_more(system):
     user = system.create_active()
     delete(system, user)
@@ -326,6 +342,9 @@ def test_nothing_can_be_done_with_an_anonymised_user(system):
         system.admin.post(f"/v1/users/{user['id']}/{action}", body).refused(409, "state_conflict")
     system.admin.patch(f"/v1/users/{user['id']}", {"first_name": "A", "email": "back@example.org"}).refused(409, "state_conflict")
     ask(system, user).refused(409, "state_conflict")
+    group = system.admin.post("/v1/groups", {"name": f"Group {next(numbers)}"}).ok(201)["id"]
+    for method in (system.admin.post, system.admin.put):
+        assert method(f"/v1/groups/{group}/members", {"user_ids": [user["id"]]}).refused(422).faults() == {"/user_ids/0": "unknown_id"}
     assert {row["reason"] for row in system.admin.get(f"/v1/users/{user['id']}/actions").ok(200).items} == {"state_conflict"}
     assert system.user(user) == before
 

@@ -120,6 +120,23 @@ def test_nobody_moves_a_user_who_holds_more_than_he(standing, people):
     assert helper.post(members_of(group), ids(people[0], boss)).ok(200)["users"] == 2  # the boss stays as he is
 
 
+def test_what_everybody_starts_with_is_in_nobodys_way(server_only):
+    """default_permissions aside (DESIGN.md §4), one rule decides on every way of touching a user; and /actions says what it does."""
+    server_only.set_policy(default_permissions=["product:view"], deletion="erase")
+    clerk = server_only.client(server_only.make_key("users:read", "users:write", "users:delete", "org:write", "roles:write"))
+    user = server_only.create_user()
+    assert user["own_permissions"] == ["product:view"]
+    group = make(server_only)
+    clerk.post(members_of(group), ids(user)).ok(200)
+    clerk.delete(f"{members_of(group)}/{user['id']}").ok(204)
+    allowed = {item["action"]: item["allowed"] for item in clerk.get(f"/v1/users/{user['id']}/actions").items}
+    assert allowed["edit"] and allowed["delete"]
+    clerk.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    left, right = server_only.make_role("users:read"), server_only.make_role("product:view")
+    clerk.patch(f"/v1/users/{user['id']}", {"role_id": left}).ok(200)
+    clerk.delete(f"/v1/roles/{left}?move_to={right}").ok(204)
+
+
 def test_a_groups_name_and_its_members_are_two_permissions(standing, people):
     group = make(standing)
     standing.client(standing.make_key("org:write")).post(members_of(group), ids(people[0])).refused(403, "permission_missing")

@@ -29,6 +29,7 @@ def test_a_history_says_who_what_before_and_after_when_and_from_where(lived):
     assert (rows[1]["ip"], rows[1]["request_id"]) == ("127.0.0.1", edited.headers["X-Request-Id"])
     assert rows[0]["actor"] == {"kind": "api_key", "id": system.api_key_id, "name": "tests"}
     assert rows[0]["changes"]["status"] == ["pending", "inactive"] and rows[0]["changes"]["note"] == [None, "left"]
+    assert [row["changes"].get("status_reason") for row in rows] == [["invited", "by_admin"], None, [None, "invited"]]
     assert [row["at"] for row in rows] == sorted((row["at"] for row in rows), reverse=True)
     assert rows == system.admin.get("/v1/audit", subject_id=user["id"]).ok(200).items
 

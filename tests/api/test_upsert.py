@@ -1,10 +1,12 @@
 """PUT /v1/users/by-external-id/{external_id}: another system says what it knows of one of its people."""
 import threading
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.system import numbers
+from support.waiting import wait_until
 
 PERSON = {"first_name": "Olena", "last_name": "Koval"}
 
@@ -61,6 +63,9 @@ def test_an_external_id_may_be_anything(standing, external_id):
 def test_a_name_that_is_none_is_not_found(standing):
     put(standing, "x" * 201, PERSON).refused(404, "not_found")
     standing.admin.put("/v1/users/by-external-id/", PERSON).refused(404, "not_found")
+    for dots in (".", "%2E%2E"):
+        answer = standing.admin.raw("PUT", f"/v1/users/by-external-id/{dots}", headers={"Content-Type": "application/json"}, data=b"{}")
+        answer.refused(404, "not_found")
 
 
 def test_faults_come_at_once_and_change_nothing(standing):
@@ -120,3 +125,18 @@ def test_many_who_make_the_same_one_at_once_make_one(standing):
             thread.join()
         assert sorted(answer.status for answer in answers) == [200, 200, 200, 201], answers
         assert len({answer["id"] for answer in answers}) == 1
+
+
+def test_who_changes_while_he_is_edited_is_found_again_by_the_same_name(standing):
+    """He was looked for by his own id the second time, not found, and so made: a second user."""
+    external_id = fresh()
+    made = put(standing, external_id, {**PERSON, "email": f"{external_id}@example.org"}).ok(201)
+    with standing.cluster.connect(standing.database) as db, ThreadPoolExecutor(1) as pool:
+        with db.transaction():
+            db.execute("UPDATE rollcall.users SET version = version + 1 WHERE id = %s", (made["id"],))
+            answer = pool.submit(put, standing, external_id, {**PERSON, "first_name": "Ада", "email": f"new-{external_id}@example.org"})
+            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       pause=0.002, because="the edit waits for us")
+        edited = answer.result().ok(200)
+    assert (edited["id"], edited["first_name"], edited["external_id"]) == (made["id"], "Ада", external_id)
+    assert standing.value("SELECT count(*) FROM rollcall.users WHERE external_id = %s", made["id"]) == 0

@@ -164,6 +164,21 @@ def test_the_blocked_sink_to_the_bottom_of_names_where_the_policy_says_so(standi
     standing.admin.patch("/v1/policy", {"blocked_position": "in_place"}).ok(200)
 
 
+def test_a_page_does_not_go_on_in_another_order_when_the_policy_changes(standing, people):
+    """It would show some twice and others never."""
+    page = lambda sort, **more: standing.admin.get("/v1/users", sort=sort, limit=1, **more)
+    for before, after in (("in_place", "bottom"), ("bottom", "in_place")):
+        standing.admin.patch("/v1/policy", {"blocked_position": before}).ok(200)
+        cursors = {sort: page(sort).ok(200)["next_cursor"] for sort in SORTS}
+        standing.admin.patch("/v1/policy", {"blocked_position": after}).ok(200)
+        for sort in SORTS:
+            answer = page(sort, cursor=cursors[sort])
+            if sort.endswith("name"):
+                assert answer.refused(400, "invalid_query").faults() == {"cursor": "invalid"}
+            else:
+                answer.ok(200)
+
+
 def test_a_cursor_is_stable_under_inserts(server_only):
     for letter in "bdfh":
         server_only.create_user(last_name=letter)

@@ -263,11 +263,29 @@ timestamps_exist_in_the_calendar_and_name_their_offset(void **state)
 		"2026-11-22T02:33:12Z ", "2026-11-22T02:33:12ZZ", "now", "infinity", "2026-11-22T02:33:12Zx");
 }
 
+static void
+texts_are_compared_and_so_is_none(void **state)
+{
+	(void)state;
+	assert_true(text_equals(NULL, NULL) && text_equals("", "") && text_equals("é", "é"));
+	assert_false(text_equals(NULL, "") || text_equals("", NULL) || text_equals("a", "A"));
+}
+
+static void
+dots_alone_are_no_segment(void **state)
+{
+	(void)state;
+	ASSERT_ACCEPTS(segment_is_dots, ".", "..");
+	ASSERT_REFUSES(segment_is_dots, "", "...", ".a", "a.", "..a", " .");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8_is_taken_strictly),
+		cmocka_unit_test(texts_are_compared_and_so_is_none),
+		cmocka_unit_test(dots_alone_are_no_segment),
 		cmocka_unit_test(every_code_point_comes_back),
 		cmocka_unit_test(length_counts_characters),
 		cmocka_unit_test(lower_case_covers_all_scripts),
