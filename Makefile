@@ -12,6 +12,7 @@ GEN     := build/generated
 VERSION := 0.1.0
 
 PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto
+WORKER_PACKAGES := libzip expat libseccomp
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wconversion -Wno-missing-field-initializers -Werror
 HARDENING := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -19,12 +20,12 @@ SANITIZERS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 
 CFLAGS  ?= -g
 CPPFLAGS += -D_GNU_SOURCE -DROLLCALL_VERSION='"$(VERSION)"' \
-            $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES)))
+            $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARNINGS) $(if $(DEBUG),$(SANITIZERS),$(HARDENING)) -MMD -MP
 LDFLAGS += $(if $(DEBUG),$(SANITIZERS),-pie -Wl,-z,relro -Wl,-z,now)
 LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -largon2 -lcrypt -lpthread
 WORKER_LDFLAGS = -Wl,--export-dynamic-symbol=connect
-WORKER_LDLIBS  = -lesmtp
+WORKER_LDLIBS  = $(shell pkg-config --libs $(WORKER_PACKAGES)) -lesmtp -lcsv -lm
 
 # Each part sees common/ and itself, nothing else (DESIGN.md §1).
 INCLUDES_common := -Icommon -I$(GEN)
@@ -43,7 +44,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo bench-quick bench-list
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,11 +106,11 @@ $(BUILD)/unit/%: $(BUILD)/objects/tests/unit/%.o $(BUILD)/libtestable.a $(BUILD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(WORKER_LDLIBS) $(LDLIBS)
 unit-programs: $(UNIT_TESTS)
 
-# Programs that the Python tests drive: tests/worker/mailer_probe.c.
+# Programs that the Python tests drive: tests/worker/*_probe.c.
 $(BUILD)/tests/%: $(BUILD)/objects/tests/worker/%.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(WORKER_LDFLAGS) -Wl,--export-dynamic-symbol=getaddrinfo -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
-test-programs: $(BUILD)/tests/mailer_probe
+test-programs: $(BUILD)/tests/mailer_probe $(BUILD)/tests/parser_probe
 
 unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs
@@ -127,6 +128,22 @@ fuzz-photo: build/fuzz/fuzz_photo ## fuzz what photos are cleaned with, for FUZZ
 	@mkdir -p build/fuzz/corpus/photo
 	$(Q)build/fuzz/fuzz_photo -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/ build/fuzz/corpus/photo tests/fuzz/corpus/photo
+
+PARSE_SOURCES := worker/charset.c worker/row_writer.c worker/parse_csv.c worker/parse_xlsx.c $(wildcard worker/xlsx_*.c) \
+	common/memory.c common/utf8.c
+PARSE_HEADERS := $(patsubst %.c,%.h,$(PARSE_SOURCES)) worker/parser.h worker/parser_fault.h
+build/fuzz/fuzz_csv build/fuzz/fuzz_xlsx: build/fuzz/%: tests/fuzz/%.c $(PARSE_SOURCES) $(PARSE_HEADERS)
+	@mkdir -p $(@D) && echo '  FUZZ  $<'
+	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Iworker -Icommon -o $@ $(filter %.c,$^) -lcsv -lzip -lexpat -lz -lm
+fuzz-csv: build/fuzz/fuzz_csv ## fuzz what CSV files are read with, for FUZZ_SECONDS
+	@mkdir -p build/fuzz/corpus/csv
+	$(Q)build/fuzz/fuzz_csv -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/csv tests/fuzz/corpus/csv
+fuzz-xlsx: build/fuzz/fuzz_xlsx ## fuzz what XLSX workbooks are read with, for FUZZ_SECONDS
+	@mkdir -p build/fuzz/corpus/xlsx
+	$(Q)build/fuzz/fuzz_xlsx -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/xlsx tests/fuzz/corpus/xlsx
 
 test: ## everything that `tests/run` runs
 	tests/run

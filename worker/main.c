@@ -10,6 +10,7 @@
 #include "config.h"
 #include "log.h"
 #include "metrics_server.h"
+#include "parser_child.h"
 #include "schema.h"
 #include "sender.h"
 #include "service.h"
@@ -79,6 +80,7 @@ run(void)
 int
 main(int argc, char **argv)
 {
+	parser_child_enter(argc, argv, NULL);
 	if (argc == 1)
 		return run();
 	if (argc == 2 && strcmp(argv[1], "--print-config") == 0)
