@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,21 +170,15 @@ judge(int status)
 	return PARSER_FAULT_DIED;
 }
 
-/* One that has said its last word, or lost our trust, is not waited for. */
+/* One that has said its last word, or lost our trust, is not waited for. Any other has
+ * ended: once shut in, it cannot close its pipe and live. */
 static void
 finish(struct conversation *talk)
 {
-	struct pollfd end = { .fd = -1, .events = POLLIN };
 	int status = 0;
 
 	close_end(&talk->to);
 	close_end(&talk->from);
-	if (!talk->wire.has_ended && talk->fault == PARSER_FAULT_NONE) {
-		end.fd = pidfd_open(talk->child, 0);
-		if (poll(&end, 1, time_left_ms(talk)) <= 0)
-			talk->fault = PARSER_FAULT_DEADLINE;
-		close_end(&end.fd);
-	}
 	if (talk->wire.has_ended || talk->fault != PARSER_FAULT_NONE)
 		kill(talk->child, SIGKILL);
 	while (waitpid(talk->child, &status, 0) < 0 && errno == EINTR)
