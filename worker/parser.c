@@ -139,9 +139,10 @@ converse(struct conversation *talk)
 		struct pollfd ends[2] = {
 			{ .fd = talk->from, .events = POLLIN }, { .fd = talk->to, .events = POLLOUT },
 		};
-		const int ready = poll(ends, 2, time_left_ms(talk));
+		const int left_ms = time_left_ms(talk), ready = poll(ends, 2, left_ms);
 
-		if (ready == 0) {
+		/* Also of one that never stops talking. */
+		if (ready == 0 || left_ms == 0) {
 			talk->fault = PARSER_FAULT_DEADLINE;
 			return;
 		}
@@ -212,7 +213,9 @@ parser_run(const struct parser_job *job, struct parser_file *file, struct parser
 	} else {
 		converse(talk);
 		finish(talk);
-		*fault = talk->fault != PARSER_FAULT_NONE ? (struct parser_fault){ .kind = talk->fault } : talk->wire.fault;
+		*fault = talk->wire.fault;
+		if (talk->fault != PARSER_FAULT_NONE)
+			*fault = (struct parser_fault){ .kind = talk->fault };
 	}
 	close_end(&talk->to);
 	close_end(&talk->from);

@@ -91,6 +91,24 @@ lie(void)
 	(void)!write(STDOUT_FILENO, "r\xff\xff\xff\xff", 5);
 }
 
+/* One row a millisecond, each of them right. */
+static void
+talk_for_ever(void)
+{
+	struct buffer frames = BUFFER_INIT;
+
+	say_well(&frames);
+	say(&frames);
+	for (uint32_t number = 2;; number++) {
+		const int64_t until_ms = clock_monotonic_ms() + 1;
+
+		parser_wire_put_row(&frames, &(struct parser_row){ number, 1, &(struct parser_cell){ "a", 1, PARSER_TEXT } });
+		say(&frames);
+		while (clock_monotonic_ms() < until_ms)
+			;
+	}
+}
+
 static void
 chatter_behind_the_end(void)
 {
@@ -115,6 +133,7 @@ static const struct deed {
 	{ "map code", map_code, PARSER_FAULT_FORBIDDEN },
 	{ "take too much memory", take_memory, PARSER_FAULT_MEMORY },
 	{ "turn for ever", turn_for_ever, PARSER_FAULT_DEADLINE },
+	{ "talk for ever", talk_for_ever, PARSER_FAULT_DEADLINE },
 	{ "close its pipe", close_its_pipe, PARSER_FAULT_FORBIDDEN },
 	{ "end early", end_early, PARSER_FAULT_DIED },
 	{ "abort", abort_itself, PARSER_FAULT_DIED },
