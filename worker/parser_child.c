@@ -29,13 +29,16 @@ enum { ARGUMENTS = 5, CPU_S = 60, FLUSH_BYTES = 65536 };
 
 static const size_t memory_default_bytes = 256u * 1024 * 1024;
 
+/* Where errno is: looked up before, because a signal handler may only look at it. */
+static const int *last_error;
+
 /* xmalloc's way out, and assert's: the first leaves its reason in errno, because what it
  * says on 2 goes nowhere without a fault. */
 static void
 take_abort(int signal_number)
 {
 	(void)signal_number;
-	_exit(errno == ENOMEM ? PARSER_CHILD_NO_MEMORY : PARSER_CHILD_ABORTED);
+	_exit(*last_error == ENOMEM ? PARSER_CHILD_NO_MEMORY : PARSER_CHILD_ABORTED);
 }
 
 static void
@@ -109,6 +112,7 @@ parser_child_enter(int argc, char **argv, parser_body *body)
 	length = strtoul(argv[3], NULL, 10);
 	memory_bytes = strtoul(argv[4], NULL, 10);
 	tzset();
+	last_error = &errno;
 	signal(SIGABRT, take_abort);
 	if (!sandbox_enter(memory_bytes, CPU_S))
 		_exit(PARSER_CHILD_NOT_SHUT_IN);
