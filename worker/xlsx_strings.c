@@ -38,7 +38,8 @@ add(struct reading *reading)
 		row_writer_fail(reading->writer, PARSER_FAULT_MEMORY, 0, 0);
 		return;
 	}
-	if (strings->length + reading->text.length > strings->capacity) {
+	/* The first may be empty. */
+	if (strings->bytes == NULL || strings->length + reading->text.length > strings->capacity) {
 		strings->capacity = strings->capacity + strings->capacity / 2 + PARSER_CELL_BYTES_MAX;
 		strings->bytes = xrealloc(strings->bytes, strings->capacity);
 	}

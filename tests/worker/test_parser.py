@@ -145,7 +145,7 @@ def test_texts_of_every_kind_are_read_and_gaps_are_empty_cells():
                     '<r><t>line</t></r><rPh sb="0" eb="1"><t>no</t></rPh></is></c><c r="E2" s="1"/></row>'
                     '<row r="3"><c r="A3"/></row>'
                     '<row><c t="s"><v>2</v></c><c t="str"><f>A1</f><v>by formula</v></c></row>',
-                    strings=strings("unused", "Олена & co", "<r><t>rich </t></r><r><t>text_x000D_</t></r>"
+                    strings=strings("", "Олена & co", "<r><t>rich </t></r><r><t>text_x000D_</t></r>"
                                                             "<rPh><t>no</t></rPh>"))
     parsed = parse(made)
     assert parsed.rows == [["Олена & co", "", "inline"], ["rich text\r", "by formula"]]
