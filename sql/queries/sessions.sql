@@ -118,9 +118,9 @@ WITH alive AS (
         idle_check_at = :{idle_check_kept}
     FROM rollcall.organization o, rollcall.policy p
     WHERE u.org_id = :org_id AND u.id = :user_id AND u.session_epoch = :session_epoch::bigint AND u.status = 'active'
-      -- Behind a first login in the same transaction: only if that came to pass (it
-      -- noted the transaction's own moment), or another first login's would do.
-      AND (NOT :first_login::boolean OR u.last_login_at = now())
+      -- Behind a first login in the same transaction: only if that came to pass, or another
+      -- first login's would do.
+      AND (NOT :first_login::boolean OR :{is_written_here})
       AND o.id = :org_id AND p.org_id = :org_id
     RETURNING u.id, u.session_epoch, p.session_ttl
 ),

@@ -9,6 +9,11 @@
 -- admin_epoch   the one that the decision saw, where administrators may become
 --          fewer; null otherwise.
 
+-- Whether this transaction has written the row u of a user, in a statement before. (The moment
+-- would not do: two transactions that race begin in the same microsecond now and then.)
+-- fragment: is_written_here
+u.xmin = pg_current_xact_id_if_assigned()::xid
+
 -- When a user who is active now becomes idle, and when the sweep must first look at him.
 -- fragment: idle_due
 (SELECT e.due FROM (SELECT now() AS at) s, :{idle_ends})
@@ -59,7 +64,7 @@ locked AS MATERIALIZED (
       -- Who was inactivated meanwhile is not locked as well.
       AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
       -- Behind an edit in the same transaction: only if that edit came to pass.
-      AND (i.guard IS DISTINCT FROM 'edited' OR u.updated_at = now() AND u.status IN ('pending', 'active'))
+      AND (i.guard IS DISTINCT FROM 'edited' OR :{is_written_here} AND u.status IN ('pending', 'active'))
     ORDER BY u.id
     FOR UPDATE OF u
 ),
