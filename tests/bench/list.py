@@ -90,7 +90,7 @@ class Bench:
         narrowed += [({column: value}, f"u.{column} = '{value}'") for column in ("role_id", "department_id")
                      for value in (sized(column, "DESC"), sized(column, "ASC"))]
         rare = sized("department_id", "ASC")
-        narrowed += [({"status": "pending", "kind": "external"}, "u.status = 'pending' AND u.kind = 'external'"),
+        narrowed += [({"status": "inactive", "kind": "external"}, "u.status = 'inactive' AND u.kind = 'external'"),
                      ({"status": "active,inactive", "department_id": rare}, f"u.status IN ('active', 'inactive') AND u.department_id = '{rare}'")]
         everything = []
         for params, condition in narrowed:
