@@ -34,8 +34,8 @@ static const struct user_sort {
 	{ "-name", 'N', 'B', &query_user_list_backward, &query_user_search_backward, "{0,0,0,0}", "{0,0,1,1}" },
 	{ "status", 's', 's', &query_user_list_forward, &query_user_search_forward, "{3,0,1,2}", "{3,0,1,2}" },
 	{ "-status", 'S', 'S', &query_user_list_backward, &query_user_search_backward, "{0,3,2,1}", "{0,3,2,1}" },
-	{ "created_at", 'c', 'c', &query_user_list_oldest, &query_user_list_oldest, NULL, NULL },
-	{ "-created_at", 'C', 'C', &query_user_list_newest, &query_user_list_newest, NULL, NULL },
+	{ "created_at", 'c', 'c', &query_user_list_oldest, &query_user_search_oldest, NULL, NULL },
+	{ "-created_at", 'C', 'C', &query_user_list_newest, &query_user_search_newest, NULL, NULL },
 };
 
 struct user_list {

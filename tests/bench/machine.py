@@ -32,10 +32,10 @@ def compile_tools(folder):
         subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", folder / name, HERE / f"{name}.c", *libraries], check=True)
 
 
-def make_cluster():
+def make_cluster(**settings):
     cluster = Cluster.create()
     with (cluster.data / "postgresql.conf").open("a") as conf:
-        conf.write("".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items()))
+        conf.write("".join(f"{name} = '{value}'\n" for name, value in {**SETTINGS, **settings}.items()))
     cluster.stop("fast")
     cluster.start()
     return cluster
