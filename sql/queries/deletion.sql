@@ -191,7 +191,7 @@ addresses_forgotten AS (
     UPDATE rollcall.outbox m SET recipient = NULL, last_reply = NULL
     FROM address a
     WHERE m.org_id = :org_id AND lower(m.recipient) = a.email
-      AND m.kind IN ('invitation_expired', 'invitation_lapsed', 'lock_digest', 'idle_brake')
+      AND m.kind IN ('invitation_expired', 'invitation_lapsed', 'lock_digest', 'idle_brake', 'import_done')
       AND (m.user_id IS NULL OR m.user_id <> ALL (:user_ids::uuid[]))
 ),
 audited AS (

@@ -27,7 +27,8 @@ ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
 # Tables in which the programs' role may delete rows; in all others it may not.
 DELETABLE = {"session", "outbox", "login_throttle", "users", "role", "department", "position", "user_group", "group_member", "field",
-             "photo", "day_off", "assignment", "deletion"}
+             "photo", "day_off", "assignment", "deletion", "job", "file_part", "import", "import_row", "import_mapping", "export",
+             "selection", "selection_user"}
 numbers = itertools.count(1)
 
 

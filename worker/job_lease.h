@@ -1,0 +1,36 @@
+/*
+ * job_lease: one job in the hands of one worker, and the transactions that rest on it.
+ *
+ * A job (table rollcall.job) is claimed with a lease that its holder prolongs with every
+ * transaction. What is always true: nothing is written for a job by somebody who does not
+ * hold it; a job that is done is gone in the transaction of its last words. So whatever is
+ * written in one transaction with its own progress happens exactly once, however
+ * often a worker is killed.
+ */
+#ifndef ROLLCALL_JOB_LEASE_H
+#define ROLLCALL_JOB_LEASE_H
+
+#include "worker.h"
+
+struct job_lease {
+	struct worker *worker;
+	const char *kind;		/* "import_parse", ... */
+	const char *org_id, *id;	/* what it works on */
+	int attempts;			/* this one among them */
+	struct arena *arena;		/* lives as long as the job is in hand */
+};
+
+#define JOB_STATEMENTS_MAX_TOGETHER 12
+
+/* Runs the statements in one transaction, if the lease is still held; it is prolonged with
+ * them. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
+ * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it. */
+enum database_status job_lease_write(struct job_lease *lease, const struct database_statement *statements, int count,
+	PGresult **results) __attribute__((warn_unused_result));
+/* The same, as the last of all: the job is gone with it. */
+enum database_status job_lease_finish(struct job_lease *lease, const struct database_statement *statements, int count,
+	PGresult **results) __attribute__((warn_unused_result));
+/* Prolongs it, where no transaction does for a while. False: it is lost. */
+bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
+
+#endif
