@@ -22,6 +22,7 @@
 #define MINUTE_MS 60000
 #define NUDGE_SPACING_MS 1000
 #define PURGE_LIMIT "1000"
+#define PURGE_FILE_LIMIT "50"	/* of 1 MiB each */
 /* A link that is over and could not be dealt with is no reason to hurry. */
 #define EXPIRY_RETRY_MS 1000
 
@@ -30,6 +31,14 @@ static bool purge_sessions(struct worker *worker);
 static bool purge_throttles(struct worker *worker);
 static bool purge_deletions(struct worker *worker);
 static bool purge_audit_values(struct worker *worker);
+static bool purge_imports_expire(struct worker *worker);
+static bool purge_import_files(struct worker *worker);
+static bool purge_import_rows(struct worker *worker);
+static bool purge_imports(struct worker *worker);
+static bool purge_export_files(struct worker *worker);
+static bool purge_exports(struct worker *worker);
+static bool purge_selection_users(struct worker *worker);
+static bool purge_selections(struct worker *worker);
 static bool measure_outbox(struct worker *worker);
 static bool measure_jobs(struct worker *worker);
 
@@ -54,17 +63,32 @@ static const struct task {
 	{ "purge throttles", purge_throttles, MINUTE_MS, false },
 	{ "purge deletions", purge_deletions, MINUTE_MS, false },
 	{ "empty old values of the audit", purge_audit_values, MINUTE_MS, false },
+	/* In this order: what hangs on one before it. */
+	{ "expire imports", purge_imports_expire, MINUTE_MS, false },
+	{ "purge files of imports", purge_import_files, MINUTE_MS, false },
+	{ "purge rows of imports", purge_import_rows, MINUTE_MS, false },
+	{ "purge imports", purge_imports, MINUTE_MS, false },
+	{ "purge files of exports", purge_export_files, MINUTE_MS, false },
+	{ "purge exports", purge_exports, MINUTE_MS, false },
+	{ "purge users of selections", purge_selection_users, MINUTE_MS, false },
+	{ "purge selections", purge_selections, MINUTE_MS, false },
 };
 #define TASK_COUNT (sizeof(tasks) / sizeof(tasks[0]))
 
 static bool
-purge(struct worker *worker, const struct query *query)
+purge_some(struct worker *worker, const struct query *query, const char *limit)
 {
-	PGresult *done = worker_query(worker, query, (const char *const[]){ PURGE_LIMIT });
-	const bool may_have_more = done != NULL && strcmp(PQcmdTuples(done), PURGE_LIMIT) == 0;
+	PGresult *done = worker_query(worker, query, (const char *const[]){ limit });
+	const bool may_have_more = done != NULL && strcmp(PQcmdTuples(done), limit) == 0;
 
 	PQclear(done);
 	return may_have_more;
+}
+
+static bool
+purge(struct worker *worker, const struct query *query)
+{
+	return purge_some(worker, query, PURGE_LIMIT);
 }
 
 static bool purge_outbox(struct worker *worker) { return purge(worker, &query_purge_outbox); }
@@ -72,6 +96,14 @@ static bool purge_sessions(struct worker *worker) { return purge(worker, &query_
 static bool purge_throttles(struct worker *worker) { return purge(worker, &query_purge_throttles); }
 static bool purge_deletions(struct worker *worker) { return purge(worker, &query_purge_deletions); }
 static bool purge_audit_values(struct worker *worker) { return purge(worker, &query_purge_audit_values); }
+static bool purge_imports_expire(struct worker *worker) { return purge(worker, &query_purge_imports_expire); }
+static bool purge_import_files(struct worker *worker) { return purge_some(worker, &query_purge_import_files, PURGE_FILE_LIMIT); }
+static bool purge_import_rows(struct worker *worker) { return purge(worker, &query_purge_import_rows); }
+static bool purge_imports(struct worker *worker) { return purge(worker, &query_purge_imports); }
+static bool purge_export_files(struct worker *worker) { return purge_some(worker, &query_purge_export_files, PURGE_FILE_LIMIT); }
+static bool purge_exports(struct worker *worker) { return purge(worker, &query_purge_exports); }
+static bool purge_selection_users(struct worker *worker) { return purge(worker, &query_purge_selection_users); }
+static bool purge_selections(struct worker *worker) { return purge(worker, &query_purge_selections); }
 
 static bool
 measure_outbox(struct worker *worker)

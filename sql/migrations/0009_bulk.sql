@@ -78,7 +78,8 @@ CREATE TABLE rollcall.import (
     updated_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT import_pkey PRIMARY KEY (org_id, id),
     CONSTRAINT import_organization_fkey FOREIGN KEY (org_id) REFERENCES rollcall.organization (id),
-    CONSTRAINT import_state_check CHECK (state IN ('uploading', 'parsing', 'ready', 'failed', 'applying', 'applied', 'undoing', 'undone')),
+    -- expired: nothing begins with it any more; its file and rows go first, then itself.
+    CONSTRAINT import_state_check CHECK (state IN ('uploading', 'parsing', 'ready', 'failed', 'applying', 'applied', 'undoing', 'undone', 'expired')),
     CONSTRAINT import_maker_kind_check CHECK (maker_kind IN ('user', 'api_key')),
     CONSTRAINT import_size_check CHECK (size BETWEEN 0 AND 33554432),
     CONSTRAINT import_format_check CHECK (format IN ('csv', 'xlsx'))
@@ -166,7 +167,7 @@ CREATE TABLE rollcall.selection (
     CONSTRAINT selection_state_check CHECK (state IN ('pending', 'running', 'done', 'dead')),
     CONSTRAINT selection_maker_kind_check CHECK (maker_kind IN ('user', 'api_key'))
 );
-CREATE INDEX selection_created_idx ON rollcall.selection (created_at);
+CREATE INDEX selection_expires_idx ON rollcall.selection (expires_at);
 
 CREATE TABLE rollcall.selection_user (
     org_id       uuid NOT NULL,
