@@ -224,6 +224,12 @@ kind_has_link(const struct composition *c)
 	return find_link(c->kind) != NULL;
 }
 
+static const char *
+number_of(struct composition *c, const char *member)
+{
+	return arena_printf(c->arena, "%lld", (long long)json_member_int(c->data, member, 0));
+}
+
 static void
 fill_values(struct composition *c, struct template_values *values)
 {
@@ -245,8 +251,14 @@ fill_values(struct composition *c, struct template_values *values)
 		.days = column(c, "idle_days"),
 		.idle_on = column(c, "idle_on"),
 		.list = c->kind == MAIL_LOCK_DIGEST ? names_of_digest(c) : NULL,
-		.count = arena_printf(c->arena, "%lld", (long long)json_member_int(c->data, "count", 0)),
+		.count = number_of(c, "count"),
 		.contact_email = column(c, "contact_email"),
+		.file_name = json_member_string(c->data, "file_name"),
+		.rows = number_of(c, "rows"),
+		.created = number_of(c, "created"),
+		.updated = number_of(c, "updated"),
+		.errors = json_member_int(c->data, "errors", 0) > 0 ? number_of(c, "errors") : NULL,
+		.applied = json_member_bool(c->data, "applied", false) ? "true" : NULL,
 	};
 }
 

@@ -38,6 +38,10 @@ struct template_values {
 	const char *list;		/* digest: lines of names, \n between */
 	const char *count;
 	const char *contact_email;
+	const char *file_name;		/* import: what was read, and what became of its rows */
+	const char *rows, *created, *updated;
+	const char *errors;		/* import: rows that were left out; NULL: none */
+	const char *applied;		/* import: it was carried out; NULL: it was not, or not to its end */
 };
 
 /* Loads built-in texts and overrides; dies naming every fault of an override. */

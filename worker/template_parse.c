@@ -40,7 +40,8 @@ static const struct value_name {
 	VALUE(organization), VALUE(first_name), VALUE(full_name), VALUE(login),
 	VALUE(recipient_name), VALUE(link), VALUE(expires_at), VALUE(sign_in_url),
 	VALUE(forgot_password_url), VALUE(days), VALUE(idle_on), VALUE(list), VALUE(count),
-	VALUE(contact_email),
+	VALUE(contact_email), VALUE(file_name), VALUE(rows), VALUE(created), VALUE(updated),
+	VALUE(errors), VALUE(applied),
 #undef VALUE
 	{ "language", offsetof(struct template_scope, language), true, false },
 	{ "subject", offsetof(struct template_scope, subject), true, false },

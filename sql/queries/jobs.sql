@@ -86,3 +86,23 @@ WHERE e.org_id = :org_id AND e.id = :id AND e.state IN ('queued', 'running');
 -- name: selection_give_up (org_id, id, problem) writes
 UPDATE rollcall.selection s SET state = 'dead', problem = :problem::jsonb
 WHERE s.org_id = :org_id AND s.id = :id AND s.state = 'running';
+
+-- The mail about an import that has ended, for its last transaction, behind what it says of
+-- its end. Who asked for what was done last hears of it: a user who is active and has an
+-- address; for an API key the organization's contact. What its rows say counts.
+-- name: import_tell (org_id, import_id, mail_id) writes notifies
+INSERT INTO rollcall.outbox (org_id, id, kind, recipient, data)
+SELECT i.org_id, :mail_id, 'import_done', coalesce(u.email, o.contact_email), jsonb_strip_nulls(jsonb_build_object(
+    'recipient_id', u.id, 'import_id', i.id, 'file_name', i.file_name, 'applied', i.state = 'applied', 'rows', i.rows,
+    'created', n.created, 'updated', n.updated, 'errors', n.errors))
+FROM rollcall.import i
+JOIN rollcall.organization o ON o.id = i.org_id
+LEFT JOIN rollcall.users u ON i.actor ->> 'kind' = 'user' AND u.org_id = i.org_id AND u.id = (i.actor ->> 'id')::uuid
+    AND u.status = 'active' AND u.email IS NOT NULL
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE r.outcome = 'applied' AND r.before IS NULL) AS created,
+        count(*) FILTER (WHERE r.outcome = 'applied' AND r.before IS NOT NULL) AS updated,
+        count(*) FILTER (WHERE r.outcome IN ('error', 'skipped')) AS errors
+    FROM rollcall.import_row r
+    WHERE r.org_id = i.org_id AND r.import_id = i.id) n
+WHERE i.org_id = :org_id AND i.id = :import_id AND (u.id IS NOT NULL OR i.actor ->> 'kind' = 'api_key');

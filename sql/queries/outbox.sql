@@ -90,6 +90,8 @@ SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.a
         WHEN 'account_locked' THEN u.status = 'locked'
         WHEN 'lock_digest' THEN a.status = 'active'
         WHEN 'idle_brake' THEN a.status = 'active'
+        -- Of an API key's import the organization's contact hears.
+        WHEN 'import_done' THEN a.status = 'active' OR NOT m.data ? 'recipient_id'
         ELSE true
     END AND (m.user_id IS NULL OR u.id IS NOT NULL) AS is_alive,
     m.kind = 'account_locked' AND x.generation = m.generation AND x.state = 'pending' AND x.releases_lock AS has_reset_link

@@ -756,7 +756,7 @@ check_links_and_mails(const struct policy *policy, const struct user_state *user
 	if (t->invitation == INVITATION_ISSUE || t->invitation == INVITATION_ISSUE_LETTER || t->invitation == INVITATION_RENEW)
 		assert_true(t->status == STATUS_PENDING || t->status == STATUS_ACTIVE);
 
-	assert_int_equal(t->mails & (M(LOCK_DIGEST) | M(IDLE_BRAKE)), 0);
+	assert_int_equal(t->mails & (M(LOCK_DIGEST) | M(IDLE_BRAKE) | M(IMPORT_DONE)), 0);
 	assert_int_equal(t->mails >> MAIL_KIND_COUNT, 0);
 	if (!user->has_email)
 		assert_int_equal(t->mails & ~to_administrators, 0);

@@ -30,7 +30,8 @@ sample(void)
 		.sign_in_url = "https://rollcall.test.example/sign-in",
 		.forgot_password_url = "https://rollcall.test.example/forgot-password",
 		.days = "3", .idle_on = "9 May", .list = "One\nTwo", .count = "2",
-		.contact_email = "help@test.example",
+		.contact_email = "help@test.example", .file_name = "people.csv",
+		.rows = "9", .created = "5", .updated = "3", .errors = "1", .applied = "true",
 	};
 }
 

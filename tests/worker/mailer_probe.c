@@ -189,7 +189,8 @@ set_value(struct template_values *values, struct arena *arena, char *line)
 		VALUE(organization), VALUE(first_name), VALUE(full_name), VALUE(login),
 		VALUE(recipient_name), VALUE(link), VALUE(expires_at), VALUE(sign_in_url),
 		VALUE(forgot_password_url), VALUE(days), VALUE(idle_on), VALUE(list), VALUE(count),
-		VALUE(contact_email),
+		VALUE(contact_email), VALUE(file_name), VALUE(rows), VALUE(created), VALUE(updated),
+		VALUE(errors), VALUE(applied),
 #undef VALUE
 	};
 	char *equals = strchr(line, '=');
