@@ -25,10 +25,10 @@ struct job_lease {
 /* Runs the statements in one transaction, if the lease is still held; it is prolonged with
  * them. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
  * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it. */
-enum database_status job_lease_write(struct job_lease *lease, const struct database_statement *statements, int count,
+enum database_status job_lease_write(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
 /* The same, as the last of all: the job is gone with it. */
-enum database_status job_lease_finish(struct job_lease *lease, const struct database_statement *statements, int count,
+enum database_status job_lease_finish(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
 /* Prolongs it, where no transaction does for a while. False: it is lost. */
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
