@@ -21,7 +21,7 @@ SANITIZERS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 CFLAGS  ?= -g
 CPPFLAGS += -D_GNU_SOURCE -DROLLCALL_VERSION='"$(VERSION)"' \
             $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
-ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARNINGS) $(if $(DEBUG),$(SANITIZERS),$(HARDENING)) -MMD -MP
+ALL_CFLAGS = -std=c11 -fms-extensions $(CFLAGS) $(WARNINGS) $(if $(DEBUG),$(SANITIZERS),$(HARDENING)) -MMD -MP
 LDFLAGS += $(if $(DEBUG),$(SANITIZERS),-pie -Wl,-z,relro -Wl,-z,now)
 LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -largon2 -lcrypt -lpthread
 WORKER_LDFLAGS = -Wl,--export-dynamic-symbol=connect

@@ -287,7 +287,7 @@ next_result(PGconn *connection)
 /* Reads up to the sync. Statement `count` stands for the commit, which can fail
  * as well. Only the first failure says why; what follows it was skipped. */
 static enum database_status
-collect(struct database *database, const struct database_statement *statements, int count, PGresult **results)
+collect(struct database *database, const struct statement *statements, int count, PGresult **results)
 {
 	PGresult *result, *failed = NULL;
 	int at = 0, culprit = 0;
@@ -321,7 +321,7 @@ collect(struct database *database, const struct database_statement *statements, 
 }
 
 static bool
-send_together(PGconn *connection, const struct database_statement *statements, int count)
+send_together(PGconn *connection, const struct statement *statements, int count)
 {
 	if (PQenterPipelineMode(connection) == 0)
 		return false;
@@ -333,7 +333,7 @@ send_together(PGconn *connection, const struct database_statement *statements, i
 }
 
 enum database_status
-database_run_together(struct database *database, const struct database_statement *statements,
+database_run_together(struct database *database, const struct statement *statements,
 	int count, PGresult **results)
 {
 	struct database_result failure;

@@ -51,12 +51,8 @@ struct database_result database_run(struct database *database, const struct quer
 	const char *const *params) __attribute__((warn_unused_result));
 /* Several in one transaction (one pipeline segment): all or nothing. Results of
  * statement i at results[i]; the status returned is that of the whole. */
-struct database_statement {
-	const struct query *query;
-	const char *const *params;
-};
 enum database_status database_run_together(struct database *database,
-	const struct database_statement *statements, int count, PGresult **results)
+	const struct statement *statements, int count, PGresult **results)
 	__attribute__((warn_unused_result));
 
 /* For LISTEN and waiting: waits until a notification on `channel` comes, the

@@ -32,6 +32,12 @@ struct query {
 	int index;			/* place in `queries`, for per-connection state */
 };
 
+/* One to be run. */
+struct statement {
+	const struct query *query;
+	const char *const *params;	/* query->param_count texts; NULL is SQL NULL */
+};
+
 extern const struct query *const queries[];
 extern const int query_count;
 

@@ -227,7 +227,7 @@ found(struct database *database, struct arena *arena, const struct founding *fou
 {
 	const char *policy = policy_row(arena, policy_preset(founding->preset));
 	PGresult *results[6] = { NULL };
-	const struct database_statement statements[] = {
+	const struct statement statements[] = {
 		{ &query_organization_create, (const char *const[]){ founding->org_id, founding->slug, founding->name,
 			founding->email, founding->locale, founding->timezone } },
 		{ &query_policy_create, (const char *const[]){ founding->org_id, policy } },

@@ -131,7 +131,7 @@ decide(struct request *rq, struct deletion_case *deletion)
 		struct transition transition;
 
 		subject->state.is_last_administrator = subject->state.is_administrator && !deletion->administrator_remains;
-		if (!user_holds(rq, deletion->policy.default_permissions, &subject->permissions))
+		if (!proposal_holds(&rq->proposal, deletion->policy.default_permissions, &subject->permissions))
 			return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 				arena_printf(rq->scratch, "User %s holds permissions that you do not hold.", subject->id));
 		if (!lifecycle_decide(&subject->policy, &subject->state, EVENT_DELETE, &transition))

@@ -98,13 +98,13 @@ static enum step
 department_edit(struct request *rq)
 {
 	const struct department_editing *edit = rq->data;
-	const char *changes = changes_of(rq, edit->the.before, rq->body);
+	const char *changes = changes_of(rq->scratch, edit->the.before, rq->body);
 	const struct statement get = { &query_department_get, (const char *const[]){ rq->org_id, edit->the.id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_department_edit, (const char *const[]){ rq->org_id, edit->the.id, edit->the.version, changes_json(rq, rq->body),
+		{ &query_department_edit, (const char *const[]){ rq->org_id, edit->the.id, edit->the.version, changes_json(rq->scratch, rq->body),
 			edit->structure_epoch, request_new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);

@@ -67,11 +67,9 @@ request_step *const email_change_inspect_steps[] = {
 static enum step
 email_change_decide(struct request *rq)
 {
-	enum step step = STEP_NEXT;
 
 	user_case(rq)->details.action = "user.email_changed";
-	user_decide(rq, EVENT_CONFIRM_EMAIL, &step);
-	return step;
+	return user_decide(rq, EVENT_CONFIRM_EMAIL);
 }
 
 /* Somebody may have been given the address meanwhile: then its key refuses, and nothing

@@ -253,9 +253,9 @@ field_create_record(struct request *rq)
 	/* Two who make the hundredth at once: the second counts what the first has made. */
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, NULL } },
-		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body),
+		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_json(rq->scratch, rq->body),
 			arena_printf(rq->scratch, "%d", FIELDS_PER_ORGANIZATION), request_new_id(rq), request_actor(rq),
-			changes_of(rq, NULL, rq->body) } },
+			changes_of(rq->scratch, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
 	}, 3);
 }
@@ -268,7 +268,7 @@ static enum step
 field_edit_load(struct request *rq)
 {
 	struct json_object *options = member(rq, "options", json_type_array);
-	const char *text = options != NULL ? changes_json(rq, options) : NULL;
+	const char *text = options != NULL ? changes_json(rq->scratch, options) : NULL;
 
 	/* Who takes options away asks all users. */
 	return request_query(rq, text != NULL ? LANE_SLOW : LANE_READ, &query_field_edit_load,
@@ -307,14 +307,14 @@ static enum step
 field_edit_record(struct request *rq)
 {
 	const struct resource_case *the = rq->data;
-	const char *changes = changes_of(rq, the->before, rq->body);
+	const char *changes = changes_of(rq->scratch, the->before, rq->body);
 	const struct statement get = resource_statement_get(rq, the->id);
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
-		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), request_new_id(rq),
+		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 3);

@@ -166,7 +166,7 @@ members_to_change(struct request *rq)
 		if (row_is_true(rows, row, "is_member") == joins(rq, row))
 			continue;
 		struct permission_set held = permission_set_parse(rq->scratch, row_text(rows, row, "permissions"));
-		if (!user_holds(rq, row_text(rows, row, "default_permissions"), &held))
+		if (!proposal_holds(&rq->proposal, row_text(rows, row, "default_permissions"), &held))
 			goto out;
 		write_item(rq, &items, row);
 	}

@@ -19,7 +19,7 @@ static const struct {
 	{ "23", JOB_CONSTRAINT },
 	{ "40001", JOB_CONFLICT },
 	{ "40P01", JOB_CONFLICT },
-	{ "22012", JOB_CONFLICT },	/* our own: not all of it came to pass (user_bulk_keep_whole) */
+	{ "22012", JOB_CONFLICT },	/* our own: not all of it came to pass (user_batch_keep_whole) */
 	{ "53", JOB_BUSY },		/* connections, memory, disk: insufficient */
 	{ "55P03", JOB_BUSY },
 	{ "57014", JOB_BUSY },

@@ -30,11 +30,6 @@ enum lane { LANE_READ, LANE_WRITE, LANE_SLOW, LANE_COUNT };
 
 #define JOB_STATEMENTS_MAX 8
 
-struct statement {
-	const struct query *query;
-	const char *const *params;	/* query->param_count texts; NULL is SQL NULL */
-};
-
 enum job_status {
 	JOB_OK,			/* rows[i] holds the rows of statement i */
 	JOB_CONSTRAINT,		/* class 23: `constraint` names it */

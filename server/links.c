@@ -116,7 +116,7 @@ link_check_password(struct request *rq)
 {
 	const struct subject *subject = &user_case(rq)->subject;
 
-	user_check_password(rq, &subject->policy, subject->email, subject->first_name, subject->last_name);
+	user_case_check_password(&rq->proposal, &subject->policy, subject->email, subject->first_name, subject->last_name);
 	return request_answer_faults(rq);
 }
 
@@ -132,13 +132,11 @@ static enum step
 invitation_decide(struct request *rq)
 {
 	struct link_case *the = rq->data;
-	enum step step = STEP_NEXT;
 
 	the->the.subject.state.through_administrator = the->link.channel == CHANNEL_ADMINISTRATOR;
 	the->the.details.action = "user.invitation_accepted";
 	the->the.details.accepted_through = the->link.channel == CHANNEL_ADMINISTRATOR ? "administrator" : "user";
-	user_decide(rq, EVENT_ACCEPT_INVITATION, &step);
-	return step;
+	return user_decide(rq, EVENT_ACCEPT_INVITATION);
 }
 
 void
@@ -206,12 +204,10 @@ static enum step
 reset_decide(struct request *rq)
 {
 	struct user_case *the = user_case(rq);
-	enum step step = STEP_NEXT;
 
 	the->details.action = "user.password_reset";
 	the->details.uses_reset = true;
-	user_decide(rq, EVENT_COMPLETE_RESET, &step);
-	return step;
+	return user_decide(rq, EVENT_COMPLETE_RESET);
 }
 
 request_step *const reset_inspect_steps[] = { reset_load, reset_judge, link_show, NULL };

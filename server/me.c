@@ -44,7 +44,6 @@ me_password_decide(struct request *rq)
 {
 	struct own_password *own = arena_take(rq->scratch, sizeof(*own));
 	struct subject *subject = &own->the.subject;
-	enum step step = STEP_NEXT;
 
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
@@ -55,11 +54,9 @@ me_password_decide(struct request *rq)
 		subject->email != NULL ? subject->email : subject->username);
 	own->the.details = (struct transition_details){ .action = "user.password_changed",
 		.keep_session = rq->caller.session_id };
-	user_check_password(rq, &subject->policy, subject->email, subject->first_name, subject->last_name);
-	step = request_answer_faults(rq);
-	if (step == STEP_NEXT)
-		user_decide(rq, EVENT_CHANGE_OWN_PASSWORD, &step);
-	return step;
+	user_case_check_password(&rq->proposal, &subject->policy, subject->email, subject->first_name, subject->last_name);
+	const enum step step = request_answer_faults(rq);
+	return step == STEP_NEXT ? user_decide(rq, EVENT_CHANGE_OWN_PASSWORD) : step;
 }
 
 static enum step

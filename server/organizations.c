@@ -64,7 +64,7 @@ static enum step
 organization_record(struct request *rq)
 {
 	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
-	const char *changes = changes_of(rq, changes_row(rq, rq->result, 0), rq->body);
+	const char *changes = changes_of(rq->scratch, reply_row_text(rq, rq->result, 0), rq->body);
 
 	if (rq->if_match != NULL && strcmp(rq->if_match, version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
@@ -75,7 +75,7 @@ organization_record(struct request *rq)
 	if (strcmp(changes, "{}") == 0)
 		return organization_get(rq);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq, rq->body), request_new_id(rq),
+		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		{ &query_organization_get, (const char *const[]){ rq->org_id } },
 	}, 2);

@@ -99,7 +99,7 @@ policy_take(struct request *rq, struct json_object *patch, const char *prefix)
 	edit->version = arena_copy(rq->scratch, request_column(rq, "version"));
 	if (rq->if_match != NULL && strcmp(rq->if_match, edit->version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	edit->before = changes_row(rq, rq->result, 0);
+	edit->before = reply_row_text(rq, rq->result, 0);
 	policy_from_row(&edit->policy, rq->scratch, rq->result, 0);
 	edit->old = edit->policy;
 	return STEP_NEXT;
@@ -150,13 +150,13 @@ static enum step
 policy_record(struct request *rq)
 {
 	struct policy_editing *edit = rq->data;
-	const char *changes = changes_of(rq, edit->before, edit->patch);
+	const char *changes = changes_of(rq->scratch, edit->before, edit->patch);
 	const struct statement get = { &query_policy_get, (const char *const[]){ rq->org_id } };
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq, edit->patch), request_new_id(rq),
+		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq->scratch, edit->patch), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 2);
@@ -205,7 +205,7 @@ static enum step
 policy_preset_record(struct request *rq)
 {
 	const struct policy_editing *edit = rq->data;
-	const char *preset = request_text(rq, "preset"), *changes = changes_of(rq, edit->before, edit->patch);
+	const char *preset = request_text(rq, "preset"), *changes = changes_of(rq->scratch, edit->before, edit->patch);
 	const char *actor = request_actor(rq);
 	struct buffer roles = BUFFER_INIT, fields = BUFFER_INIT;
 	struct statement statements[4];
@@ -213,7 +213,7 @@ policy_preset_record(struct request *rq)
 
 	policy_write_preset_roles(&roles, preset, NULL);
 	policy_write_preset_fields(&fields, preset);
-	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq, edit->patch), request_new_id(rq), actor, changes };
+	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq->scratch, edit->patch), request_new_id(rq), actor, changes };
 	if (strcmp(changes, "{}") != 0)
 		statements[count++] = (struct statement){ &query_policy_edit, edit_params };
 	const char *role_params[] = { rq->org_id, buffer_text(&roles), actor };
@@ -265,7 +265,7 @@ policy_simulate(struct request *rq)
 	const struct policy_editing *edit = rq->data;
 
 	return request_query(rq, LANE_SLOW, &query_policy_simulate, (const char *const[]){
-		rq->org_id, changes_json(rq, edit->patch), changes_of(rq, edit->before, edit->patch) });
+		rq->org_id, changes_json(rq->scratch, edit->patch), changes_of(rq->scratch, edit->before, edit->patch) });
 }
 
 static enum step

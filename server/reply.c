@@ -134,3 +134,12 @@ enum step reply_ok(struct request *rq) { return reply_row(rq, 200); }
 enum step reply_created(struct request *rq) { return reply_row(rq, 201); }
 enum step reply_accepted(struct request *rq) { return reply_row(rq, 202); }
 enum step reply_no_content(struct request *rq) { return request_reply_empty(rq, 204); }
+
+const char *
+reply_row_text(struct request *rq, const PGresult *rows, int row)
+{
+	struct buffer out = BUFFER_INIT;
+
+	reply_write_row(&out, rows, row);
+	return request_take_text(rq, &out);
+}

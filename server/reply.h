@@ -9,6 +9,8 @@
 
 /* Writes one row as an object. Columns named cursor_key are left out. */
 void reply_write_row(struct buffer *out, const PGresult *rows, int row);
+/* The same as a text in scratch. */
+const char *reply_row_text(struct request *rq, const PGresult *rows, int row);
 /* A timestamptz as PostgreSQL prints it, as RFC 3339 with its quotes:
  * "2026-11-22 02:33:12.5+00" to "2026-11-22T02:33:12.5Z" (connections speak UTC). */
 void reply_write_timestamp(struct buffer *out, const char *text);

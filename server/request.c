@@ -22,6 +22,8 @@
 
 #define REQUEST_MAGIC 0x52435251u	/* "RCRQ" */
 
+_Static_assert(JOB_STATEMENTS_MAX <= PROPOSAL_FACTS_MAX, "what a job brings is facts");
+
 static void request_run(struct request *rq);
 
 static struct request *
@@ -144,7 +146,9 @@ decide_again(struct request *rq)
 	rq->body = NULL;
 	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
+	rq->problem = PROBLEM_NONE;
 	rq->data = NULL;
+	rq->password_hash = NULL;
 	rq->found_id = NULL;
 	rq->hash = NULL;
 	rq->steps = rq->route->steps;
@@ -315,6 +319,7 @@ hash_done(void *context, const struct hash_result *hash)
 	copy = arena_take(rq->scratch, sizeof(*copy));
 	*copy = *hash;
 	rq->hash = copy;
+	rq->password_hash = *copy->hash != '\0' ? copy->hash : NULL;
 	request_run(rq);
 }
 
@@ -381,9 +386,6 @@ request_reply(struct request *rq, int status, const char *content_type)
 {
 	assert(!rq->answered);
 	rq->answered = true;
-	rq->status = status;
-	if (rq->is_operation)
-		return STEP_DONE;
 	record(rq, status);
 	if (rq->exchange != NULL) {
 		common_headers(rq, content_type);
@@ -408,18 +410,6 @@ request_header(struct request *rq, const char *name, const char *value)
 }
 
 const char *
-request_text(struct request *rq, const char *member)
-{
-	return rq->body != NULL ? json_member_string(rq->body, member) : NULL;
-}
-
-bool
-request_has(struct request *rq, const char *member)
-{
-	return rq->body != NULL && json_object_object_get_ex(rq->body, member, NULL);
-}
-
-const char *
 request_parameter(struct request *rq, const char *name)
 {
 	if (rq->route->query == NULL)
@@ -432,91 +422,10 @@ request_parameter(struct request *rq, const char *name)
 	return NULL;
 }
 
-int
-request_rows(const struct request *rq, int statement)
-{
-	assert(statement < rq->result_count);
-	if (rq->is_operation)
-		return rq->rows[statement] >= 0 ? 1 : 0;
-	/* A statement that returns nothing has no rows, but it did not fail. */
-	return PQntuples(rq->results[statement]);
-}
-
-const char *
-request_value(const struct request *rq, int statement, const char *name)
-{
-	const PGresult *rows = rq->results[statement];
-	const int column = PQfnumber(rows, name), row = rq->rows[statement];
-
-	assert(column >= 0 && row >= 0);
-	return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
-}
-
-const char *
-request_column(struct request *rq, const char *name)
-{
-	return request_value(rq, 0, name);
-}
-
 bool
 request_column_is_true(struct request *rq, const char *name)
 {
 	const char *value = request_column(rq, name);
 
 	return value != NULL && value[0] == 't';
-}
-
-void
-request_fault(struct request *rq, const char *pointer, const char *code, const char *detail)
-{
-	if (rq->fault_count < FAULTS_MAX)
-		rq->faults[rq->fault_count++] = (struct fault){ pointer, code, detail };
-}
-
-bool
-request_permits(const struct request *rq, const char *permission)
-{
-	return permission_set_has(&rq->caller.permissions, permission);
-}
-
-const char *
-request_actor(struct request *rq)
-{
-	struct buffer out = BUFFER_INIT;
-
-	buffer_putc(&out, '{');
-	switch (rq->caller.kind) {
-	case CALLER_USER:
-		json_write_string_member(&out, "kind", "user");
-		break;
-	case CALLER_API_KEY:
-		json_write_string_member(&out, "kind", "api_key");
-		break;
-	case CALLER_NOBODY:
-		json_write_string_member(&out, "kind", "system");
-		break;
-	}
-	json_write_string_member(&out, "id", rq->caller.id);
-	json_write_string_member(&out, "ip", rq->ip);
-	json_write_string_member(&out, "request_id", rq->id);
-	buffer_putc(&out, '}');
-	return request_take_text(rq, &out);
-}
-
-const char *
-request_new_id(struct request *rq)
-{
-	char *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-
-	uuid_make_text(id);
-	return id;
-}
-
-const char *
-request_take_text(struct request *rq, struct buffer *text)
-{
-	const char *kept = arena_copy(rq->scratch, buffer_text(text));
-
-	buffer_free(text);
-	return kept;
 }

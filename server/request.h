@@ -24,11 +24,8 @@
 #include "buffer.h"
 #include "hasher.h"
 #include "http.h"
-#include "json.h"
 #include "lane.h"
-#include "memory.h"
-#include "permission.h"
-#include "problem.h"
+#include "proposal.h"
 #include "queries.h"
 #include "token.h"
 #include "uuid.h"
@@ -52,70 +49,32 @@ struct server {
 	struct http_server *http;
 };
 
-enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
-
-/* Who asks: filled by authenticate.c. */
-struct caller {
-	enum caller_kind kind;
-	const char *id;			/* of the user or the key */
-	const char *role_id;		/* NULL: none */
-	const char *session_id;		/* NULL: an API key */
-	const char *token_hash;
-	const char *admin_epoch;	/* of the organization, when he was let in */
-	const char *language;		/* that he reads: en, uk, ru; NULL: nobody is signed in */
-	bool by_cookie;
-	struct permission_set permissions;
-};
-
-/* One fault of a body or a query string; all are answered at once. */
-struct fault {
-	const char *pointer;	/* JSON Pointer, or the name of a parameter */
-	const char *code;	/* DESIGN.md §6, errors[].code */
-	const char *detail;
-};
-
-#define FAULTS_MAX 64
-#define REQUEST_RESULTS_MAX JOB_STATEMENTS_MAX
 #define ROUTE_PARAMS_MAX 3
 #define ATTEMPTS_MAX 5
 
+/* A request is a proposal that came by HTTP: its members are the proposal's and these. */
 struct request {
+	union {
+		struct proposal;
+		struct proposal proposal;
+	};
 	uint32_t magic;
 	const struct server *server;
 	const struct route *route;
 	struct http_exchange *exchange;		/* NULL: the client has gone, or was answered */
-	struct arena *scratch;
 	int64_t started_us;
-	const char *id;				/* X-Request-Id */
-	const char *ip;				/* of the client, behind trusted proxies */
 
-	/* Input, checked. */
+	/* Input, checked, besides the body. */
 	const char *path_values[ROUTE_PARAMS_MAX];	/* what stood for {id}, ... */
-	struct json_object *body;
 	const uint8_t *bytes;			/* route->takes_bytes: the body, in scratch */
 	size_t byte_count;
 	const char *media_type;			/* and the Content-Type that it came with; NULL: none */
 	const char *const *query_values;	/* in the order of route->query */
-	const char *if_match;			/* the version as text; NULL: none given */
-	struct fault faults[FAULTS_MAX];
-	int fault_count;
-	bool faults_in_query;
 
-	struct caller caller;
-	const char *org_id;			/* bound to every query */
-
-	/* Of the last query: statement i at results[i]; `result` is the first. */
-	const PGresult *result;
-	PGresult *results[REQUEST_RESULTS_MAX];
-	int result_count;
-	/* Which of its rows is meant: the first, but for an operation of a bulk, which shares
-	 * the results with the others. -1: there is none. */
-	int rows[REQUEST_RESULTS_MAX];
 	enum job_status outcome;		/* of the last request_attempt, */
 	const char *violated;			/* and the constraint, where it was one */
 	const struct hash_result *hash;		/* of the last hash, until the next step */
 
-	void *data;				/* the resource's own, in scratch */
 	const char *found_id;			/* whom a step has found, who is not in the path; or NULL */
 
 	/* The driver's. */
@@ -123,8 +82,6 @@ struct request {
 	int position;				/* of the next step, over prologue and route */
 	int attempts;
 	bool answered;
-	int status;				/* that it was answered with */
-	bool is_operation;			/* of a bulk: what it answers is kept in `reply`, and told with the others' */
 	bool takes_losses;			/* the job in flight is a request_attempt */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
@@ -159,20 +116,38 @@ enum step request_reserve_hash(struct request *rq);
 enum step request_verify_password(struct request *rq, const char *stored, const char *password);
 enum step request_hash_password(struct request *rq, const char *password);
 
-/* The body's string member, NULL when missing or null. Lives as long as the request. */
-const char *request_text(struct request *rq, const char *member);
-/* Whether the body has the member, null or not. */
-bool request_has(struct request *rq, const char *member);
+/* What proposal.h says, of the request. */
+static inline const char *request_text(struct request *rq, const char *member) { return proposal_text(&rq->proposal, member); }
+static inline bool request_has(struct request *rq, const char *member) { return proposal_has(&rq->proposal, member); }
+static inline const char *request_column(struct request *rq, const char *name) { return proposal_column(&rq->proposal, name); }
+static inline const char *request_value(const struct request *rq, int statement, const char *name)
+{
+	return proposal_value(&rq->proposal, statement, name);
+}
+static inline int request_rows(const struct request *rq, int statement) { return proposal_rows(&rq->proposal, statement); }
+static inline void request_fault(struct request *rq, const char *pointer, const char *code, const char *detail)
+{
+	proposal_fault(&rq->proposal, pointer, code, detail);
+}
+static inline bool request_permits(const struct request *rq, const char *permission)
+{
+	return proposal_permits(&rq->proposal, permission);
+}
+static inline const char *request_actor(struct request *rq) { return proposal_actor(&rq->proposal); }
+static inline const char *request_new_id(struct request *rq) { return proposal_new_id(&rq->proposal); }
+static inline const char *request_take_text(struct request *rq, struct buffer *text)
+{
+	return proposal_take_text(&rq->proposal, text);
+}
+bool request_column_is_true(struct request *rq, const char *name);
+
 /* The value of a query parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
 
-/* A text of the first (or n-th) result's row by column; NULL for SQL NULL. */
-const char *request_column(struct request *rq, const char *name);
-const char *request_value(const struct request *rq, int statement, const char *name);
-bool request_column_is_true(struct request *rq, const char *name);
-int request_rows(const struct request *rq, int statement);
-
-void request_fault(struct request *rq, const char *pointer, const char *code, const char *detail);
+/* A step of a decision: goes on, or answers why it was refused. */
+enum step request_decide(struct request *rq, proposal_step *const *steps);
+/* What the proposal was refused with, as the answer. */
+enum step request_answer_refusal(struct request *rq);
 /* A step: answers the faults that were found so far, if any. */
 enum step request_answer_faults(struct request *rq);
 
@@ -194,13 +169,5 @@ enum step request_reply_empty(struct request *rq, int status);
 void request_start(void *context, struct http_exchange *exchange);
 /* The http layer's notice that the client has gone. */
 void request_client_gone(void *request);
-
-/* The actor of audit rows, as jsonb text. */
-const char *request_actor(struct request *rq);
-/* An id for something that is made. */
-const char *request_new_id(struct request *rq);
-/* What was written, in scratch; the buffer is freed. */
-const char *request_take_text(struct request *rq, struct buffer *text);
-bool request_permits(const struct request *rq, const char *permission);
 
 #endif

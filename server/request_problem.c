@@ -6,43 +6,28 @@
  */
 #include "request.h"
 
-static void
-write_faults(struct request *rq, struct buffer *out)
+enum step
+request_answer_refusal(struct request *rq)
 {
-	json_write_name(out, "errors");
-	buffer_putc(out, '[');
-	for (int i = 0; i < rq->fault_count; i++) {
-		const struct fault *fault = &rq->faults[i];
-		json_write_separator(out);
-		buffer_putc(out, '{');
-		json_write_string_member(out, rq->faults_in_query ? "parameter" : "pointer", fault->pointer);
-		json_write_string_member(out, "code", fault->code);
-		json_write_string_member(out, "detail", fault->detail);
-		buffer_putc(out, '}');
-	}
-	buffer_putc(out, ']');
+	if (rq->retry_after_s > 0)
+		request_header(rq, "Retry-After", arena_printf(rq->scratch, "%d", rq->retry_after_s));
+	buffer_clear(&rq->reply);
+	proposal_write_problem(&rq->proposal, &rq->reply);
+	rq->is_cacheable = false;
+	return request_reply(rq, problem_text(rq->problem)->status, "application/problem+json");
+}
+
+enum step
+request_decide(struct request *rq, proposal_step *const *steps)
+{
+	return proposal_decide(&rq->proposal, steps) ? STEP_NEXT : request_answer_refusal(rq);
 }
 
 enum step
 request_problem_detail(struct request *rq, enum problem problem, const char *policy, const char *detail)
 {
-	const struct problem_text *text = problem_text(problem);
-	struct buffer *out = &rq->reply;
-
-	buffer_clear(out);
-	buffer_putc(out, '{');
-	json_write_string_member(out, "type", "about:blank");
-	json_write_string_member(out, "title", text->title);
-	json_write_int_member(out, "status", text->status);
-	json_write_string_member(out, "detail", detail != NULL ? detail : text->detail);
-	json_write_string_member(out, "code", text->code);
-	if (policy != NULL)
-		json_write_string_member(out, "policy", policy);
-	if (rq->fault_count > 0 && (problem == PROBLEM_INVALID_BODY || problem == PROBLEM_INVALID_QUERY || problem == PROBLEM_DUPLICATE_ID))
-		write_faults(rq, out);
-	buffer_putc(out, '}');
-	rq->is_cacheable = false;
-	return request_reply(rq, text->status, "application/problem+json");
+	(void)proposal_refuse(&rq->proposal, problem, policy, detail);
+	return request_answer_refusal(rq);
 }
 
 enum step
@@ -55,14 +40,12 @@ request_problem(struct request *rq, enum problem problem)
 enum step
 request_problem_later(struct request *rq, enum problem problem, int retry_after_s)
 {
-	request_header(rq, "Retry-After", arena_printf(rq->scratch, "%d", retry_after_s > 0 ? retry_after_s : 1));
-	return request_problem_detail(rq, problem, NULL, NULL);
+	(void)proposal_refuse_later(&rq->proposal, problem, retry_after_s);
+	return request_answer_refusal(rq);
 }
 
 enum step
 request_answer_faults(struct request *rq)
 {
-	if (rq->fault_count == 0)
-		return STEP_NEXT;
-	return request_problem(rq, rq->faults_in_query ? PROBLEM_INVALID_QUERY : PROBLEM_INVALID_BODY);
+	return proposal_answer_faults(&rq->proposal) ? STEP_NEXT : request_answer_refusal(rq);
 }

@@ -62,7 +62,7 @@ resource_take(struct request *rq)
 	rq->data = the;
 	the->id = rq->path_values[0];
 	the->version = arena_copy(rq->scratch, request_column(rq, "version"));
-	the->before = changes_row(rq, rq->result, 0);
+	the->before = reply_row_text(rq, rq->result, 0);
 	if (rq->if_match != NULL && strcmp(rq->if_match, the->version) != 0)
 		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
 	return STEP_NEXT;
@@ -89,8 +89,8 @@ resource_create(struct request *rq)
 	rq->data = the;
 	the->id = request_new_id(rq);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq, rq->body), request_new_id(rq),
-			request_actor(rq), changes_of(rq, NULL, rq->body) } },
+		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq->scratch, rq->body), request_new_id(rq),
+			request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
 	}, 2);
 }
@@ -103,11 +103,11 @@ resource_edit(struct request *rq)
 
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
-	const char *changes = changes_of(rq, the->before, rq->body);
+	const char *changes = changes_of(rq->scratch, the->before, rq->body);
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq, rq->body), request_new_id(rq),
+		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
 	}, 2);

@@ -22,13 +22,6 @@
  * gate is held for so long, and statement_timeout is far. */
 #define MOVED_MAX 5000
 
-const struct body_field role_create_fields[] = {
-	{ "name", BODY_NAME, .is_required = true },
-	{ "permissions", BODY_PERMISSIONS, .is_required = true },
-	{ "color", BODY_COLOR, .is_nullable = true },
-	{ 0 },
-};
-
 const struct body_field role_edit_fields[] = {
 	{ "name", BODY_NAME },
 	{ "permissions", BODY_PERMISSIONS },
@@ -58,61 +51,10 @@ struct role_case {
 	bool leaves_no_administrator;
 };
 
-static int
-compare_words(const void *a, const void *b)
+static enum step
+check_making(struct request *rq, bool custom_roles, const struct permission_set *permissions)
 {
-	struct json_object *const *left = a, *const *right = b;
-
-	return strcmp(json_object_get_string(*left), json_object_get_string(*right));
-}
-
-struct permission_set
-role_take_permissions(struct request *rq, struct json_object *body)
-{
-	struct json_object *list = json_member(body, "permissions");
-	struct permission_set set = { NULL, 0 };
-
-	if (list == NULL)
-		return set;
-	json_object_array_sort(list, compare_words);
-	const char **words = arena_take(rq->scratch, sizeof(*words) * (json_object_array_length(list) + 1));
-	for (size_t i = 0; i < json_object_array_length(list);) {
-		const char *word = json_object_get_string(json_object_array_get_idx(list, i));
-		if (set.count > 0 && strcmp(words[set.count - 1], word) == 0) {
-			json_object_array_del_idx(list, i, 1);
-			continue;
-		}
-		words[set.count++] = word;
-		i++;
-	}
-	set.words = words;
-	return set;
-}
-
-enum step
-role_check_making(struct request *rq, bool custom_roles, const struct permission_set *permissions)
-{
-	if (!custom_roles)
-		return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, "custom_roles",
-			"The roles of this organization are fixed.");
-	if (!permission_set_contains(&rq->caller.permissions, permissions))
-		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
-			"You cannot grant permissions that you do not hold.");
-	return STEP_NEXT;
-}
-
-struct statement
-role_create_statement(struct request *rq, const char *id, struct json_object *body)
-{
-	const char **params = arena_take(rq->scratch, sizeof(*params) * 6);
-
-	params[0] = rq->org_id;
-	params[1] = id;
-	params[2] = changes_json(rq, body);
-	params[3] = request_new_id(rq);
-	params[4] = request_actor(rq);
-	params[5] = changes_of(rq, NULL, body);
-	return (struct statement){ &query_role_create, params };
+	return role_check_making(&rq->proposal, custom_roles, permissions) ? STEP_NEXT : request_answer_refusal(rq);
 }
 
 /* Make. */
@@ -126,9 +68,9 @@ role_create_load(struct request *rq)
 static enum step
 role_create_check(struct request *rq)
 {
-	const struct permission_set wanted = role_take_permissions(rq, rq->body);
+	const struct permission_set wanted = role_take_permissions(&rq->proposal, rq->body);
 
-	return role_check_making(rq, request_column_is_true(rq, "custom_roles"), &wanted);
+	return check_making(rq, request_column_is_true(rq, "custom_roles"), &wanted);
 }
 
 request_step *const role_create_steps[] = {
@@ -159,7 +101,7 @@ role_load(struct request *rq)
 
 	rq->data = the;
 	if (request_has(rq, "permissions")) {
-		the->wanted = role_take_permissions(rq, rq->body);
+		the->wanted = role_take_permissions(&rq->proposal, rq->body);
 		words = permission_array(rq, &the->wanted);
 	}
 	return request_queries(rq, LANE_SLOW, (const struct statement[]){
@@ -183,7 +125,7 @@ role_take(struct request *rq)
 	if (row_is_true(facts, 0, "custom_roles") && !permission_set_contains(&rq->caller.permissions, &the->held))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"This role holds permissions that you do not hold.");
-	return role_check_making(rq, row_is_true(facts, 0, "custom_roles"), &the->wanted);
+	return check_making(rq, row_is_true(facts, 0, "custom_roles"), &the->wanted);
 }
 
 static bool
@@ -198,14 +140,14 @@ role_edit_record(struct request *rq)
 	const struct role_case *the = rq->data;
 	const struct statement get = { &query_role_get, (const char *const[]){ rq->org_id, the->the.id } };
 	const bool is_gated = request_has(rq, "permissions") && (loses(the, "users:write") || loses(the, "roles:write"));
-	const char *changes = changes_of(rq, the->the.before, rq->body);
+	const char *changes = changes_of(rq->scratch, the->the.before, rq->body);
 
 	if (the->leaves_no_administrator)
 		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq, rq->body),
+		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq->scratch, rq->body),
 			is_gated ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq), changes } },
 		get,
 	}, 2);
@@ -266,7 +208,7 @@ check_target(struct request *rq)
 		request_fault(rq, "move_to", "unknown_id", "There is no role with this id.");
 		return request_answer_faults(rq);
 	}
-	if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &wanted))
+	if (!proposal_holds(&rq->proposal, row_text(facts, 0, "default_permissions"), &wanted))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot move users to a role that holds what you do not hold.");
 	return STEP_NEXT;
@@ -285,7 +227,7 @@ check_users(struct request *rq)
 			arena_printf(rq->scratch, "More than %d users have this role: give some of them another one first.", MOVED_MAX));
 	for (int i = 0; i < PQntuples(users); i++) {
 		const struct permission_set own = permission_set_parse(rq->scratch, row_text(users, i, "own_permissions"));
-		if (!user_holds(rq, row_text(facts, 0, "default_permissions"), &own))
+		if (!proposal_holds(&rq->proposal, row_text(facts, 0, "default_permissions"), &own))
 			return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 				"A user of this role holds permissions that you do not hold.");
 		lacking += row_is_true(users, i, "lacks_fields");

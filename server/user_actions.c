@@ -11,133 +11,58 @@
 #include "reply.h"
 #include "user_steps.h"
 
-const struct body_field user_activate_fields[] = {
-	{ "password", BODY_PASSWORD, .is_nullable = true },
-	{ 0 },
-};
-
-const struct body_field user_inactivate_fields[] = {
-	{ "reason", BODY_TEXT, .is_nullable = true, .max = 500 },
-	{ 0 },
-};
-
-const struct body_field user_password_fields[] = {
-	{ "password", BODY_PASSWORD, .is_required = true },
-	{ 0 },
-};
-
-/* Activate: a locked or inactive user comes back, with a new password if one is given. */
+/* Each decision as a step (user_moving.h). */
 
 static enum step
 user_activate_decide(struct request *rq)
 {
-	struct user_case *the = user_case(rq);
-	const bool brings_password = request_text(rq, "password") != NULL;
-	enum step step = STEP_NEXT;
-
-	the->details.action = "user.activated";
-	the->subject.state.brings_password = brings_password;
-	if (!user_decide(rq, EVENT_ACTIVATE, &step))
-		return step;
-	user_check_password(rq, &the->subject.policy, the->subject.email, the->subject.first_name, the->subject.last_name);
-	step = request_answer_faults(rq);
-	if (step == STEP_NEXT && brings_password)
-		step = user_require(rq, "users:password", "a password is set");
-	return step == STEP_NEXT ? user_check_mails(rq) : step;
+	return request_decide(rq, user_activate_decisions);
 }
-
-request_step *const user_activate_decisions[] = { user_take_to_change, user_activate_decide, NULL };
-
-static enum step
-user_record_with_password(struct request *rq)
-{
-	if (request_text(rq, "password") != NULL)
-		user_case(rq)->details.password_hash = rq->hash->hash;
-	return user_record(rq);
-}
-
-request_step *const user_activate_steps[] = {
-	user_load, user_take_to_change, user_activate_decide, user_hash_password, user_record_with_password,
-	reply_ok, NULL
-};
-
-/* Inactivate: out at once. */
 
 static enum step
 user_inactivate_decide(struct request *rq)
 {
-	enum step step = STEP_NEXT;
-
-	user_case(rq)->details.action = "user.inactivated";
-	user_case(rq)->details.note = request_text(rq, "reason");
-	user_decide(rq, EVENT_INACTIVATE, &step);
-	return step;
+	return request_decide(rq, user_inactivate_decisions);
 }
-
-request_step *const user_inactivate_decisions[] = { user_take_to_change, user_inactivate_decide, NULL };
-
-request_step *const user_inactivate_steps[] = {
-	user_load, user_take_to_change, user_inactivate_decide, user_record, reply_ok, NULL
-};
-
-/* Invite again: the link before is dead. */
 
 static enum step
 user_invite_decide(struct request *rq)
 {
-	struct user_case *the = user_case(rq);
-	enum step step = STEP_NEXT;
-
-	the->details.action = "user.invited";
-	the->details.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL;
-	if (!user_decide(rq, EVENT_INVITE, &step))
-		return step;
-	return user_check_mails(rq);
+	return request_decide(rq, user_invite_decisions);
 }
-
-request_step *const user_invite_decisions[] = { user_take_to_change, user_invite_decide, NULL };
-
-request_step *const user_invite_steps[] = {
-	user_load, user_take_to_change, user_invite_decide, user_record, reply_accepted, NULL
-};
-
-/* Set a password: a pending user becomes active, his link is withdrawn. */
 
 static enum step
 user_password_decide(struct request *rq)
 {
-	struct user_case *the = user_case(rq);
-	enum step step = STEP_NEXT;
-
-	the->details.action = "user.password_set";
-	if (!user_decide(rq, EVENT_ADMIN_SETS_PASSWORD, &step))
-		return step;
-	user_check_password(rq, &the->subject.policy, the->subject.email, the->subject.first_name, the->subject.last_name);
-	return request_answer_faults(rq);
+	return request_decide(rq, user_password_decisions);
 }
-
-request_step *const user_password_steps[] = {
-	user_load, user_take_to_change, user_password_decide, user_hash_password, user_record_with_password,
-	reply_ok, NULL
-};
-
-/* Send a reset link. */
 
 static enum step
 user_send_reset_decide(struct request *rq)
 {
-	struct user_case *the = user_case(rq);
-	enum step step = STEP_NEXT;
-
-	the->details.action = "user.reset_sent";
-	if (!user_decide(rq, EVENT_ADMIN_SENDS_RESET, &step))
-		return step;
-	return user_check_mails(rq);
+	return request_decide(rq, user_send_reset_decisions);
 }
 
-request_step *const user_send_reset_steps[] = {
-	user_load, user_take_to_change, user_send_reset_decide, user_record, reply_accepted, NULL
+static enum step
+user_record_with_password(struct request *rq)
+{
+	user_case(rq)->details.password_hash = rq->password_hash;
+	return user_record(rq);
+}
+
+request_step *const user_activate_steps[] = {
+	user_load, user_activate_decide, user_hash_password, user_record_with_password, reply_ok, NULL
 };
+
+request_step *const user_inactivate_steps[] = { user_load, user_inactivate_decide, user_record, reply_ok, NULL };
+
+request_step *const user_invite_steps[] = { user_load, user_invite_decide, user_record, reply_accepted, NULL };
+
+request_step *const user_password_steps[] = {
+	user_load, user_password_decide, user_hash_password, user_record_with_password, reply_ok, NULL
+};
+
+request_step *const user_send_reset_steps[] = { user_load, user_send_reset_decide, user_record, reply_accepted, NULL };
 
 /* What can be done now. */
 
@@ -176,7 +101,7 @@ write_action(struct request *rq, const struct action *action, const struct subje
 	if (!request_permits(rq, action->permission)
 		|| (action->permission_too != NULL && !request_permits(rq, action->permission_too))) {
 		reason = "permission_missing";
-	} else if (!user_holds(rq, subject->policy.default_permissions, &subject->permissions)) {
+	} else if (!proposal_holds(&rq->proposal, subject->policy.default_permissions, &subject->permissions)) {
 		reason = "exceeds_your_permissions";
 	} else if (action->event == EVENT_COUNT && subject->state.is_anonymised) {
 		reason = "state_conflict";

@@ -1,5 +1,5 @@
 /*
- * user_bulk: up to 1000 operations on users in one request.
+ * user_bulk: up to 1000 operations on users in one request (user_batch.h).
  */
 #ifndef ROLLCALL_USER_BULK_H
 #define ROLLCALL_USER_BULK_H

@@ -9,7 +9,10 @@
 
 #include <string.h>
 
+#include "user_batch.h"
 #include "user_bulk_priv.h"
+
+#define OPERATIONS_WITH_PASSWORD_MAX 50
 
 const struct body_field user_bulk_fields[] = {
 	{ "atomic", BODY_BOOL },
@@ -65,91 +68,52 @@ check_envelope(struct request *rq, struct json_object *list, size_t count)
 }
 
 /* Whom it is about. A text that is no id is one that nobody has, as in a path. */
-static void
-take_id(struct operation *operation)
+static const char *
+take_id(struct proposal *own, enum operation_kind kind, struct json_object *body)
 {
 	struct json_object *value = NULL;
-	const bool is_given = json_object_object_get_ex(operation->body, "id", &value) && value != NULL;
+	const char *id = NULL;
 
-	if (operation->kind == OPERATION_CREATE)
-		return;
-	if (!is_given)
-		request_fault(&operation->rq, "/id", "required", "This is needed.");
+	if (kind == OPERATION_CREATE)
+		return NULL;
+	if (!json_object_object_get_ex(body, "id", &value) || value == NULL)
+		proposal_fault(own, "/id", "required", "This is needed.");
 	else if (!json_object_is_type(value, json_type_string))
-		request_fault(&operation->rq, "/id", "wrong_type", "This is a text.");
+		proposal_fault(own, "/id", "wrong_type", "This is a text.");
 	else
-		operation->user_id = arena_copy(operation->rq.scratch, json_object_get_string(value));
-	json_object_object_del(operation->body, "id");
+		id = arena_copy(own->scratch, json_object_get_string(value));
+	json_object_object_del(body, "id");
+	return id;
 }
 
-static void
-take_version(struct operation *operation)
+static const char *
+take_version(struct proposal *own, enum operation_kind kind, struct json_object *body)
 {
 	struct json_object *value = NULL;
+	const char *version = NULL;
 
-	if (operation->kind == OPERATION_CREATE || !json_object_object_get_ex(operation->body, "if_version", &value))
-		return;
+	if (kind == OPERATION_CREATE || !json_object_object_get_ex(body, "if_version", &value))
+		return NULL;
 	if (!json_object_is_type(value, json_type_int))
-		request_fault(&operation->rq, "/if_version", "wrong_type", "This is a whole number.");
+		proposal_fault(own, "/if_version", "wrong_type", "This is a whole number.");
 	else
-		operation->rq.if_match = arena_copy(operation->rq.scratch, json_object_get_string(value));
-	json_object_object_del(operation->body, "if_version");
-}
-
-/* The request that it would be alone. */
-static void
-begin(struct request *rq, struct operation *operation)
-{
-	struct request *own = &operation->rq;
-
-	own->magic = rq->magic;
-	own->server = rq->server;
-	own->route = rq->route;
-	own->scratch = rq->scratch;
-	own->id = rq->id;
-	own->ip = rq->ip;
-	own->is_operation = true;
+		version = arena_copy(own->scratch, json_object_get_string(value));
+	json_object_object_del(body, "if_version");
+	return version;
 }
 
 static void
-take_operation(struct request *rq, struct operation *operation, struct json_object *body)
+take_operation(struct user_batch *batch, int place, struct json_object *body)
 {
-	begin(rq, operation);
-	operation->kind = (enum operation_kind)kind_of(json_member(body, "op"));
-	operation->body = body;
-	operation->rq.body = body;
+	struct proposal *own = &batch->operations[place].pr;
+	const enum operation_kind kind = (enum operation_kind)kind_of(json_member(body, "op"));
+
+	own->scratch = batch->origin->scratch;
 	json_object_object_del(body, "op");
-	take_id(operation);
-	take_version(operation);
-	operation->rq.path_values[0] = operation->user_id;
-	body_check_object(&operation->rq, body, "", operation_types[operation->kind].fields);
-	operation->form_faults = operation->rq.fault_count;
-}
-
-/* Faults that leave nothing to look up. */
-static void
-refuse_form(struct bulk *bulk, int place)
-{
-	struct operation *operation = &bulk->operations[place];
-
-	if (operation->kind == OPERATION_CREATE)
-		return;
-	if (operation->user_id == NULL || (operation->form_faults > 0 && !operation_types[operation->kind].defers_faults)) {
-		operation_refuse(operation, PROBLEM_INVALID_BODY, NULL);
-		return;
-	}
-	if (!uuid_parse(operation->user_id, &operation->uuid)) {
-		operation_refuse(operation, PROBLEM_NOT_FOUND, NULL);
-		return;
-	}
-	for (int i = 0; i < place; i++) {
-		const struct operation *before = &bulk->operations[i];
-		if (before->kind != OPERATION_CREATE && before->user_id != NULL && uuid_equal(&before->uuid, &operation->uuid)) {
-			request_fault(&operation->rq, "/id", "duplicate_id", "There is an operation on this id before.");
-			operation_refuse(operation, PROBLEM_DUPLICATE_ID, NULL);
-			return;
-		}
-	}
+	const char *id = take_id(own, kind, body);
+	const char *version = take_version(own, kind, body);
+	user_batch_propose(batch, place, kind, body, id, version);
+	user_batch_check_form(batch, place);
 }
 
 enum step
@@ -158,7 +122,6 @@ user_bulk_begin(struct request *rq)
 	struct json_object *list = json_member(rq->body, "operations");
 	const bool is_list = json_object_is_type(list, json_type_array);
 	const size_t count = is_list ? json_object_array_length(list) : 0;
-	struct bulk *bulk;
 
 	if (rq->data != NULL)	/* another round */
 		return STEP_NEXT;
@@ -166,14 +129,8 @@ user_bulk_begin(struct request *rq)
 		check_envelope(rq, list, count);
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
-	rq->data = bulk = arena_take(rq->scratch, sizeof(*bulk));
-	bulk->is_atomic = json_member_bool(rq->body, "atomic", false);
-	bulk->count = (int)count;
-	bulk->limit = OPERATIONS_MAX;
-	bulk->operations = arena_take(rq->scratch, sizeof(*bulk->operations) * (count + 1));
-	for (size_t i = 0; i < count; i++) {
-		take_operation(rq, &bulk->operations[i], json_object_array_get_idx(list, i));
-		refuse_form(bulk, (int)i);
-	}
+	rq->data = user_batch_create(&rq->proposal, (int)count, json_member_bool(rq->body, "atomic", false));
+	for (size_t i = 0; i < count; i++)
+		take_operation(rq->data, (int)i, json_object_array_get_idx(list, i));
 	return STEP_NEXT;
 }

@@ -1,83 +1,14 @@
 /*
- * PATCH of a user: a JSON merge patch of the fields that may be edited.
- *
- * One table of fields says what is personal (its before and after go to audit_value,
- * which erasing a person empties), and what a policy guards. Only what really changes
- * is written and audited; a patch that changes nothing answers the user as he is.
- *
- * An address is more than a field, for links go there. Of a pending user it changes at once,
- * and his links move with it; who has been let in keeps his until the new one is confirmed
- * (email_changes.c). So an edit may bring a transition, and both come to pass or neither.
+ * PATCH of a user: read, decided, written, and shown as he is then.
  */
 #include "user_edit.h"
 
-#include <string.h>
-
+#include "body.h"
 #include "reply.h"
 #include "route.h"
-#include "text.h"
-#include "user_attributes.h"
 #include "user_steps.h"
 #include "user_structure.h"
 #include "user_writing.h"
-
-static const char *const kinds[] = { "employee", "external", NULL };
-
-const struct body_field user_edit_fields[] = {
-	{ "email", BODY_EMAIL, .is_nullable = true, .max = 254 },
-	{ "email_pending", BODY_EMAIL, .is_nullable = true, .max = 254 },	/* null withdraws it */
-	{ "username", BODY_USERNAME, .is_nullable = true, .max = 64 },
-	{ "first_name", BODY_NAME },
-	{ "last_name", BODY_NAME },
-	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
-	{ "external_id", BODY_TEXT, .is_nullable = true },
-	{ "kind", BODY_CHOICE, .choices = kinds },
-	{ "role_id", BODY_ID, .is_nullable = true },
-	{ "own_permissions", BODY_PERMISSIONS },
-	{ "department_id", BODY_ID, .is_nullable = true },
-	{ "position", BODY_NAME, .is_nullable = true, .may_be_empty = true },
-	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
-	{ "locale", BODY_LOCALE, .is_nullable = true },
-	{ "attributes", BODY_OBJECT },
-	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY },
-	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "role", BODY_READ_ONLY },
-	{ "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY }, { "last_login_at", BODY_READ_ONLY },
-	{ "last_active_at", BODY_READ_ONLY },
-	{ "incomplete", BODY_READ_ONLY },
-	{ 0 },
-};
-
-const struct body_field me_edit_fields[] = {
-	{ "first_name", BODY_NAME },
-	{ "last_name", BODY_NAME },
-	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
-	{ "locale", BODY_LOCALE, .is_nullable = true },
-	{ 0 },
-};
-
-static const struct edited_field {
-	const char *name;
-	bool is_personal;
-} edited_fields[] = {
-	{ "email", true }, { "username", true }, { "first_name", true }, { "last_name", true }, { "phone", true },
-	{ "external_id", true }, { "kind", false }, { "role_id", false }, { "locale", false },
-	{ "department_id", false },
-};
-
-struct user_editing {
-	struct user_case the;		/* first: user_case(rq) works here too */
-	struct buffer patch, changes, personal;	/* jsonb objects in the making */
-	const char *new_email;
-	struct user_attributes attributes;
-	bool email_changes;
-	bool email_waits;		/* it changes when the new one is confirmed */
-	bool email_is_taken;
-	bool has_transition;		/* beside the edit, or alone */
-	struct permission_set new_permissions;
-	bool permissions_change;
-	bool is_gated;			/* an administrator's permissions change: admin_epoch */
-};
 
 static const char *
 edited_user_id(struct request *rq)
@@ -96,333 +27,21 @@ user_edit_load(struct request *rq)
 		{ &query_email_find, (const char *const[]){ rq->org_id, request_text(rq, "email") } },
 	};
 	int count = 3;
-	count += user_structure_load(rq, edited_user_id(rq), &statements[count]);
+	count += user_structure_load(&rq->proposal, edited_user_id(rq), &statements[count]);
 	return request_queries(rq, LANE_READ, statements, count);
 }
 
-/* What the patch asks for a field: false when it does not mention it. */
-static bool
-wanted_text(struct request *rq, const char *name, const char **text)
+static enum step
+user_edit_decide(struct request *rq)
 {
-	if (!request_has(rq, name))
-		return false;
-	*text = strcmp(name, "phone") == 0 ? body_phone(rq, "phone") : request_text(rq, name);
-	return true;
-}
-
-static void
-collect_texts(struct request *rq, struct user_editing *edit)
-{
-	const char *wanted;
-
-	for (size_t i = 0; i < sizeof(edited_fields) / sizeof(edited_fields[0]); i++) {
-		const struct edited_field *field = &edited_fields[i];
-		if (!wanted_text(rq, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
-			continue;
-		const char *before = request_value(rq, 0, field->name);
-		if (text_equals(before, wanted))
-			continue;
-		json_write_string_member(&edit->patch, field->name, wanted);
-		json_write_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
-		/* That it changed stays known when the values are erased. */
-		if (field->is_personal) {
-			json_write_name(&edit->changes, field->name);
-			buffer_puts(&edit->changes, "[]");
-		}
-	}
-}
-
-static bool
-same_set(const struct permission_set *a, const struct permission_set *b)
-{
-	return permission_set_contains(a, b) && permission_set_contains(b, a);
-}
-
-static void
-collect_permissions(struct request *rq, struct user_editing *edit)
-{
-	struct permission_set before = permission_set_parse(rq->scratch, request_value(rq, 0, "own_permissions"));
-	struct permission_set wanted = user_permissions_wanted(rq);
-	struct json_object *list = json_member(rq->body, "own_permissions");
-
-	if (list == NULL || (before.count == wanted.count && same_set(&before, &wanted)))
-		return;
-	json_write_name(&edit->patch, "own_permissions");
-	json_write_value(&edit->patch, list);
-	json_write_name(&edit->changes, "own_permissions");
-	buffer_putc(&edit->changes, '[');
-	buffer_putc(&edit->changes, '[');
-	for (size_t i = 0; i < before.count; i++) {
-		json_write_separator(&edit->changes);
-		json_write_string(&edit->changes, before.words[i]);
-	}
-	buffer_puts(&edit->changes, "],");
-	json_write_value(&edit->changes, list);
-	buffer_putc(&edit->changes, ']');
-}
-
-/* Role and own words together, as they will be. */
-static void
-find_new_permissions(struct request *rq, struct user_editing *edit)
-{
-	const bool changes_role = request_has(rq, "role_id");
-	const char *old_own = request_value(rq, 0, "own_permissions");
-	struct permission_set own = request_has(rq, "own_permissions") ? user_permissions_wanted(rq)
-		: permission_set_parse(rq->scratch, old_own);
-	struct permission_set role = permission_set_parse(rq->scratch, request_value(rq, 1, "role_permissions"));
-
-	edit->permissions_change = changes_role || request_has(rq, "own_permissions");
-	if (!changes_role)	/* the role's words are among the effective ones */
-		role = edit->the.subject.role_permissions;
-	const char **words = arena_take(rq->scratch, sizeof(*words) * (own.count + role.count + 1));
-	for (size_t i = 0; i < role.count; i++)
-		words[i] = role.words[i];
-	for (size_t i = 0; i < own.count; i++)
-		words[role.count + i] = own.words[i];
-	edit->new_permissions = (struct permission_set){ words, role.count + own.count };
-}
-
-/* Whoever had a name to sign in with keeps one. */
-static bool
-takes_last_login(struct request *rq, const struct subject *subject)
-{
-	const char *email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
-	const char *username = request_has(rq, "username") ? request_text(rq, "username") : subject->username;
-
-	return email == NULL && username == NULL && (subject->email != NULL || subject->username != NULL);
-}
-
-static void
-user_edit_find_faults(struct request *rq, struct user_editing *edit)
-{
-	const struct policy *policy = &edit->the.subject.policy;
-
-	if (body_id(rq, "role_id") != NULL && request_value(rq, 1, "role_id") == NULL)
-		request_fault(rq, "/role_id", "unknown_id", "There is no role with this id.");
-	if (policy->role_required && request_has(rq, "role_id") && json_member(rq->body, "role_id") == NULL)
-		request_fault(rq, "/role_id", "required", "The policy role_required asks for a role.");
-	if (policy->email_required && request_has(rq, "email") && json_member(rq->body, "email") == NULL
-		&& edit->the.subject.email != NULL)
-		request_fault(rq, "/email", "required", "The policy email_required asks for an e-mail address.");
-	if (policy->login_identifier == LOGIN_BY_USERNAME && request_has(rq, "username")
-		&& json_member(rq->body, "username") == NULL)
-		request_fault(rq, "/username", "required", "The policy login_identifier asks for a username.");
-	if (policy->login_identifier == LOGIN_BY_EITHER && takes_last_login(rq, &edit->the.subject))
-		request_fault(rq, request_has(rq, "username") ? "/username" : "/email", "required",
-			"The policy login_identifier asks for a username or an e-mail address.");
-	if (request_text(rq, "email_pending") != NULL)
-		request_fault(rq, "/email_pending", "read_only", "Give another address as email; null withdraws it.");
-	user_structure_find_faults(rq, policy, request_value(rq, 0, "kind"));
-}
-
-/* A role that is new to him may ask for more than he has (S2-13). */
-static void
-check_attributes(struct request *rq, struct user_editing *edit)
-{
-	const char *old_role = request_value(rq, 0, "role_id");
-	const char *role = request_has(rq, "role_id") ? request_text(rq, "role_id") : old_role;
-
-	user_attributes_check(rq, &edit->the.subject.policy, &(struct user_attributes_facts){
-		.fields = request_value(rq, 1, "fields"), .role_id = role, .role_changes = !text_equals(role, old_role),
-		.before = request_value(rq, 0, "attributes") },
-		&edit->attributes);
+	return request_decide(rq, user_edit_decisions);
 }
 
 static enum step
-user_edit_check(struct request *rq)
+me_edit_decide(struct request *rq)
 {
-	enum step step = rq->route->access == ACCESS_USER ? user_take(rq) : user_take_to_change(rq);
-	struct user_editing *edit;
-
-	if (step != STEP_NEXT)
-		return step;
-	edit = arena_take(rq->scratch, sizeof(*edit));
-	edit->the = *user_case(rq);
-	rq->data = edit;
-	if (rq->route->access != ACCESS_USER) {	/* of oneself these fields are unknown */
-		user_edit_find_faults(rq, edit);
-		check_attributes(rq, edit);
-	}
-	return request_answer_faults(rq);
-}
-
-static enum step
-refuse_policy(struct request *rq, const char *policy, const char *detail)
-{
-	return request_problem_detail(rq, PROBLEM_REFUSED_BY_POLICY, policy, detail);
-}
-
-/* Who may have which address and name is the policies' to say. */
-static enum step
-user_edit_check_policies(struct request *rq)
-{
-	struct user_editing *edit = rq->data;
-	const struct subject *subject = &edit->the.subject;
-	const bool is_pending = subject->state.status == STATUS_PENDING;
-
-	edit->new_email = request_has(rq, "email") ? request_text(rq, "email") : subject->email;
-	edit->email_changes = !text_equals(edit->new_email, subject->email);
-	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
-	edit->email_is_taken = request_rows(rq, 2) > 0 && strcmp(request_value(rq, 2, "id"), subject->id) != 0;
-	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
-		return refuse_policy(rq, "email_change", "An e-mail address is never changed here.");
-	if (edit->email_waits && edit->new_email == NULL)
-		return refuse_policy(rq, "email_change", "An e-mail address is replaced by one that is confirmed, and not taken away.");
-	if (request_has(rq, "username") && subject->username != NULL
-		&& !text_equals(request_text(rq, "username"), subject->username)
-		&& subject->policy.username_change == USERNAME_CHANGE_NEVER)
-		return refuse_policy(rq, "username_change", "A username is never changed here.");
-	if (!subject->policy.permissions_per_user && user_permissions_wanted(rq).count > 0)
-		return refuse_policy(rq, "permissions_per_user", "Permissions come from roles alone here.");
-	return STEP_NEXT;
-}
-
-/* Whoever gives somebody an address decides where his links go: that is as good as
- * sending them, so it takes the same permission. */
-static enum step
-user_edit_check_address(struct request *rq)
-{
-	const struct user_editing *edit = rq->data;
-
-	return edit->email_changes ? user_require(rq, "users:invite", "links are mailed to this address") : STEP_NEXT;
-}
-
-/* Nobody grants what he does not hold; the last administrator stays one. */
-static enum step
-user_edit_check_permissions(struct request *rq)
-{
-	struct user_editing *edit = rq->data;
-	const struct user_state *state = &edit->the.subject.state;
-
-	find_new_permissions(rq, edit);
-	if (!edit->permissions_change)
-		return STEP_NEXT;
-	if (!user_holds(rq, edit->the.subject.policy.default_permissions, &edit->new_permissions))
-		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
-			"You cannot grant permissions that you do not hold.");
-	if (state->is_last_administrator && !permission_set_administers(&edit->new_permissions))
-		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
-	/* Also where he stays one through another role: that role may be losing its words. */
-	edit->is_gated = state->is_administrator;
-	edit->the.takes_administrator = edit->is_gated && !permission_set_administers(&edit->new_permissions);
-	return STEP_NEXT;
-}
-
-static const char *
-close_object(struct request *rq, struct buffer *object)
-{
-	buffer_putc(object, '}');
-	return request_take_text(rq, object);
-}
-
-/* Asks for the new address to be confirmed, or wishes that no longer. */
-static enum step
-user_edit_plan_email(struct request *rq)
-{
-	struct user_editing *edit = rq->data;
-	struct user_case *the = &edit->the;
-	const bool withdraws = request_has(rq, "email_pending") && the->subject.state.changes_email;
-	enum step step = STEP_NEXT;
-
-	if (!edit->email_waits && !withdraws)
-		return STEP_NEXT;
-	the->details = edit->email_waits
-		? (struct transition_details){ .action = "user.email_change_requested", .new_email = edit->new_email }
-		: (struct transition_details){ .action = "user.email_change_withdrawn" };
-	if (!user_decide(rq, edit->email_waits ? EVENT_CHANGE_EMAIL : EVENT_KEEP_EMAIL, &step))
-		return step;
-	if (edit->email_waits && edit->email_is_taken)
-		return request_problem(rq, PROBLEM_EMAIL_TAKEN);
-	edit->has_transition = true;
-	return user_check_mails(rq);
-}
-
-/* Of a pending user: a link that went to the address before moves on to the new one; a
- * first address brings the invitation where the policy says so (S3-13). */
-static bool
-is_invited_anew(const struct user_editing *edit)
-{
-	const struct subject *subject = &edit->the.subject;
-
-	if (!edit->email_changes || subject->state.status != STATUS_PENDING)
-		return false;
-	if (subject->email != NULL)
-		return subject->state.invitation == INVITATION_PENDING;
-	return subject->policy.invite_on_email_added && subject->state.invitation != INVITATION_ACCEPTED;
-}
-
-/* Without a new address there is nowhere to send the link to, and that is refused. */
-static enum step
-user_edit_plan_link(struct request *rq)
-{
-	struct user_editing *edit = rq->data;
-	struct user_case *the = &edit->the;
-	enum step step = STEP_NEXT;
-
-	if (!is_invited_anew(edit))
-		return STEP_NEXT;
-	the->subject.state.has_email = edit->new_email != NULL;
-	the->details = (struct transition_details){ .action = "user.invited",
-		.invited_by = rq->caller.kind == CALLER_USER ? rq->caller.id : NULL,
-		.note = the->subject.email != NULL ? "the e-mail address changed" : "an e-mail address was added" };
-	if (!user_decide(rq, EVENT_INVITE, &step))
-		return step;
-	edit->has_transition = true;
-	return user_check_mails(rq);
-}
-
-/* Behind an edit, which has moved the version, it comes to pass if the edit did. */
-static void
-write_transition(struct user_editing *edit, bool is_behind, struct transition_batch *batch)
-{
-	edit->the.details.guard = is_behind ? "edited" : NULL;
-	edit->the.details.ignores_version = is_behind;
-	transition_batch_add(batch, &edit->the.subject, &edit->the.transition, &edit->the.details);
-}
-
-static void
-write_edit(struct buffer *out, const struct subject *subject, const char *patch, const char *changes, const char *personal)
-{
-	char audit_id[UUID_TEXT_SIZE];
-
-	uuid_make_text(audit_id);
-	buffer_printf(out, "%s{\"id\":\"%s\",\"version\":%s,\"audit_id\":\"%s\"", out->length > 0 ? "," : "", subject->id,
-		subject->version, audit_id);
-	buffer_printf(out, ",\"patch\":%s,\"changes\":%s,\"personal\":%s}", patch, changes, personal);
-}
-
-bool
-user_edit_write(struct request *rq, struct user_writing *writing)
-{
-	struct user_editing *edit = rq->data;
-
-	buffer_putc(&edit->patch, '{');
-	buffer_putc(&edit->changes, '{');
-	buffer_putc(&edit->personal, '{');
-	collect_texts(rq, edit);
-	collect_permissions(rq, edit);
-	user_structure_collect(rq, &edit->patch, &edit->changes);
-	user_attributes_write(&edit->attributes, &edit->patch);
-	user_attributes_write_changes(&edit->attributes, &edit->changes, &edit->personal);
-	const char *patch = close_object(rq, &edit->patch);
-	const char *changes = close_object(rq, &edit->changes);
-	const char *personal = close_object(rq, &edit->personal);
-	const bool edits = strcmp(patch, "{}") != 0;
-	if (edits)
-		write_edit(&writing->edits, &edit->the.subject, patch, changes, personal);
-	if (edits && edit->is_gated)
-		writing->edits_epoch = edit->the.subject.admin_epoch;
-	if (edit->has_transition)
-		write_transition(edit, edits, writing->batch);
-	return edits || edit->has_transition;
-}
-
-bool
-user_edit_takes_address(struct request *rq)
-{
-	const struct user_editing *edit = rq->data;
-
-	return edit->email_changes && !edit->email_waits;
+	rq->is_of_oneself = true;
+	return request_decide(rq, me_edit_decisions);
 }
 
 static enum step
@@ -431,9 +50,9 @@ user_edit_record(struct request *rq)
 	struct statement statements[WRITING_STATEMENTS_MAX + 1];
 	struct user_writing writing;
 
-	user_writing_open(&writing, rq);
-	user_edit_write(rq, &writing);
-	int count = user_writing_take(&writing, rq, statements);
+	user_writing_open(&writing, &rq->proposal);
+	user_edit_write(&rq->proposal, &writing);
+	int count = user_writing_take(&writing, &rq->proposal, statements);
 	/* Who has just chosen another language reads the answer in it. */
 	if (rq->route->access == ACCESS_USER && request_text(rq, "locale") != NULL)
 		rq->caller.language = request_text(rq, "locale");
@@ -441,14 +60,6 @@ user_edit_record(struct request *rq)
 	return request_queries(rq, count > 1 ? LANE_WRITE : LANE_READ, statements, count);
 }
 
-request_step *const user_edit_decisions[] = {
-	user_edit_check, user_edit_check_policies, user_edit_check_address, user_edit_check_permissions,
-	user_edit_plan_email, user_edit_plan_link, NULL
-};
+request_step *const user_edit_steps[] = { user_edit_load, user_edit_decide, user_edit_record, reply_ok, NULL };
 
-request_step *const user_edit_steps[] = {
-	user_edit_load, user_edit_check, user_edit_check_policies, user_edit_check_address,
-	user_edit_check_permissions, user_edit_plan_email, user_edit_plan_link, user_edit_record, reply_ok, NULL
-};
-
-request_step *const me_edit_steps[] = { user_edit_load, user_edit_check, user_edit_record, reply_ok, NULL };
+request_step *const me_edit_steps[] = { user_edit_load, me_edit_decide, user_edit_record, reply_ok, NULL };

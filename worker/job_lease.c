@@ -24,7 +24,7 @@ mark_progress(struct job_lease *lease)
 }
 
 static bool
-wants_nudge(const struct database_statement *statements, int count)
+wants_nudge(const struct statement *statements, int count)
 {
 	for (int i = 0; i < count; i++) {
 		if ((statements[i].query->flags & QUERY_NOTIFIES) != 0)
@@ -35,11 +35,11 @@ wants_nudge(const struct database_statement *statements, int count)
 
 /* `fence` takes org_id, id, worker, attempts, and one more if it is to prolong. */
 static enum database_status
-write_behind(struct job_lease *lease, const struct query *fence, const struct database_statement *statements, int count,
+write_behind(struct job_lease *lease, const struct query *fence, const struct statement *statements, int count,
 	PGresult **results)
 {
 	struct worker *worker = lease->worker;
-	struct database_statement all[JOB_STATEMENTS_MAX_TOGETHER + 1];
+	struct statement all[JOB_STATEMENTS_MAX_TOGETHER + 1];
 	PGresult *all_results[JOB_STATEMENTS_MAX_TOGETHER + 1];
 	char attempts[16];
 	enum database_status status;
@@ -47,7 +47,7 @@ write_behind(struct job_lease *lease, const struct query *fence, const struct da
 	assert(count >= 0 && count <= JOB_STATEMENTS_MAX_TOGETHER);
 	mark_progress(lease);
 	snprintf(attempts, sizeof(attempts), "%d", lease->attempts);
-	all[0] = (struct database_statement){ fence,
+	all[0] = (struct statement){ fence,
 		(const char *const[]){ lease->org_id, lease->id, worker->name, attempts, AS_TEXT(JOB_LEASE_S) } };
 	for (int i = 0; i < count; i++)
 		all[i + 1] = statements[i];
@@ -62,13 +62,13 @@ write_behind(struct job_lease *lease, const struct query *fence, const struct da
 }
 
 enum database_status
-job_lease_write(struct job_lease *lease, const struct database_statement *statements, int count, PGresult **results)
+job_lease_write(struct job_lease *lease, const struct statement *statements, int count, PGresult **results)
 {
 	return write_behind(lease, &query_job_hold, statements, count, results);
 }
 
 enum database_status
-job_lease_finish(struct job_lease *lease, const struct database_statement *statements, int count, PGresult **results)
+job_lease_finish(struct job_lease *lease, const struct statement *statements, int count, PGresult **results)
 {
 	return write_behind(lease, &query_job_finish, statements, count, results);
 }

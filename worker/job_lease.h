@@ -28,10 +28,10 @@ struct job_lease {
  * them. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
  * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it.
  * (A conflict of another kind looks the same: job_lease_hold tells them apart.) */
-enum database_status job_lease_write(struct job_lease *lease, const struct database_statement *statements, int count,
+enum database_status job_lease_write(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
 /* The same, as the last of all: the job is gone with it. */
-enum database_status job_lease_finish(struct job_lease *lease, const struct database_statement *statements, int count,
+enum database_status job_lease_finish(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
 /* Prolongs it, where no transaction does for a while. False: it is lost, or nobody can say. */
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));

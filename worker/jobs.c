@@ -76,7 +76,7 @@ give_up(struct job_lease *lease, const struct job_kind *kind)
 {
 	static const char problem[] = "{\"code\":\"unavailable\",\"detail\":\"It was tried many times, and something"
 		" that it needs was never there. Try it again later.\"}";
-	const struct database_statement last_words = { kind->give_up,
+	const struct statement last_words = { kind->give_up,
 		(const char *const[]){ lease->org_id, lease->id, problem } };
 	PGresult *result = NULL;
 

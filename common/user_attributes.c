@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "body.h"
+#include "form.h"
 #include "field.h"
 
 static struct json_object *
@@ -25,39 +25,39 @@ parse_before(const struct user_attributes_facts *facts)
 
 /* Each member of the body against its field. */
 static void
-check_values(struct request *rq, const struct field_set *set, struct json_object *before, struct json_object *patch)
+check_values(struct proposal *pr, const struct field_set *set, struct json_object *before, struct json_object *patch)
 {
 	json_object_object_foreach(patch, key, value) {
 		struct field *field = field_find(set, key);
 		struct field_fault fault;
 
 		if (field == NULL)
-			request_fault(rq, body_pointer(rq, "/attributes", key), "unknown_field", "There is no such field.");
+			proposal_fault(pr, form_pointer(pr, "/attributes", key), "unknown_field", "There is no such field.");
 		else if (value != NULL && !json_object_equal(json_member(before, key), value) && !field_takes(field, value, &fault))
-			request_fault(rq, body_pointer(rq, "/attributes", key), fault.code, fault.detail);
+			proposal_fault(pr, form_pointer(pr, "/attributes", key), fault.code, fault.detail);
 	}
 }
 
 static void
-check_required(struct request *rq, const struct field_set *set, const char *role_id, struct json_object *after)
+check_required(struct proposal *pr, const struct field_set *set, const char *role_id, struct json_object *after)
 {
 	const struct field *field;
 	size_t at = 0;
 
 	while ((field = field_next_missing(set, &at, role_id, after)) != NULL)
-		request_fault(rq, body_pointer(rq, "/attributes", field->key), "required", "The role requires this field.");
+		proposal_fault(pr, form_pointer(pr, "/attributes", field->key), "required", "The role requires this field.");
 }
 
 /* Members "attributes.KEY" of what differs. */
 static void
-tell_changes(struct request *rq, struct json_object *before, struct json_object *after, struct json_object *patch,
+tell_changes(struct proposal *pr, struct json_object *before, struct json_object *after, struct json_object *patch,
 	struct user_attributes *attributes)
 {
 	struct buffer text = BUFFER_INIT, names = BUFFER_INIT, values = BUFFER_INIT;
 
 	json_write_value(&text, after);
 	json_object_object_foreach(patch, key, value) {
-		const char *name = arena_printf(rq->scratch, "attributes.%s", key);
+		const char *name = arena_printf(pr->scratch, "attributes.%s", key);
 		struct json_object *was = json_member(before, key);
 
 		if (json_object_equal(was, value))
@@ -75,16 +75,16 @@ tell_changes(struct request *rq, struct json_object *before, struct json_object 
 		json_write_value(&values, value);
 		buffer_putc(&values, ']');
 	}
-	attributes->text = request_take_text(rq, &text);
-	attributes->names = request_take_text(rq, &names);
-	attributes->values = request_take_text(rq, &values);
+	attributes->text = proposal_take_text(pr, &text);
+	attributes->names = proposal_take_text(pr, &names);
+	attributes->values = proposal_take_text(pr, &values);
 }
 
 void
-user_attributes_check(struct request *rq, const struct policy *policy, const struct user_attributes_facts *facts,
+user_attributes_check(struct proposal *pr, const struct policy *policy, const struct user_attributes_facts *facts,
 	struct user_attributes *attributes)
 {
-	struct json_object *patch = json_member(rq->body, "attributes");
+	struct json_object *patch = json_member(pr->body, "attributes");
 	struct field_set set;
 
 	*attributes = (struct user_attributes){ 0 };
@@ -92,16 +92,16 @@ user_attributes_check(struct request *rq, const struct policy *policy, const str
 		patch = NULL;
 	if (patch == NULL && !facts->role_changes)
 		return;
-	field_set_read(&set, rq->scratch, facts->fields);
+	field_set_read(&set, pr->scratch, facts->fields);
 	struct json_object *before = parse_before(facts);
 	struct json_object *after = patch != NULL ? json_merge_patch(before, patch) : json_object_get(before);
 	const bool changes = !json_object_equal(before, after);
 	if (patch != NULL)
-		check_values(rq, &set, before, patch);
+		check_values(pr, &set, before, patch);
 	if ((changes || facts->role_changes) && policy->required_fields == REQUIRED_FIELDS_BLOCK)
-		check_required(rq, &set, facts->role_id, after);
-	if (changes && rq->fault_count == 0)
-		tell_changes(rq, before, after, patch, attributes);
+		check_required(pr, &set, facts->role_id, after);
+	if (changes && pr->fault_count == 0)
+		tell_changes(pr, before, after, patch, attributes);
 	json_object_put(before);
 	json_object_put(after);
 }

@@ -5,13 +5,15 @@
  * places, with the row that is its own. What is always true: a fact is read for all of
  * them in one go, so a thousand operations cost the statements of one.
  */
-#include "user_bulk_priv.h"
+#include "user_batch_priv.h"
 
 #include <assert.h>
 
+#include "queries.h"
+#include "subject.h"
 #include "user_structure.h"
 
-enum { FACTS_USERS, FACTS_ROLES, FACTS_TAKEN, FACTS_STRUCTURE, FACTS_COUNT };
+enum { FACTS_USERS, FACTS_ROLES, FACTS_TAKEN, FACTS_STRUCTURE };
 
 static bool
 has_place(const struct operation *operation)
@@ -28,7 +30,7 @@ is_asked(const struct operation *operation)
 static const char *
 named_role(struct operation *operation, struct uuid *id)
 {
-	const char *text = has_place(operation) ? request_text(&operation->rq, "role_id") : NULL;
+	const char *text = has_place(operation) ? proposal_text(&operation->pr, "role_id") : NULL;
 
 	return text != NULL && uuid_parse(text, id) ? text : NULL;
 }
@@ -50,23 +52,32 @@ write_wanted(struct operation *operation, int place, struct buffer *wanted)
 	json_write_int_member(wanted, "place", place);
 	json_write_string_member(wanted, "id", operation->user_id);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		json_write_string_member(wanted, names[i], request_text(&operation->rq, names[i]));
+		json_write_string_member(wanted, names[i], proposal_text(&operation->pr, names[i]));
 	buffer_putc(wanted, '}');
 }
 
+/* A parameter of one of the statements: the list, closed. */
 static const char *
-take_list(struct request *rq, struct buffer *list, char end)
+take_list(struct user_batch *batch, struct buffer *list, char end)
 {
 	buffer_putc(list, end);
-	const char *text = arena_copy(rq->scratch, buffer_text(list));
-	buffer_free(list);
-	return text;
+	return proposal_take_text(batch->origin, list);
 }
 
-enum step
-user_bulk_load(struct request *rq)
+static struct statement
+statement_of(struct user_batch *batch, const struct query *query, const char *list, const char *third)
 {
-	struct bulk *bulk = rq->data;
+	const char **params = arena_take(batch->origin->scratch, sizeof(*params) * 3);
+
+	params[0] = batch->origin->org_id;
+	params[1] = list;
+	params[2] = third;
+	return (struct statement){ query, params };
+}
+
+void
+user_batch_load(struct user_batch *batch, struct statement *statements)
+{
 	struct buffer users = BUFFER_INIT, roles = BUFFER_INIT, wanted = BUFFER_INIT, named = BUFFER_INIT;
 	struct uuid role;
 
@@ -74,31 +85,29 @@ user_bulk_load(struct request *rq)
 	buffer_putc(&roles, '{');
 	buffer_putc(&wanted, '[');
 	buffer_putc(&named, '[');
-	for (int i = 0; i < bulk->count; i++) {
-		struct operation *operation = &bulk->operations[i];
+	for (int i = 0; i < batch->count; i++) {
+		struct operation *operation = &batch->operations[i];
 		if (!is_asked(operation))
 			continue;
 		write_id(&users, operation->user_id);
 		write_id(&roles, named_role(operation, &role));
 		if (has_place(operation)) {
 			write_wanted(operation, i, &wanted);
-			user_structure_write_named(&operation->rq, operation->user_id, i, &named);
+			user_structure_write_named(&operation->pr, operation->user_id, i, &named);
 		}
 	}
-	return request_queries(rq, LANE_SLOW, (const struct statement[FACTS_COUNT]){
-		[FACTS_USERS] = { &query_user_bulk_load, (const char *const[]){ rq->org_id, take_list(rq, &users, '}') } },
-		[FACTS_ROLES] = { &query_user_bulk_load_roles, (const char *const[]){ rq->org_id, take_list(rq, &roles, '}') } },
-		[FACTS_TAKEN] = { &query_user_bulk_load_taken, (const char *const[]){ rq->org_id, take_list(rq, &wanted, ']'),
-			bulk->among_themselves ? "true" : "false" } },
-		[FACTS_STRUCTURE] = { &query_user_bulk_load_structure, (const char *const[]){ rq->org_id, take_list(rq, &named, ']') } },
-	}, FACTS_COUNT);
+	statements[FACTS_USERS] = statement_of(batch, &query_user_batch_load, take_list(batch, &users, '}'), NULL);
+	statements[FACTS_ROLES] = statement_of(batch, &query_user_batch_load_roles, take_list(batch, &roles, '}'), NULL);
+	statements[FACTS_TAKEN] = statement_of(batch, &query_user_batch_load_taken, take_list(batch, &wanted, ']'),
+		batch->among_themselves ? "true" : "false");
+	statements[FACTS_STRUCTURE] = statement_of(batch, &query_user_batch_load_structure, take_list(batch, &named, ']'), NULL);
 }
 
 /* The ids of a column; one that is null is all zeros, which no id is. */
 static const struct uuid *
-ids_of(struct request *rq, const PGresult *rows, const char *column)
+ids_of(struct user_batch *batch, const PGresult *rows, const char *column)
 {
-	struct uuid *ids = arena_take(rq->scratch, sizeof(*ids) * (size_t)(PQntuples(rows) + 1));
+	struct uuid *ids = arena_take(batch->origin->scratch, sizeof(*ids) * (size_t)(PQntuples(rows) + 1));
 
 	for (int i = 0; i < PQntuples(rows); i++) {
 		const char *text = row_text(rows, i, column);
@@ -121,7 +130,7 @@ find_id(const struct uuid *ids, int count, const struct uuid *id)
 static void
 hold(struct operation *operation, PGresult *rows, int row)
 {
-	struct request *own = &operation->rq;
+	struct proposal *own = &operation->pr;
 
 	own->results[own->result_count] = rows;
 	own->rows[own->result_count] = row;
@@ -140,27 +149,26 @@ hold_taken(struct operation *operation, PGresult *rows, int row)
 }
 
 void
-user_bulk_share(struct request *rq, struct bulk *bulk)
+user_batch_take_facts(struct user_batch *batch, PGresult *const *facts)
 {
-	PGresult *const *facts = rq->results;
-	const struct uuid *users = ids_of(rq, facts[FACTS_USERS], "user_id");
-	const struct uuid *roles = ids_of(rq, facts[FACTS_ROLES], "named_role_id");
+	const struct uuid *users = ids_of(batch, facts[FACTS_USERS], "user_id");
+	const struct uuid *roles = ids_of(batch, facts[FACTS_ROLES], "named_role_id");
 	int taken = 0, named = 0;
 
-	for (int i = 0; i < bulk->count; i++) {
-		struct operation *operation = &bulk->operations[i];
+	for (int i = 0; i < batch->count; i++) {
+		struct operation *operation = &batch->operations[i];
 		struct uuid role = { { 0 } };
 		if (!is_asked(operation))
 			continue;
-		operation->rq.result_count = 0;
+		operation->pr.result_count = 0;
 		if (operation->kind != OPERATION_CREATE)
-			hold(operation, facts[FACTS_USERS], find_id(users, request_rows(rq, FACTS_USERS), &operation->uuid));
+			hold(operation, facts[FACTS_USERS], find_id(users, PQntuples(facts[FACTS_USERS]), &operation->uuid));
 		if (!has_place(operation))
 			continue;
 		(void)named_role(operation, &role);
-		hold(operation, facts[FACTS_ROLES], find_id(roles, request_rows(rq, FACTS_ROLES), &role));
+		hold(operation, facts[FACTS_ROLES], find_id(roles, PQntuples(facts[FACTS_ROLES]), &role));
 		hold_taken(operation, facts[FACTS_TAKEN], taken++);
-		if (user_structure_names_anything(&operation->rq))
+		if (user_structure_names_anything(&operation->pr))
 			hold(operation, facts[FACTS_STRUCTURE], named++);
 	}
 }

@@ -8,25 +8,26 @@
 #define ROLLCALL_USER_STRUCTURE_H
 
 #include "policy.h"
-#include "request.h"
+#include "proposal.h"
+#include "query.h"
 
 #define GROUPS_OF_USER_MAX 50
 
 /* Adds the statement that reads what the body names, if it names anything; how many were
  * added. `user_id` is NULL for a new one. */
-int user_structure_load(struct request *rq, const char *user_id, struct statement *statement);
+int user_structure_load(struct proposal *pr, const char *user_id, struct statement *statement);
 /* The same for one of many: an element of the list of what is to be read, if the body names
  * anything. */
-bool user_structure_names_anything(struct request *rq);
-void user_structure_write_named(struct request *rq, const char *user_id, int place, struct buffer *named);
+bool user_structure_names_anything(struct proposal *pr);
+void user_structure_write_named(struct proposal *pr, const char *user_id, int place, struct buffer *named);
 /* Needs the results of that. `kind_before` is NULL for a new one. */
-void user_structure_find_faults(struct request *rq, const struct policy *policy, const char *kind_before);
+void user_structure_find_faults(struct proposal *pr, const struct policy *policy, const char *kind_before);
 
 /* A new user: members of his row, and the position to make before it, if nobody has heard
  * of it yet. */
-void user_structure_write_row(struct request *rq, struct buffer *row);
-void user_structure_make_position(struct request *rq, struct buffer *positions);
+void user_structure_write_row(struct proposal *pr, struct buffer *row);
+void user_structure_make_position(struct proposal *pr, struct buffer *positions);
 /* An edit: members of its patch and of its audit row. */
-void user_structure_collect(struct request *rq, struct buffer *patch, struct buffer *changes);
+void user_structure_collect(struct proposal *pr, struct buffer *patch, struct buffer *changes);
 
 #endif

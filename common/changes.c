@@ -1,32 +1,34 @@
 /*
- * JSON texts about a change: the row before, the patch, and the difference.
+ * JSON texts about a change: the patch, and the difference.
  */
 #include "changes.h"
 
 #include <string.h>
 
-#include "reply.h"
+#include "buffer.h"
+#include "json.h"
+#include "memory.h"
 
-const char *
-changes_row(struct request *rq, const PGresult *rows, int row)
+static const char *
+take_text(struct arena *arena, struct buffer *out)
 {
-	struct buffer out = BUFFER_INIT;
+	const char *text = arena_copy(arena, buffer_text(out));
 
-	reply_write_row(&out, rows, row);
-	return request_take_text(rq, &out);
+	buffer_free(out);
+	return text;
 }
 
 const char *
-changes_json(struct request *rq, struct json_object *value)
+changes_json(struct arena *arena, struct json_object *value)
 {
 	struct buffer out = BUFFER_INIT;
 
 	json_write_value(&out, value);
-	return request_take_text(rq, &out);
+	return take_text(arena, &out);
 }
 
 const char *
-changes_of(struct request *rq, const char *before, struct json_object *patch)
+changes_of(struct arena *arena, const char *before, struct json_object *patch)
 {
 	struct buffer out = BUFFER_INIT;
 	const char *reason;
@@ -46,5 +48,5 @@ changes_of(struct request *rq, const char *before, struct json_object *patch)
 	}
 	buffer_putc(&out, '}');
 	json_object_put(old);
-	return request_take_text(rq, &out);
+	return take_text(arena, &out);
 }

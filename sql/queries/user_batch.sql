@@ -15,14 +15,14 @@
       AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
            OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')) administrator)
 
--- name: user_bulk_load (org_id, ids)
+-- name: user_batch_load (org_id, ids)
 SELECT :{user_facts},
     CASE WHEN :{is_administrator} THEN :{administrator_count} END AS administrators
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]);
 
 -- One row for each role that is named, known or not, and one without any.
--- name: user_bulk_load_roles (org_id, role_ids)
+-- name: user_batch_load_roles (org_id, role_ids)
 SELECT n.id AS named_role_id, r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns},
     :{field_definitions} AS fields
 FROM (SELECT NULL::uuid AS id UNION SELECT unnest(:role_ids::uuid[])) n
@@ -32,7 +32,7 @@ LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = n.id;
 
 -- A row for each of `named`, in their order.
 -- named    [{place, user_id, department_id, position, group_ids}]
--- name: user_bulk_load_structure (org_id, named)
+-- name: user_batch_load_structure (org_id, named)
 SELECT :{structure_facts}
 FROM jsonb_to_recordset(:named::jsonb) AS n (place integer, user_id uuid, department_id uuid, position text, group_ids uuid[])
 :{structure_joins}
@@ -41,7 +41,7 @@ ORDER BY n.place;
 -- Who has the names already that each wants; `among_themselves` also whether somebody
 -- before him in the list wants the same. A row for each, in their order.
 -- wanted   [{place, id, email, username, external_id}]
--- name: user_bulk_load_taken (org_id, wanted, among_themselves)
+-- name: user_batch_load_taken (org_id, wanted, among_themselves)
 WITH wanted AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:wanted::jsonb) AS t (place integer, id uuid, email text, username text, external_id text)
 ),
@@ -64,7 +64,7 @@ ORDER BY a.place;
 
 -- Behind all that an atomic request writes. Who was not written in this transaction lost,
 -- and nothing shall stand: dividing by zero is how a statement says so (server/job.c).
--- name: user_bulk_keep_whole (org_id, ids)
+-- name: user_batch_keep_whole (org_id, ids)
 SELECT 1 / (count(*) = cardinality(:ids::uuid[]))::integer AS is_whole
 FROM rollcall.users u
 WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]) AND u.updated_at = now();

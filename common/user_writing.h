@@ -7,7 +7,8 @@
 #ifndef ROLLCALL_USER_WRITING_H
 #define ROLLCALL_USER_WRITING_H
 
-#include "request.h"
+#include "proposal.h"
+#include "query.h"
 #include "transition.h"
 
 #define WRITING_ROLES_MAX 2
@@ -24,10 +25,10 @@ struct user_writing {
 	bool leaves_out_taken;		/* a new user whose name somebody has is not made, and the others are */
 };
 
-void user_writing_open(struct user_writing *writing, struct request *rq);
+void user_writing_open(struct user_writing *writing, struct proposal *pr);
 /* The statements, in the order in which they rest on each other; how many there are. What
  * was edited is the rows of query_user_edit, what moved those of query_user_transition. */
-int user_writing_take(struct user_writing *writing, struct request *rq, struct statement *statements);
+int user_writing_take(struct user_writing *writing, struct proposal *pr, struct statement *statements);
 /* For one that is not sent after all. */
 void user_writing_discard(struct user_writing *writing);
 

@@ -10,7 +10,7 @@
 #define ROLLCALL_USER_ATTRIBUTES_H
 
 #include "policy.h"
-#include "request.h"
+#include "proposal.h"
 
 struct user_attributes {
 	const char *text;		/* all of them as they will be, JSON; NULL: nothing changes */
@@ -27,7 +27,7 @@ struct user_attributes_facts {
 };
 
 /* Adds every fault of the body's attributes; without any, says what they become. */
-void user_attributes_check(struct request *rq, const struct policy *policy, const struct user_attributes_facts *facts,
+void user_attributes_check(struct proposal *pr, const struct policy *policy, const struct user_attributes_facts *facts,
 	struct user_attributes *attributes);
 /* The member "attributes" of a row or a patch, if anything changes. */
 void user_attributes_write(const struct user_attributes *attributes, struct buffer *out);
