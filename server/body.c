@@ -169,6 +169,9 @@ static enum json_type
 json_type_of(enum body_type type, const char **sentence)
 {
 	switch (type) {
+	case BODY_COUNT:
+		*sentence = "This is a whole number.";
+		return json_type_int;
 	case BODY_BOOL:
 		*sentence = "This is true or false.";
 		return json_type_boolean;
@@ -203,6 +206,9 @@ check_member(struct request *rq, const struct body_field *field, const char *poi
 			request_fault(rq, pointer, "wrong_type", "This must not be null.");
 	} else if (!json_object_is_type(value, wanted)) {
 		request_fault(rq, pointer, "wrong_type", sentence);
+	} else if (field->type == BODY_COUNT) {
+		if (json_object_get_int64(value) < 1)
+			request_fault(rq, pointer, "invalid", "This is a number of 1 or more.");
 	} else if (field->type == BODY_PERMISSIONS) {
 		check_permissions(rq, pointer, value);
 	} else if (field->type == BODY_IDS) {
@@ -265,7 +271,7 @@ body_check(struct request *rq)
 	size_t length;
 	const char *bytes = http_body(rq->exchange, &length);
 
-	if (rq->route->takes_bytes) {
+	if (rq->route->takes_bytes && (fields == NULL || !is_json(rq))) {
 		take_bytes(rq);
 		return true;
 	}

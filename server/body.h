@@ -22,6 +22,7 @@ enum body_type {
 	BODY_ID,
 	BODY_PASSWORD,		/* length in bytes only; password_check does the rest */
 	BODY_BOOL,
+	BODY_COUNT,		/* a whole number of 1 or more; how many are too many is the step's to say */
 	BODY_PERMISSIONS,	/* an array of permission words */
 	BODY_IDS,		/* an array of different ids; at most `max`, else 200 */
 	BODY_TIME,		/* RFC 3339 */
@@ -46,8 +47,8 @@ struct body_field {
 /* For a route whose body is checked by its own step (policy). */
 extern const struct body_field body_any[];
 
-/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed JSON, wrong media type);
- * faults of members are collected in the request. */
+/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed
+ * JSON, wrong media type); faults of members are collected in the request. */
 bool body_check(struct request *rq);
 /* A member's name as a JSON Pointer behind `prefix` ("" for the body itself), in scratch. */
 const char *body_pointer(struct request *rq, const char *prefix, const char *name);
