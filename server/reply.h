@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-/* Writes one row as an object. Columns named cursor_key are left out. */
+/* Writes one row as an object. Columns named cursor_key and cursor_id are left out. */
 void reply_write_row(struct buffer *out, const PGresult *rows, int row);
 /* A timestamptz as PostgreSQL prints it, as RFC 3339 with its quotes:
  * "2026-11-22 02:33:12.5+00" to "2026-11-22T02:33:12.5Z" (connections speak UTC). */
