@@ -65,7 +65,7 @@ def test_a_query_binds_its_organization_unless_it_is_flagged(name):
         assert params and params[0] == "org_id" and re.search(r"\$1\b", sql), "bind org_id, or flag it all_organizations"
 
 
-TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|email_change|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field|deletion|deleted_user|photo|day_off|assignment)\b"
+TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|email_change|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field|deletion|deleted_user|photo|day_off|assignment|import|import_row|file_part|job)\b"
 
 
 @pytest.mark.parametrize("name", [name for name in QUERIES if "QUERY_ALL_ORGANIZATIONS" not in QUERIES[name][2]])
