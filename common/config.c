@@ -191,6 +191,7 @@ const struct variable config_variables[] = {
 		.parse = parse_mail_from, .need = NEEDED_BY_WORKER },
 	{ "ROLLCALL_TEMPLATES", "a folder of mail templates", .parse = parse_templates },
 	{ "ROLLCALL_SENDERS", "a number from 1 to 32", NUMBER(senders, 1, 32), .fallback = "2" },
+	{ "ROLLCALL_JOBS", "a number from 0 to 16", NUMBER(jobs, 0, 16), .fallback = "1" },
 	{ "ROLLCALL_POLL_INTERVAL", "seconds, from 1 to 3600",
 		NUMBER(poll_interval_s, 1, 3600), .fallback = "5" },
 	{ "ROLLCALL_PASSWORD_HASH", "argon2id:m=19456,t=2,p=1 or scrypt:ln=15,r=8,p=3, at most 64 MiB",

@@ -53,6 +53,7 @@ struct config {
 	char *mail_from_address;
 	char *templates;		/* NULL: built in only */
 	int senders;
+	int jobs;			/* children that run imports and the like; 0: none */
 	int poll_interval_s;
 	struct password_cost password_cost;
 	int hash_threads;		/* of the machine; never 0 */

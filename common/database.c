@@ -185,8 +185,9 @@ is_one_of(const char *sqlstate, const char *const *list)
 static enum database_status
 classify(const char *sqlstate, bool is_connected)
 {
-	/* Serialization failure, deadlock, lock timeout. */
-	static const char *const conflicts[] = { "40001", "40P01", "55P03", NULL };
+	/* Serialization failure, deadlock, lock timeout; and our own: a statement divides by
+	 * zero where the transaction shall not stand (job_hold). */
+	static const char *const conflicts[] = { "40001", "40P01", "55P03", "22012", NULL };
 	/* Connection exceptions, shutdowns, and a server that failed over and is
 	 * now only a standby: the next connection finds its successor. */
 	static const char *const losses[] = { "08", "57P01", "57P02", "57P03", "25006", NULL };

@@ -34,7 +34,7 @@ bool database_connect(struct database *database) __attribute__((warn_unused_resu
 
 enum database_status {
 	DATABASE_OK,
-	DATABASE_CONFLICT,	/* 40001, 40P01, 55P03: try again */
+	DATABASE_CONFLICT,	/* 40001, 40P01, 55P03: try again; 22012: a fence of our own */
 	DATABASE_LOST,		/* connection gone; a write may have committed */
 	DATABASE_ERROR,		/* anything else; logged with SQLSTATE and constraint */
 };

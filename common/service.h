@@ -13,6 +13,7 @@ struct shared_page;
 struct service {
 	const struct config *config;
 	struct shared_page *page;
+	char run_id[37];	/* of this run of the program (worker: who leased a job) */
 };
 
 /* At the start of a program: dies when the schema is older than it needs, or

@@ -18,6 +18,14 @@ struct shared_page;
 #define HASH_PLACES_MAX 4096	/* ROLLCALL_HASH_QUEUE may be no more */
 #define METRIC_ROUTES_MAX 256	/* labels of routes: index into the route table */
 
+enum job_outcome {
+	JOB_OUTCOME_ENDED,
+	JOB_OUTCOME_LATER,
+	JOB_OUTCOME_STOPPED,
+	JOB_OUTCOME_GIVEN_UP,
+	JOB_OUTCOMES
+};
+
 /* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
 enum metric {
 	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
@@ -40,6 +48,16 @@ enum metric {
 	METRIC_USERS_IDLED,		/* rollcall_users_idled_total */
 	METRIC_USERS_LOCKED,		/* rollcall_users_locked_by_clock_total */
 	METRIC_LOCKS_RELEASED,		/* rollcall_locks_released_total */
+	METRIC_JOBS_QUEUED,		/* gauge rollcall_jobs_queued */
+	METRIC_JOBS_OLDEST_S,		/* gauge rollcall_jobs_oldest_seconds */
+	METRIC_JOB_ROWS,		/* rollcall_job_rows_total */
+	/* rollcall_jobs_total{kind=…,outcome=…}: of each kind one for each job_outcome */
+	METRIC_JOBS_IMPORT_PARSE,
+	METRIC_JOBS_IMPORT_APPLY = METRIC_JOBS_IMPORT_PARSE + JOB_OUTCOMES,
+	METRIC_JOBS_IMPORT_UNDO = METRIC_JOBS_IMPORT_APPLY + JOB_OUTCOMES,
+	METRIC_JOBS_EXPORT = METRIC_JOBS_IMPORT_UNDO + JOB_OUTCOMES,
+	METRIC_JOBS_SELECTION = METRIC_JOBS_EXPORT + JOB_OUTCOMES,
+	METRIC_JOBS_LAST = METRIC_JOBS_SELECTION + JOB_OUTCOMES - 1,
 	METRIC_COUNT
 };
 

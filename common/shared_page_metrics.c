@@ -17,6 +17,13 @@
 
 enum metric_type { COUNTER, GAUGE };
 
+#define JOBS_OUTCOME(metric, kind, outcome, word) \
+	[(metric) + (outcome)] = { COUNTER, "rollcall_jobs_total", "{kind=\"" kind "\",outcome=\"" word "\"}", \
+		"Runs of jobs, by kind and by how they ended." }
+#define JOBS(metric, kind) \
+	JOBS_OUTCOME(metric, kind, JOB_OUTCOME_ENDED, "ended"), JOBS_OUTCOME(metric, kind, JOB_OUTCOME_LATER, "later"), \
+	JOBS_OUTCOME(metric, kind, JOB_OUTCOME_STOPPED, "stopped"), JOBS_OUTCOME(metric, kind, JOB_OUTCOME_GIVEN_UP, "given_up")
+
 static const struct metric_info {
 	enum metric_type type;
 	const char *name;
@@ -58,6 +65,17 @@ static const struct metric_info {
 		"Locks that the clock finished after a process died." },
 	[METRIC_LOCKS_RELEASED] = { COUNTER, "rollcall_locks_released_total", "",
 		"Locked users released by time." },
+	[METRIC_JOBS_QUEUED] = { GAUGE, "rollcall_jobs_queued", "",
+		"Jobs (imports, exports, selections) that nobody works on yet." },
+	[METRIC_JOBS_OLDEST_S] = { GAUGE, "rollcall_jobs_oldest_seconds", "",
+		"Age of the oldest job that is not done." },
+	[METRIC_JOB_ROWS] = { COUNTER, "rollcall_job_rows_total", "",
+		"Rows that jobs have done." },
+	JOBS(METRIC_JOBS_IMPORT_PARSE, "import_parse"),
+	JOBS(METRIC_JOBS_IMPORT_APPLY, "import_apply"),
+	JOBS(METRIC_JOBS_IMPORT_UNDO, "import_undo"),
+	JOBS(METRIC_JOBS_EXPORT, "export"),
+	JOBS(METRIC_JOBS_SELECTION, "selection"),
 };
 
 static const struct latency_bound {

@@ -20,17 +20,26 @@ struct job_lease {
 	struct arena *arena;		/* lives as long as the job is in hand */
 };
 
+/* From the last transaction on; then somebody else may have the job. */
+#define JOB_LEASE_S 60
 #define JOB_STATEMENTS_MAX_TOGETHER 12
 
 /* Runs the statements in one transaction, if the lease is still held; it is prolonged with
  * them. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
- * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it. */
+ * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it.
+ * (A conflict of another kind looks the same: job_lease_hold tells them apart.) */
 enum database_status job_lease_write(struct job_lease *lease, const struct database_statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
 /* The same, as the last of all: the job is gone with it. */
 enum database_status job_lease_finish(struct job_lease *lease, const struct database_statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
-/* Prolongs it, where no transaction does for a while. False: it is lost. */
+/* Prolongs it, where no transaction does for a while. False: it is lost, or nobody can say. */
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
+/* Counts rows that are done, for the metrics. */
+void job_lease_count_rows(struct job_lease *lease, int rows);
+
+/* For who claims: gives it back, to be run after a while, or (`stopped`) by whoever comes
+ * first. Of a lease that is lost nothing. */
+void job_lease_release(struct job_lease *lease, bool stopped);
 
 #endif

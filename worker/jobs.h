@@ -18,10 +18,14 @@ enum job_end {
 	JOB_STOPPED,	/* SIGTERM, or the lease is lost: whoever has it next goes on */
 };
 
-/* A kind of job. It goes on where the one before it stopped: what it has done is in its rows. */
+/* It goes on where the one before it stopped: what it has done is in its rows. It asks
+ * supervisor_stopping() between its transactions. What fails may always be JOB_LATER: of
+ * a lease that is lost nothing is released. */
 typedef enum job_end job_run(struct job_lease *lease);
 
-/* Runs until SIGTERM; returns the exit code. */
-int jobs_run(const struct config *config, struct shared_page *page, int child);
+/* Runs until SIGTERM; returns the exit code. `run_id` names this run of the program, and is
+ * the same in all of its children: a child knows by it what the one died with whose place
+ * (`child`) it takes. */
+int jobs_run(const struct config *config, struct shared_page *page, const char *run_id, int child);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * rollcall-worker: a supervisor with one clock, some senders, and the metrics.
+ * rollcall-worker: a supervisor with one clock, some senders, some job children, and the
+ * metrics.
  *
  * Each child has its own connection and is a plain loop; a child that hangs past its
  * deadline is killed, one that dies is started again. Any number of workers may run.
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "jobs.h"
 #include "log.h"
 #include "metrics_server.h"
 #include "parser_child.h"
@@ -18,6 +20,7 @@
 #include "supervisor.h"
 #include "tasks.h"
 #include "template.h"
+#include "uuid.h"
 
 /* The message in hand is finished: its last answer may take 50 s (mailer.h), settling
  * 10 s while stopping (sender.c), and a slow database something on top. Whoever stops
@@ -42,6 +45,15 @@ run_sender(void *context, int number, int instance)
 	return sender_run(service->config, service->page, number);
 }
 
+static int
+run_jobs(void *context, int number, int instance)
+{
+	const struct service *service = context;
+
+	(void)instance;
+	return jobs_run(service->config, service->page, service->run_id, number);
+}
+
 /* Faults of an override are said now, not by senders that die one after another. */
 static void
 check_templates(const struct config *config)
@@ -56,7 +68,7 @@ run(void)
 {
 	struct config *config = config_load(CONFIG_WORKER);
 	struct service service = { .config = config };
-	struct child_spec specs[3];
+	struct child_spec specs[4];
 	int count = 0, code;
 
 	if (config == NULL)
@@ -67,9 +79,11 @@ run(void)
 		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
+	uuid_make_text(service.run_id);
 	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);
 	specs[count++] = (struct child_spec){ "clock", 1, run_clock, 0 };
 	specs[count++] = (struct child_spec){ "sender", config->senders, run_sender, SENDER_DEADLINE_S };
+	specs[count++] = (struct child_spec){ "job", config->jobs, run_jobs, JOB_DEADLINE_S };
 	if (config->metrics_listen.port != 0)
 		specs[count++] = (struct child_spec){ "metrics", 1, service_run_metrics, 0 };
 	code = supervisor_run(specs, count, &service, service.page, STOP_DEADLINE_S);

@@ -31,6 +31,7 @@ static bool purge_throttles(struct worker *worker);
 static bool purge_deletions(struct worker *worker);
 static bool purge_audit_values(struct worker *worker);
 static bool measure_outbox(struct worker *worker);
+static bool measure_jobs(struct worker *worker);
 
 enum { EXPIRE_INVITATIONS };	/* the one task that is named elsewhere */
 
@@ -47,6 +48,7 @@ static const struct task {
 	{ "recompute idleness", idle_recompute, 0, true },
 	{ "sweep idle users", idle_sweep, 0, false },
 	{ "measure the outbox", measure_outbox, 0, false },
+	{ "measure the jobs", measure_jobs, 0, false },
 	{ "purge the outbox", purge_outbox, MINUTE_MS, false },
 	{ "purge sessions", purge_sessions, MINUTE_MS, false },
 	{ "purge throttles", purge_throttles, MINUTE_MS, false },
@@ -79,6 +81,19 @@ measure_outbox(struct worker *worker)
 	if (depth != NULL) {
 		metric_set(worker->page, METRIC_OUTBOX_QUEUED, row_int(depth, 0, "queued"));
 		metric_set(worker->page, METRIC_OUTBOX_OLDEST_S, row_int(depth, 0, "oldest_s"));
+	}
+	PQclear(depth);
+	return false;
+}
+
+static bool
+measure_jobs(struct worker *worker)
+{
+	PGresult *depth = worker_query(worker, &query_job_depth, NULL);
+
+	if (depth != NULL) {
+		metric_set(worker->page, METRIC_JOBS_QUEUED, row_int(depth, 0, "queued"));
+		metric_set(worker->page, METRIC_JOBS_OLDEST_S, row_int(depth, 0, "oldest_s"));
 	}
 	PQclear(depth);
 	return false;

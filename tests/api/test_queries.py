@@ -16,7 +16,7 @@ SPANNING = {
     "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "purge_deletions", "purge_audit_values", "outbox_claim", "outbox_read", "outbox_settle",
     "outbox_next", "outbox_depth", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
     "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants",
-    "timezone_find",
+    "timezone_find", "job_claim", "job_free", "job_next", "job_depth",
 }
 # These find an organization, by what a stranger calls it.
 FINDING = {"organization_find", "organization_founder"}
@@ -65,7 +65,7 @@ def test_a_query_binds_its_organization_unless_it_is_flagged(name):
         assert params and params[0] == "org_id" and re.search(r"\$1\b", sql), "bind org_id, or flag it all_organizations"
 
 
-TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|email_change|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field|deletion|deleted_user|photo|day_off|assignment)\b"
+TENANT_TABLES = r"rollcall\.(users|credential|login_throttle|invitation|password_reset|email_change|session|api_key|outbox|audit|audit_value|role|policy|department|position|user_group|group_member|field|deletion|deleted_user|photo|day_off|assignment|job|file_part|import|import_row|import_mapping|export|selection|selection_user)\b"
 
 
 @pytest.mark.parametrize("name", [name for name in QUERIES if "QUERY_ALL_ORGANIZATIONS" not in QUERIES[name][2]])

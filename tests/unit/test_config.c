@@ -167,6 +167,7 @@ every_variable_reaches_its_field(void **state)
 	set("ROLLCALL_MAIL_FROM", "a@b.example");
 	set("ROLLCALL_TEMPLATES", "/tmp");
 	set("ROLLCALL_SENDERS", "7");
+	set("ROLLCALL_JOBS", "3");
 	set("ROLLCALL_POLL_INTERVAL", "60");
 	set("ROLLCALL_PASSWORD_HASH", "scrypt:ln=14,p=5");
 	set("ROLLCALL_HASH_THREADS", "2");
@@ -196,6 +197,7 @@ every_variable_reaches_its_field(void **state)
 	assert_null(config->mail_from_name);
 	assert_string_equal(config->templates, "/tmp");
 	assert_int_equal(config->senders, 7);
+	assert_int_equal(config->jobs, 3);
 	assert_int_equal(config->poll_interval_s, 60);
 	assert_int_equal(config->password_cost.log2_n, 14);
 	assert_int_equal(config->hash_threads, 2);
@@ -287,6 +289,7 @@ static const struct {
 	{ "ROLLCALL_MAIL_FROM", "\xff <a@b.example>", "not UTF-8" },
 	{ "ROLLCALL_SENDERS", "0", "too small" },
 	{ "ROLLCALL_SENDERS", "2x", "not a whole number" },
+	{ "ROLLCALL_JOBS", "17", "too large" },
 	{ "ROLLCALL_POLL_INTERVAL", "0", "too small" },
 	{ "ROLLCALL_PASSWORD_HASH", "md5", "malformed" },
 	{ "ROLLCALL_PASSWORD_HASH", "argon2id:m=1000000", "out of bounds" },

@@ -77,11 +77,11 @@ def test_a_killed_sender_is_replaced_and_its_mails_come_again(rollcall):
     killed = set(rollcall.worker.children())
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(set(rollcall.worker.children()) - killed) == 3, because="clock, sender and metrics are there again")
+    wait_until(lambda: len(set(rollcall.worker.children()) - killed) == 4, because="clock, sender, job child and metrics are there again")
     end_leases(rollcall)
     wait_settled(rollcall)
     assert_arrived(rollcall, recipients, held)
-    assert rollcall.metrics(worker=True)["rollcall_child_restarts_total"] == 3
+    assert rollcall.metrics(worker=True)["rollcall_child_restarts_total"] == 4
 
 
 def test_two_workers_send_no_mail_twice(rollcall):
@@ -215,7 +215,7 @@ def test_a_link_that_was_sent_is_in_the_audit_or_the_mail_is_not_settled(rollcal
 
 def test_sigterm_while_nothing_is_done_stops_at_once_however_often_it_comes(rollcall):
     """A second one used to kill a worker that had just stopped cleanly."""
-    wait_until(lambda: len(rollcall.worker.children()) == 4)
+    wait_until(lambda: len(rollcall.worker.children()) == 5)
     rollcall.worker.signal(signal.SIGTERM)
     while rollcall.worker.is_running():
         rollcall.worker.signal(signal.SIGTERM)

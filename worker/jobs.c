@@ -1,0 +1,170 @@
+/*
+ * One job child: claim a job, run it by the table of kinds, and again.
+ *
+ * At least once, and what a transaction of the job says is said once: the fence is in
+ * job_lease.c. A job that ends with "later" comes again after a while that grows; one that
+ * does so too often, or kills its child each time, is given up, and what it worked on says
+ * that it failed.
+ */
+#include "jobs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "clock.h"
+#include "config.h"
+#include "job_kinds.h"
+#include "job_lease.h"
+#include "log.h"
+#include "queries.h"
+#include "shared_page.h"
+#include "supervisor.h"
+#include "worker.h"
+
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
+/* With the back-off of sql/queries/jobs.sql: three quarters of an hour. */
+#define ATTEMPTS_MAX 20
+
+struct jobs {
+	struct worker worker;
+	struct buffer kinds;	/* those that we know, as an array */
+};
+
+/* The same as that of the one before us in this place. */
+static void
+take_name(struct worker *worker, const char *run_id)
+{
+	snprintf(worker->name, sizeof(worker->name), "%s/%d", run_id, worker->child);
+}
+
+static void
+list_kinds(struct buffer *out)
+{
+	buffer_putc(out, '{');
+	for (int i = 0; i < job_kind_count; i++)
+		buffer_printf(out, "%s%s", i > 0 ? "," : "", job_kinds[i].kind);
+	buffer_putc(out, '}');
+}
+
+/* What it died with needs not wait for the end of a lease. */
+static void
+free_of_dead(struct worker *worker)
+{
+	PQclear(worker_query(worker, &query_job_free, (const char *const[]){ worker->name }));
+}
+
+static const struct job_kind *
+find_kind(const char *kind)
+{
+	for (int i = 0; i < job_kind_count; i++) {
+		if (strcmp(job_kinds[i].kind, kind) == 0)
+			return &job_kinds[i];
+	}
+	return NULL;	/* never: no other is claimed */
+}
+
+static void
+count_end(struct job_lease *lease, const struct job_kind *kind, enum job_outcome outcome)
+{
+	metric_add(lease->worker->page, kind->metric + (enum metric)outcome, 1);
+}
+
+static enum job_end
+give_up(struct job_lease *lease, const struct job_kind *kind)
+{
+	static const char problem[] = "{\"code\":\"unavailable\",\"detail\":\"It was tried many times, and something"
+		" that it needs was never there. Try it again later.\"}";
+	const struct database_statement last_words = { kind->give_up,
+		(const char *const[]){ lease->org_id, lease->id, problem } };
+	PGresult *result = NULL;
+
+	log_error("gave up a job: it failed too often", "kind", kind->kind, "id", lease->id, NULL);
+	if (job_lease_finish(lease, &last_words, 1, &result) != DATABASE_OK)
+		return JOB_LATER;
+	PQclear(result);
+	count_end(lease, kind, JOB_OUTCOME_GIVEN_UP);
+	return JOB_ENDED;
+}
+
+static enum job_end
+run_kind(struct job_lease *lease, const struct job_kind *kind)
+{
+	const enum job_end end = kind->run(lease);
+
+	count_end(lease, kind, end == JOB_ENDED ? JOB_OUTCOME_ENDED
+		: end == JOB_LATER ? JOB_OUTCOME_LATER
+				   : JOB_OUTCOME_STOPPED);
+	if (end == JOB_LATER)
+		log_warn("could not end a job: it is tried again", "kind", kind->kind, "id", lease->id, NULL);
+	return end;
+}
+
+static void
+run_claimed(struct jobs *jobs, const PGresult *claimed)
+{
+	struct worker *worker = &jobs->worker;
+	const struct job_kind *kind = find_kind(row_text(claimed, 0, "kind"));
+	struct job_lease lease = {
+		.worker = worker, .kind = kind->kind, .org_id = row_text(claimed, 0, "org_id"),
+		.id = row_text(claimed, 0, "id"), .attempts = (int)row_int(claimed, 0, "attempts"),
+		.arena = arena_create(),
+	};
+	enum job_end end;
+
+	child_busy_set(worker->page, worker->child, clock_monotonic_ms());
+	end = lease.attempts > ATTEMPTS_MAX ? give_up(&lease, kind) : run_kind(&lease, kind);
+	if (end != JOB_ENDED)
+		job_lease_release(&lease, end == JOB_STOPPED);
+	child_busy_set(worker->page, worker->child, 0);
+	arena_free(&lease.arena);
+}
+
+/* True when there was something to do. */
+static bool
+work(struct jobs *jobs)
+{
+	PGresult *claimed = worker_query(&jobs->worker, &query_job_claim,
+		(const char *const[]){ jobs->worker.name, AS_TEXT(JOB_LEASE_S), buffer_text(&jobs->kinds) });
+	const bool has_job = claimed != NULL && PQntuples(claimed) > 0;
+
+	if (has_job)
+		run_claimed(jobs, claimed);
+	PQclear(claimed);
+	return has_job;
+}
+
+static int64_t
+wait_ms(struct jobs *jobs)
+{
+	int64_t until_due_ms = jobs->worker.config->poll_interval_s * 1000;
+	PGresult *next = worker_query(&jobs->worker, &query_job_next, (const char *const[]){ buffer_text(&jobs->kinds) });
+
+	if (next != NULL && row_text(next, 0, "wait_ms") != NULL && row_int(next, 0, "wait_ms") < until_due_ms)
+		until_due_ms = row_int(next, 0, "wait_ms");
+	PQclear(next);
+	return until_due_ms;
+}
+
+int
+jobs_run(const struct config *config, struct shared_page *page, const char *run_id, int child)
+{
+	struct jobs jobs = { .kinds = BUFFER_INIT };
+
+	worker_open(&jobs.worker, config, page, child, "job");
+	take_name(&jobs.worker, run_id);
+	list_kinds(&jobs.kinds);
+	free_of_dead(&jobs.worker);
+	while (!supervisor_stopping()) {
+		if (work(&jobs))
+			continue;
+		/* At least a little: an empty claim beside a due row is one that another holds. */
+		int64_t ms = wait_ms(&jobs);
+		if (!supervisor_stopping())
+			(void)database_wait(jobs.worker.database, OUTBOX_CHANNEL, ms > 50 ? ms : 50);
+	}
+	buffer_free(&jobs.kinds);
+	worker_close(&jobs.worker);
+	return 0;
+}
