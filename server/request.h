@@ -74,6 +74,14 @@ struct fault {
 	const char *detail;
 };
 
+/* What request_parameter finds: of the query string, in the order of route->query; or of an
+ * object of the body that is read in the same way. */
+struct parameters {
+	const char *const *names;	/* NULL-ended; NULL: none */
+	const char *const *values;
+	const char *at;			/* the object's pointer: where faults are; NULL: the query string */
+};
+
 #define FAULTS_MAX 64
 #define REQUEST_RESULTS_MAX JOB_STATEMENTS_MAX
 #define ROUTE_PARAMS_MAX 3
@@ -95,7 +103,7 @@ struct request {
 	const uint8_t *bytes;			/* route->takes_bytes: the body, in scratch */
 	size_t byte_count;
 	const char *media_type;			/* and the Content-Type that it came with; NULL: none */
-	const char *const *query_values;	/* in the order of route->query */
+	struct parameters parameters;
 	const char *if_match;			/* the version as text; NULL: none given */
 	struct fault faults[FAULTS_MAX];
 	int fault_count;
@@ -165,7 +173,7 @@ enum step request_hash_password(struct request *rq, const char *password);
 const char *request_text(struct request *rq, const char *member);
 /* Whether the body has the member, null or not. */
 bool request_has(struct request *rq, const char *member);
-/* The value of a query parameter by name; NULL when it was not given. */
+/* The value of a parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
 
 /* A text of the first (or n-th) result's row by column; NULL for SQL NULL. */
@@ -175,6 +183,8 @@ bool request_column_is_true(struct request *rq, const char *name);
 int request_rows(const struct request *rq, int statement);
 
 void request_fault(struct request *rq, const char *pointer, const char *code, const char *detail);
+/* Of a parameter. */
+void request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail);
 /* A step: answers the faults that were found so far, if any. */
 enum step request_answer_faults(struct request *rq);
 
