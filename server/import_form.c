@@ -235,7 +235,7 @@ refuse_parameters(struct request *rq)
 	rq->fault_count = 0;
 	rq->faults_in_query = true;
 	for (int i = 0; import_create_parameters[i] != NULL; i++) {
-		if (rq->query_values[i] != NULL)
+		if (rq->parameters.values[i] != NULL)
 			request_fault(rq, import_create_parameters[i], "invalid", "Say this in the body: the parameters go with a file's bytes.");
 	}
 	return request_answer_faults(rq);
@@ -248,7 +248,7 @@ read_announcement(struct request *rq, struct import_form *form)
 	const int64_t size = json_member_int(rq->body, "size", 0);
 
 	for (int i = 0; import_create_parameters[i] != NULL; i++) {
-		if (rq->query_values[i] != NULL)
+		if (rq->parameters.values[i] != NULL)
 			return refuse_parameters(rq);
 	}
 	if (path != NULL && *path != '\0')

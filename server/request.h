@@ -49,6 +49,14 @@ struct server {
 	struct http_server *http;
 };
 
+/* What request_parameter finds: of the query string, in the order of route->query; or of an
+ * object of the body that is read in the same way. */
+struct parameters {
+	const char *const *names;	/* NULL-ended; NULL: none */
+	const char *const *values;
+	const char *at;			/* the object's pointer: where faults are; NULL: the query string */
+};
+
 #define ROUTE_PARAMS_MAX 3
 #define ATTEMPTS_MAX 5
 
@@ -69,7 +77,7 @@ struct request {
 	const uint8_t *bytes;			/* route->takes_bytes: the body, in scratch */
 	size_t byte_count;
 	const char *media_type;			/* and the Content-Type that it came with; NULL: none */
-	const char *const *query_values;	/* in the order of route->query */
+	struct parameters parameters;
 
 	enum job_status outcome;		/* of the last request_attempt, */
 	const char *violated;			/* and the constraint, where it was one */
@@ -83,6 +91,8 @@ struct request {
 	int attempts;
 	bool answered;
 	bool takes_losses;			/* the job in flight is a request_attempt */
+	bool is_streaming;			/* its answer has begun, */
+	bool waits_for_client;			/* and a piece of it is on its way to him */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
 	int versioned_statement;		/* the first of them */
@@ -141,8 +151,10 @@ static inline const char *request_take_text(struct request *rq, struct buffer *t
 }
 bool request_column_is_true(struct request *rq, const char *name);
 
-/* The value of a query parameter by name; NULL when it was not given. */
+/* The value of a parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
+/* A fault of a parameter. */
+void request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail);
 
 /* A step of a decision: goes on, or answers why it was refused. */
 enum step request_decide(struct request *rq, proposal_step *const *steps);
@@ -164,6 +176,16 @@ void request_header(struct request *rq, const char *name, const char *value);
 /* Answers with what was written to rq->reply. */
 enum step request_reply(struct request *rq, int status, const char *content_type);
 enum step request_reply_empty(struct request *rq, int status);
+
+/* An answer in pieces, for what is too long to be held at once. The route's steps continue
+ * (request_continue) with those of one piece; their last step writes it to rq->reply and
+ * returns one of these. The first call sends status 200 and the headers; what goes wrong
+ * from then on breaks the connection, for nothing else can be said any more.
+ * request_stream: the piece goes out, what the steps had for it (results, reply) is let go,
+ * and when the client has taken it they run again from their first; not when he has gone.
+ * request_stream_last: this was all. */
+enum step request_stream(struct request *rq, const char *content_type);
+enum step request_stream_last(struct request *rq, const char *content_type);
 
 /* Starts a request: the http layer's handler. `context` is the struct server. */
 void request_start(void *context, struct http_exchange *exchange);
