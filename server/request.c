@@ -440,7 +440,6 @@ static enum step
 end_stream(struct request *rq)
 {
 	rq->answered = true;
-	rq->status = 200;
 	record(rq, 200);
 	http_stream_end(rq->exchange);
 	rq->exchange = NULL;
