@@ -35,7 +35,7 @@
 -- fragment: import_from
 rollcall.import i
 CROSS JOIN LATERAL (SELECT i.state IN ('parsing', 'applying', 'undoing') AS is_under_way) u
-CROSS JOIN LATERAL (SELECT u.is_under_way, CASE WHEN u.is_under_way AND now() > i.stage_began_at
+CROSS JOIN LATERAL (SELECT u.is_under_way, CASE WHEN u.is_under_way AND i.stage_done > 0 AND now() > i.stage_began_at
     THEN round(i.stage_done / extract(epoch FROM now() - i.stage_began_at), 1) END AS per_s) s
 LEFT JOIN rollcall.users w ON w.org_id = i.org_id AND w.id = i.maker_id AND i.maker_kind = 'user'
 LEFT JOIN rollcall.deleted_user wd ON wd.org_id = i.org_id AND wd.id = i.maker_id AND i.maker_kind = 'user'
