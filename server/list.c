@@ -32,7 +32,7 @@ list_read_words(struct request *rq, const char *parameter, const char *const *al
 		is_known = is_known && found;
 	}
 	if (!is_known) {
-		request_fault(rq, parameter, "invalid", "One or more of the known words, commas between them.");
+		request_parameter_fault(rq, parameter, "invalid", "One or more of the known words, commas between them.");
 		return NULL;
 	}
 	return text != NULL ? arena_printf(rq->scratch, "{%s}", text) : NULL;
@@ -44,7 +44,7 @@ list_read_flag(struct request *rq, const char *parameter)
 	const char *text = request_parameter(rq, parameter);
 
 	if (text != NULL && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		request_fault(rq, parameter, "invalid", "true or false.");
+		request_parameter_fault(rq, parameter, "invalid", "true or false.");
 	return text != NULL && strcmp(text, "true") == 0;
 }
 
@@ -55,7 +55,7 @@ list_read_id(struct request *rq, const char *parameter)
 	struct uuid id;
 
 	if (text != NULL && !uuid_parse(text, &id)) {
-		request_fault(rq, parameter, "unknown_id", "There is nothing with this id.");
+		request_parameter_fault(rq, parameter, "unknown_id", "There is nothing with this id.");
 		return NULL;
 	}
 	return text;
@@ -67,7 +67,7 @@ list_read_time(struct request *rq, const char *parameter)
 	const char *text = request_parameter(rq, parameter);
 
 	if (text != NULL && !timestamp_is_valid(text)) {
-		request_fault(rq, parameter, "invalid", "A moment like 2026-11-22T02:33:12Z.");
+		request_parameter_fault(rq, parameter, "invalid", "A moment like 2026-11-22T02:33:12Z.");
 		return NULL;
 	}
 	return text;
@@ -83,7 +83,7 @@ list_read_search(struct request *rq, const char *parameter)
 	if (text == NULL || *text == '\0')
 		return NULL;
 	if (utf8_length(text) > 100)
-		request_fault(rq, parameter, "too_long", "At most 100 characters.");
+		request_parameter_fault(rq, parameter, "too_long", "At most 100 characters.");
 	buffer_putc(&out, '%');
 	for (; *text != '\0'; text++) {
 		if (*text == '%' || *text == '_' || *text == '\\')
@@ -135,12 +135,12 @@ list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page
 		char *end;
 		long value = strtol(limit, &end, 10);
 		if (*end != '\0' || *limit < '0' || *limit > '9' || value < 1 || value > PAGE_MAX)
-			request_fault(rq, "limit", "invalid", "A limit is a number from 1 to 200.");
+			request_parameter_fault(rq, "limit", "invalid", "A limit is a number from 1 to 200.");
 		else
 			wish->limit = (int)value;
 	}
 	if (cursor != NULL && !read_cursor(rq, cursor, cursor_prefix, has_key, wish)) {
-		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
+		request_parameter_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
 		wish->after_id = NULL;
 	}
 	if (wish->after_id == NULL)

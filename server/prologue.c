@@ -236,7 +236,7 @@ check_query(struct request *rq)
 	while (rq->route->query != NULL && rq->route->query[count] != NULL)
 		count++;
 	const char **values = arena_take(rq->scratch, sizeof(*values) * (size_t)(count + 1));
-	rq->query_values = values;
+	rq->parameters = (struct parameters){ rq->route->query, values, NULL };
 	/* Pages take parameters of their own, which their scripts read. */
 	if (query == NULL || *query == '\0' || rq->route->access == ACCESS_PUBLIC || rq->route->ignores_input)
 		return STEP_NEXT;

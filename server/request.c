@@ -412,14 +412,24 @@ request_header(struct request *rq, const char *name, const char *value)
 const char *
 request_parameter(struct request *rq, const char *name)
 {
-	if (rq->route->query == NULL)
+	const struct parameters *parameters = &rq->parameters;
+
+	if (parameters->names == NULL)
 		return NULL;
-	for (int i = 0; rq->route->query[i] != NULL; i++) {
-		if (strcmp(rq->route->query[i], name) == 0)
-			return rq->query_values[i];
+	for (int i = 0; parameters->names[i] != NULL; i++) {
+		if (strcmp(parameters->names[i], name) == 0)
+			return parameters->values[i];
 	}
 	assert(false && "a parameter that the route does not list");
 	return NULL;
+}
+
+void
+request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail)
+{
+	const char *at = rq->parameters.at;
+
+	request_fault(rq, at != NULL ? arena_printf(rq->scratch, "%s/%s", at, name) : name, code, detail);
 }
 
 bool

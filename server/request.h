@@ -49,6 +49,14 @@ struct server {
 	struct http_server *http;
 };
 
+/* What request_parameter finds: of the query string, in the order of route->query; or of an
+ * object of the body that is read in the same way. */
+struct parameters {
+	const char *const *names;	/* NULL-ended; NULL: none */
+	const char *const *values;
+	const char *at;			/* the object's pointer: where faults are; NULL: the query string */
+};
+
 #define ROUTE_PARAMS_MAX 3
 #define ATTEMPTS_MAX 5
 
@@ -69,7 +77,7 @@ struct request {
 	const uint8_t *bytes;			/* route->takes_bytes: the body, in scratch */
 	size_t byte_count;
 	const char *media_type;			/* and the Content-Type that it came with; NULL: none */
-	const char *const *query_values;	/* in the order of route->query */
+	struct parameters parameters;
 
 	enum job_status outcome;		/* of the last request_attempt, */
 	const char *violated;			/* and the constraint, where it was one */
@@ -141,8 +149,10 @@ static inline const char *request_take_text(struct request *rq, struct buffer *t
 }
 bool request_column_is_true(struct request *rq, const char *name);
 
-/* The value of a query parameter by name; NULL when it was not given. */
+/* The value of a parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
+/* A fault of one. */
+void request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail);
 
 /* A step of a decision: goes on, or answers why it was refused. */
 enum step request_decide(struct request *rq, proposal_step *const *steps);

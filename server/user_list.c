@@ -10,17 +10,15 @@
 #include <string.h>
 
 #include "list.h"
+#include "user_filter.h"
 
 const char *const user_list_parameters[] = {
 	"limit", "cursor", "count", "sort", "status", "q", "kind", "role_id", "email", "username", "external_id",
 	"updated_since", "department_id", "group_id", "incomplete", "vacation", "assignable", "at", NULL
 };
 
-/* How many of these the filter takes, the organization first; what comes behind them in a
- * query's list says where the page is. */
-#define FILTER_PARAMS 15
-#define SEARCH_PARAM 8
-#define PARAMS_MAX (FILTER_PARAMS + 6)
+/* The filter, and where the page is. */
+#define PARAMS_MAX (USER_FILTER_PARAMS + 6)
 
 static const struct user_sort {
 	const char *word;
@@ -56,54 +54,6 @@ read_sort(struct request *rq)
 	if (word != NULL)
 		request_fault(rq, "sort", "invalid", "Sort by name, status or created_at, with - for descending.");
 	return &user_sorts[0];
-}
-
-static const char *
-read_kind(struct request *rq)
-{
-	const char *kind = request_parameter(rq, "kind");
-
-	if (kind != NULL && strcmp(kind, "employee") != 0 && strcmp(kind, "external") != 0)
-		request_fault(rq, "kind", "invalid", "employee or external.");
-	return kind;
-}
-
-/* vacation, assignable, at: who is away, and who may be assigned anything, now or at another
- * moment. */
-static void
-read_day_off_filter(struct request *rq, const char **params)
-{
-	const char *vacation = request_parameter(rq, "vacation"), *assignable = request_parameter(rq, "assignable");
-
-	if (vacation != NULL && strcmp(vacation, "on") != 0 && strcmp(vacation, "off") != 0)
-		request_fault(rq, "vacation", "invalid", "on or off.");
-	list_read_flag(rq, "assignable");
-	params[0] = vacation;
-	params[1] = assignable;
-	params[2] = list_read_time(rq, "at");
-	if (request_parameter(rq, "at") != NULL && vacation == NULL && assignable == NULL)
-		request_fault(rq, "at", "invalid", "The moment of vacation or assignable: give one of them.");
-}
-
-static void
-read_filter(struct request *rq, const char **params)
-{
-	static const char *const statuses[] = { "pending", "active", "inactive", "locked", NULL };
-	int n = 0;
-
-	params[n++] = rq->org_id;
-	params[n++] = list_read_words(rq, "status", statuses);
-	params[n++] = read_kind(rq);
-	params[n++] = list_read_id(rq, "role_id");
-	params[n++] = request_parameter(rq, "email");
-	params[n++] = request_parameter(rq, "username");
-	params[n++] = request_parameter(rq, "external_id");
-	params[n++] = list_read_time(rq, "updated_since");
-	params[n++] = list_read_search(rq, "q");
-	params[n++] = list_read_id(rq, "department_id");
-	params[n++] = list_read_id(rq, "group_id");
-	params[n++] = list_read_flag(rq, "incomplete") ? "true" : request_parameter(rq, "incomplete");
-	read_day_off_filter(rq, &params[n]);
 }
 
 /* The policy says where the blocked stand; other orders need not ask. */
@@ -146,13 +96,13 @@ user_list(struct request *rq)
 	const bool sinks = rq->result_count > 0 && list->sort->ranks != list->sort->ranks_sinking
 		&& request_column_is_true(rq, "blocked_sink");
 	const char *params[PARAMS_MAX];
-	int n = FILTER_PARAMS;
+	int n = USER_FILTER_PARAMS;
 
 	list->letter = sinks ? list->sort->letter_sinking : list->sort->letter;
 	list_read_page(rq, list->letter, !goes_by_id, page);
 	page->wants_count = list_read_flag(rq, "count");
-	read_filter(rq, params);
-	const bool has_search = params[SEARCH_PARAM] != NULL;
+	user_filter_read(rq, params);
+	const bool has_search = params[USER_FILTER_SEARCH] != NULL;
 	if (!goes_by_id) {
 		params[n++] = sinks ? list->sort->ranks_sinking : list->sort->ranks;
 		params[n++] = take_rank(rq, page);
