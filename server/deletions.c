@@ -9,25 +9,17 @@
  */
 #include "deletions.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "confirmation.h"
 #include "policy.h"
 #include "reply.h"
 #include "user_steps.h"
 
 #define USERS_MAX 200
-#define CODE_MIN 100000u
-#define CODE_COUNT 900000u
 
 const struct body_field deletion_create_fields[] = {
 	{ "user_ids", BODY_IDS, .is_required = true, .max = USERS_MAX },
-	{ 0 },
-};
-
-const struct body_field deletion_confirm_fields[] = {
-	{ "code", BODY_TEXT, .is_required = true, .max = 20 },
 	{ 0 },
 };
 
@@ -246,18 +238,6 @@ deletion_decide(struct request *rq)
 	return step;
 }
 
-/* It guards against a slip of the hand, not against guessing: whoever may confirm it was
- * told it. */
-static const char *
-new_code(struct request *rq)
-{
-	uint32_t random;
-
-	if (getentropy(&random, sizeof(random)) != 0)
-		abort();
-	return arena_printf(rq->scratch, "%u", CODE_MIN + random % CODE_COUNT);
-}
-
 static enum step
 deletion_record(struct request *rq)
 {
@@ -266,7 +246,8 @@ deletion_record(struct request *rq)
 	if (deletion->policy.deletion_confirmation == DELETION_UNCONFIRMED)
 		return delete_users(rq, deletion);
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_deletion_create, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy), new_code(rq),
+		{ &query_deletion_create, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy),
+			confirmation_new_code(rq),
 			deletion->user_ids_now, deletion->versions_now, deletion->references_now, request_new_id(rq), request_actor(rq) } },
 		{ &query_deletion_get, (const char *const[]){ rq->org_id, deletion->id } },
 	}, 2);
@@ -279,7 +260,7 @@ request_step *const deletion_create_steps[] = { deletion_ask, deletion_decide, d
 static enum step
 deletion_try(struct request *rq)
 {
-	const char *maker_kind = rq->caller.kind == CALLER_USER ? "user" : "api_key";
+	const char *maker_kind = confirmation_maker_kind(rq);
 
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_find, (const char *const[]){ rq->org_id, rq->path_values[0], maker_kind, rq->caller.id } },
@@ -293,13 +274,13 @@ deletion_judge(struct request *rq)
 {
 	const PGresult *tried = rq->results[1];
 	struct deletion_case *deletion;
+	enum step step;
 
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	if (PQntuples(tried) == 0 || strcmp(row_text(tried, 0, "state"), "dead") == 0)
-		return request_problem(rq, PROBLEM_DELETION_DEAD);
-	if (!row_is_true(tried, 0, "is_right"))
-		return request_problem(rq, PROBLEM_WRONG_CODE);
+	step = confirmation_judge(rq, tried, PROBLEM_DELETION_DEAD);
+	if (step != STEP_NEXT)
+		return step;
 	deletion = arena_take(rq->scratch, sizeof(*deletion));
 	deletion->id = rq->path_values[0];
 	deletion->mode = arena_copy(rq->scratch, row_text(tried, 0, "mode"));

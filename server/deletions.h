@@ -8,7 +8,6 @@
 #include "request.h"
 
 extern const struct body_field deletion_create_fields[];
-extern const struct body_field deletion_confirm_fields[];
 extern request_step *const deletion_create_steps[];
 extern request_step *const deletion_confirm_steps[];
 

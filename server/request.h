@@ -153,7 +153,7 @@ bool request_column_is_true(struct request *rq, const char *name);
 
 /* The value of a parameter by name; NULL when it was not given. */
 const char *request_parameter(struct request *rq, const char *name);
-/* A fault of a parameter. */
+/* A fault of one. */
 void request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail);
 
 /* A step of a decision: goes on, or answers why it was refused. */

@@ -7,6 +7,7 @@
 
 #include "assignments.h"
 #include "audits.h"
+#include "confirmation.h"
 #include "departments.h"
 #include "groups.h"
 #include "deletions.h"
@@ -27,6 +28,7 @@
 #include "positions.h"
 #include "role_schema.h"
 #include "roles.h"
+#include "selections.h"
 #include "sessions.h"
 #include "user_actions.h"
 #include "user_bulk.h"
@@ -49,7 +51,11 @@ const struct route routes[] = {
 	{ HTTP_POST, "/v1/users", NEEDS("users:write"), user_create_fields, NULL, true, user_create_steps },
 	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },
 	{ HTTP_POST, "/v1/users/deletions", NEEDS_BOTH("users:write", "users:delete"), deletion_create_fields, NULL, true, deletion_create_steps },
-	{ HTTP_POST, "/v1/users/deletions/{id}/confirm", NEEDS_BOTH("users:write", "users:delete"), deletion_confirm_fields, NULL, false, deletion_confirm_steps },
+	{ HTTP_POST, "/v1/users/deletions/{id}/confirm", NEEDS_BOTH("users:write", "users:delete"), confirmation_fields, NULL, false, deletion_confirm_steps },
+	{ HTTP_POST, "/v1/users/selections", NEEDS_BOTH("imports:write", "users:write"), selection_create_fields, NULL, true, selection_create_steps },
+	{ HTTP_GET, "/v1/users/selections/{id}", NEEDS("imports:write"), NULL, NULL, false, selection_get_steps },
+	{ HTTP_GET, "/v1/users/selections/{id}/users", NEEDS("imports:write"), NULL, selection_user_parameters, false, selection_users_steps },
+	{ HTTP_POST, "/v1/users/selections/{id}/confirm", NEEDS_BOTH("imports:write", "users:write"), confirmation_fields, NULL, false, selection_confirm_steps },
 	{ HTTP_POST, "/v1/users/bulk", NEEDS("users:write"), user_bulk_fields, NULL, true, user_bulk_steps },
 	{ HTTP_PUT, "/v1/users/by-external-id/{external_id}", NEEDS("users:write"), user_upsert_fields, NULL, true, user_upsert_steps, .rereads_on_constraint = true },
 	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },

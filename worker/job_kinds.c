@@ -3,8 +3,10 @@
  */
 #include "job_kinds.h"
 
+#include "queries.h"
+#include "selection.h"
+
 const struct job_kind job_kinds[] = {
-	/* { "export", export_run, &query_export_give_up, METRIC_JOBS_EXPORT }, ... */
-	{ 0 },
+	{ "selection", selection_run, &query_selection_give_up, METRIC_JOBS_SELECTION },
 };
-const int job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]) - 1;
+const int job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);

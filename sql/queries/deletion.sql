@@ -67,15 +67,22 @@ SELECT d.state
 FROM rollcall.deletion d
 WHERE d.org_id = :org_id AND d.id = :id AND d.maker_kind = :maker_kind AND d.maker_id = :maker_id::uuid;
 
+-- What is to be confirmed is called d, here and in selections.sql.
+-- fragment: is_wrong_code
+(d.code IS DISTINCT FROM :code)
+
+-- fragment: ends_confirmation
+(d.expires_at <= now() OR d.code IS DISTINCT FROM :code AND d.wrong_codes >= 2)
+
 -- A number is counted as it is compared: however many are sent at once, two wrong ones
 -- are answered and the third ends it.
 -- name: deletion_try (org_id, id, maker_kind, maker_id, code, audit_id, actor) writes
 WITH tried AS (
     UPDATE rollcall.deletion d SET
-        wrong_codes = d.wrong_codes + (d.code IS DISTINCT FROM :code)::integer,
-        state = CASE WHEN d.expires_at <= now() OR d.code IS DISTINCT FROM :code AND d.wrong_codes >= 2 THEN 'dead' ELSE d.state END
+        wrong_codes = d.wrong_codes + :{is_wrong_code}::integer,
+        state = CASE WHEN :{ends_confirmation} THEN 'dead' ELSE d.state END
     WHERE d.org_id = :org_id AND d.id = :id AND d.maker_kind = :maker_kind AND d.maker_id = :maker_id::uuid AND d.state = 'pending'
-    RETURNING d.id, d.state, d.code IS NOT DISTINCT FROM :code AS is_right, d.expires_at <= now() AS has_passed,
+    RETURNING d.id, d.state, NOT :{is_wrong_code} AS is_right, d.expires_at <= now() AS has_passed,
         d.mode, d.user_ids, d.versions, d.reference_counts
 ),
 audited AS (

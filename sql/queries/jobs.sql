@@ -106,3 +106,17 @@ CROSS JOIN LATERAL (
     FROM rollcall.import_row r
     WHERE r.org_id = i.org_id AND r.import_id = i.id) n
 WHERE i.org_id = :org_id AND i.id = :import_id AND (u.id IS NOT NULL OR i.actor ->> 'kind' = 'api_key');
+
+-- As whom a job acts: its maker as he is now. No row: he is no longer let in.
+-- name: job_caller (org_id, kind, id)
+SELECT u.role_id, :{permissions_of_user} AS permissions, o.admin_epoch, coalesce(u.locale, o.locale) AS language
+FROM rollcall.users u
+JOIN rollcall.organization o ON o.id = u.org_id
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+WHERE :kind::text = 'user' AND u.org_id = :org_id AND u.id = :id AND u.status = 'active'
+UNION ALL
+SELECT NULL, k.permissions, o.admin_epoch, o.locale
+FROM rollcall.api_key k
+JOIN rollcall.organization o ON o.id = k.org_id
+WHERE :kind::text = 'api_key' AND k.org_id = :org_id AND k.id = :id AND k.revoked_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > now());
