@@ -34,6 +34,7 @@ struct database {
 	PGconn *connection;	/* NULL while there is none */
 	bool *prepared;		/* by query->index, on this connection */
 	char *listening;	/* channel, on this connection; NULL: none */
+	char violated[64];	/* by the last query that failed */
 	bool is_down;		/* the last attempt failed, and that was logged */
 };
 
@@ -194,7 +195,9 @@ classify(const char *sqlstate, bool is_connected)
 
 	if (!is_connected || is_one_of(sqlstate, losses))
 		return DATABASE_LOST;
-	return is_one_of(sqlstate, conflicts) ? DATABASE_CONFLICT : DATABASE_ERROR;
+	if (is_one_of(sqlstate, conflicts))
+		return DATABASE_CONFLICT;
+	return strncmp(sqlstate, "23", 2) == 0 ? DATABASE_CONSTRAINT : DATABASE_ERROR;
 }
 
 /* What PostgreSQL says is left out where it may quote values: data exceptions and
@@ -205,6 +208,15 @@ safe_message(const PGresult *result, const char *sqlstate)
 	static const char *const quoting[] = { "22", "23", "P0", NULL };
 
 	return is_one_of(sqlstate, quoting) ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+}
+
+/* A violated constraint is often a race that the caller expects. */
+static enum log_level
+level_of(enum database_status status)
+{
+	if (status == DATABASE_CONFLICT)
+		return LOG_LEVEL_DEBUG;
+	return status == DATABASE_CONSTRAINT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR;
 }
 
 /* Takes a failed result (NULL: there was none), logs it, and leaves a connection
@@ -219,7 +231,8 @@ fail(struct database *database, const struct query *query, PGresult *failed)
 	strncpy(result.sqlstate, sqlstate != NULL ? sqlstate : "", sizeof(result.sqlstate) - 1);
 	strncpy(result.constraint, constraint != NULL ? constraint : "", sizeof(result.constraint) - 1);
 	result.status = classify(result.sqlstate, PQstatus(database->connection) == CONNECTION_OK);
-	log_event(result.status == DATABASE_CONFLICT ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+	memcpy(database->violated, result.constraint, sizeof(database->violated));
+	log_event(level_of(result.status),
 		result.status == DATABASE_LOST ? "lost the connection to the database" : "could not run query",
 		"query", query->name, "sqlstate", sqlstate, "constraint", constraint,
 		"reason", safe_message(failed, result.sqlstate), NULL);
@@ -349,6 +362,12 @@ database_run_together(struct database *database, const struct statement *stateme
 		return DATABASE_LOST;
 	}
 	return collect(database, statements, count, results);
+}
+
+const char *
+database_violated(const struct database *database)
+{
+	return database->violated;
 }
 
 /* LISTEN and NOTIFY: utility commands, which take no parameters. */

@@ -35,6 +35,7 @@ bool database_connect(struct database *database) __attribute__((warn_unused_resu
 enum database_status {
 	DATABASE_OK,
 	DATABASE_CONFLICT,	/* 40001, 40P01, 55P03: try again; 22012: a fence of our own */
+	DATABASE_CONSTRAINT,	/* class 23: database_violated names it; logged as a warning */
 	DATABASE_LOST,		/* connection gone; a write may have committed */
 	DATABASE_ERROR,		/* anything else; logged with SQLSTATE and constraint */
 };
@@ -54,6 +55,8 @@ struct database_result database_run(struct database *database, const struct quer
 enum database_status database_run_together(struct database *database,
 	const struct statement *statements, int count, PGresult **results)
 	__attribute__((warn_unused_result));
+/* The constraint that the last failure was about; "" when none. */
+const char *database_violated(const struct database *database);
 
 /* For LISTEN and waiting: waits until a notification on `channel` comes, the
  * time is up, or a signal interrupts. Returns true when notified. Reconnects

@@ -54,7 +54,8 @@ struct proposal {
 	const char *password_hash;		/* of the password that it brings, once it is known */
 	const char *if_match;			/* the version as text; NULL: none given */
 	bool is_of_oneself;			/* the user is the caller, and the fields are those of /v1/me */
-	bool is_import;				/* a row of a file: policy import_invites, not invite_on_create */
+	bool is_import;				/* a row of a file: not invite_on_create, but */
+	bool invites;				/* whether the import invites whom it makes */
 
 	/* The facts: statement i at results[i], of which the row rows[i] is meant, -1: none;
 	 * `result` is the first. */

@@ -46,6 +46,8 @@ user_batch_propose(struct user_batch *batch, int place, enum operation_kind kind
 	own->org_id = batch->origin->org_id;
 	own->id = batch->origin->id;
 	own->ip = batch->origin->ip;
+	own->is_import = batch->origin->is_import;
+	own->invites = batch->origin->invites;
 	own->is_one_of_many = true;
 	own->body = body;
 	own->if_match = if_version;

@@ -80,6 +80,8 @@ void user_batch_load(struct user_batch *batch, struct statement *statements);
 void user_batch_take_facts(struct user_batch *batch, PGresult *const *facts);
 /* Decides all that is open, as the origin's caller. */
 void user_batch_decide(struct user_batch *batch);
+/* Says of each that is open what writing it would do, as its outcome, and writes nothing. */
+void user_batch_try(struct user_batch *batch);
 /* The statements that write what was decided, in one transaction; how many, 0: there is
  * nothing to write in this round. */
 int user_batch_write(struct user_batch *batch, struct statement *statements);

@@ -101,6 +101,23 @@ fill(struct user_batch *batch, struct user_writing *writing)
 	return in_batch;
 }
 
+void
+user_batch_try(struct user_batch *batch)
+{
+	struct user_writing writing;
+
+	user_writing_open(&writing, batch->origin);
+	for (int i = 0; i < batch->count; i++) {
+		struct operation *operation = &batch->operations[i];
+		if (operation->is_over || makes_role(operation))
+			continue;
+		write_operation(operation, &writing);
+		if (!operation->is_over)
+			operation_succeed(operation);
+	}
+	user_writing_discard(&writing);
+}
+
 static struct statement
 keep_whole(const struct user_batch *batch)
 {

@@ -94,6 +94,15 @@ user_create_find_faults(struct proposal *pr, const struct policy *policy)
 		proposal_text(pr, "last_name"));
 }
 
+/* An import invites all whom a link can reach, or nobody; and whoever has no hash of a
+ * password sets one later, as if none had been asked for. */
+static void
+follow_import(const struct proposal *pr, struct policy *policy)
+{
+	policy->invite_on_create = pr->invites ? INVITE_ALWAYS : INVITE_NEVER;
+	policy->password_at_create = PASSWORD_OPTIONAL;
+}
+
 static bool
 user_create_check(struct proposal *pr)
 {
@@ -101,6 +110,8 @@ user_create_check(struct proposal *pr)
 
 	pr->data = creation;
 	policy_from_row(&creation->the.subject.policy, pr->scratch, pr->result, pr->rows[0]);
+	if (pr->is_import)
+		follow_import(pr, &creation->the.subject.policy);
 	creation->role_permissions = permission_set_parse(pr->scratch, proposal_column(pr, "role_permissions"));
 	creation_facts(pr, creation);
 	user_create_find_faults(pr, &creation->the.subject.policy);

@@ -59,6 +59,8 @@ CREATE TABLE rollcall.import (
     invite          boolean,
     -- Of the file in its own format with the results, where the worker makes it (XLSX).
     report_id       uuid,
+    -- Positions that nobody had heard of before: undoing takes them away.
+    positions_made  uuid[] NOT NULL DEFAULT '{}',
     rows            integer NOT NULL DEFAULT 0,
     creates         integer NOT NULL DEFAULT 0,
     updates         integer NOT NULL DEFAULT 0,
@@ -88,22 +90,24 @@ CREATE INDEX import_created_idx ON rollcall.import (created_at);
 
 -- One for each row of the file with anything in it, but for the row of headers.
 CREATE TABLE rollcall.import_row (
-    org_id    uuid NOT NULL,
-    import_id uuid NOT NULL,
-    row       integer NOT NULL,
-    cells     text[] NOT NULL,
+    org_id     uuid NOT NULL,
+    import_id  uuid NOT NULL,
+    row        integer NOT NULL,
+    cells      text[] NOT NULL,
     -- What they say of a user, as the body of a POST or PATCH of him; null: nothing that can be read.
-    body      jsonb,
-    outcome   text NOT NULL,
+    body       jsonb,
+    outcome    text NOT NULL,
     -- Whom it is about, once it is known; and his version, as it was seen and then as it was written.
-    user_id   uuid,
-    version   bigint,
+    user_id    uuid,
+    version    bigint,
+    -- When it was applied.
+    written_at timestamptz,
     -- The row before it that makes the same user.
-    same_as   integer,
+    same_as    integer,
     -- [{column, code, detail}]
-    errors    jsonb NOT NULL DEFAULT '[]',
+    errors     jsonb NOT NULL DEFAULT '[]',
     -- What undoing gives back: null for a user that it made; the body of a PATCH for one that it changed.
-    before    jsonb,
+    before     jsonb,
     CONSTRAINT import_row_pkey PRIMARY KEY (org_id, import_id, row),
     CONSTRAINT import_row_import_fkey FOREIGN KEY (org_id, import_id) REFERENCES rollcall.import (org_id, id) ON DELETE CASCADE,
     CONSTRAINT import_row_outcome_check CHECK (outcome IN ('create', 'update', 'unchanged', 'error', 'applied', 'skipped', 'undone', 'left'))

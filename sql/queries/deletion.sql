@@ -117,6 +117,43 @@ WHERE u.org_id = :org_id AND u.id = ANY (:user_ids::uuid[])
 ORDER BY u.id
 FOR UPDATE;
 
+-- Of those in the CTE removed (id): what was written of them is forgotten.
+-- fragment: removed_forgotten
+values_emptied AS (
+    UPDATE rollcall.audit_value v SET changes = '{}'
+    FROM removed r
+    WHERE v.org_id = :org_id AND v.user_id = r.id
+),
+-- What is queued is not sent, and his address is forgotten with what was.
+mails_emptied AS (
+    UPDATE rollcall.outbox m SET
+        state = CASE m.state WHEN 'queued' THEN 'cancelled' ELSE m.state END,
+        last_reply = CASE m.state WHEN 'queued' THEN 'no longer wanted' END,
+        recipient = NULL,
+        data = '{}'
+    FROM removed r
+    WHERE m.org_id = :org_id AND m.user_id = r.id
+),
+-- As an administrator he was sent mails about others: there only his address is forgotten,
+-- the one that he has and those that he had.
+address AS (
+    SELECT lower(u.email) AS email
+    FROM rollcall.users u JOIN removed r ON r.id = u.id
+    WHERE u.org_id = :org_id
+    UNION
+    SELECT lower(e.address)
+    FROM rollcall.audit_value v
+    JOIN removed r ON r.id = v.user_id, jsonb_array_elements_text(v.changes -> 'email') AS e (address)
+    WHERE v.org_id = :org_id
+),
+addresses_forgotten AS (
+    UPDATE rollcall.outbox m SET recipient = NULL, last_reply = NULL
+    FROM address a
+    WHERE m.org_id = :org_id AND lower(m.recipient) = a.email
+      AND m.kind IN ('invitation_expired', 'invitation_lapsed', 'lock_digest', 'idle_brake', 'import_done')
+      AND (m.user_id IS NULL OR m.user_id NOT IN (SELECT r.id FROM removed r))
+)
+
 -- All of them or none: each as he was seen, with the references that were seen, under the
 -- policy that was seen. The deletion is done with it; one that nobody had to confirm is
 -- written down here.
@@ -167,40 +204,7 @@ remembered AS (
     INSERT INTO rollcall.deleted_user (org_id, id, pseudonym, mode)
     SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, :mode FROM removed r
 ),
-values_emptied AS (
-    UPDATE rollcall.audit_value v SET changes = '{}'
-    FROM removed r
-    WHERE v.org_id = :org_id AND v.user_id = r.id
-),
--- What is queued is not sent, and his address is forgotten with what was.
-mails_emptied AS (
-    UPDATE rollcall.outbox m SET
-        state = CASE m.state WHEN 'queued' THEN 'cancelled' ELSE m.state END,
-        last_reply = CASE m.state WHEN 'queued' THEN 'no longer wanted' END,
-        recipient = NULL,
-        data = '{}'
-    FROM removed r
-    WHERE m.org_id = :org_id AND m.user_id = r.id
-),
--- As an administrator he was sent mails about others: there only his address is forgotten,
--- the one that he has and those that he had.
-address AS (
-    SELECT lower(u.email) AS email
-    FROM rollcall.users u JOIN removed r ON r.id = u.id
-    WHERE u.org_id = :org_id
-    UNION
-    SELECT lower(e.address)
-    FROM rollcall.audit_value v
-    JOIN removed r ON r.id = v.user_id, jsonb_array_elements_text(v.changes -> 'email') AS e (address)
-    WHERE v.org_id = :org_id
-),
-addresses_forgotten AS (
-    UPDATE rollcall.outbox m SET recipient = NULL, last_reply = NULL
-    FROM address a
-    WHERE m.org_id = :org_id AND lower(m.recipient) = a.email
-      AND m.kind IN ('invitation_expired', 'invitation_lapsed', 'lock_digest', 'idle_brake', 'import_done')
-      AND (m.user_id IS NULL OR m.user_id <> ALL (:user_ids::uuid[]))
-),
+:{removed_forgotten},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id

@@ -1,0 +1,298 @@
+/*
+ * Finds what each header means. Headers are compared as user_columns.h folds them, so that
+ * "E-Mail *" and "e mail" are one.
+ */
+#include "import_columns.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "json.h"
+#include "memory.h"
+#include "parser.h"
+#include "pgarray.h"
+#include "text.h"
+#include "utf8.h"
+
+static struct json_object *
+parse(const char *text)
+{
+	const char *reason;
+	struct json_object *value = json_parse(text, strlen(text), &reason);
+
+	assert(value != NULL && "PostgreSQL prints JSON");
+	return value;
+}
+
+void
+import_columns_read(struct import_columns *columns, struct arena *arena, const char *fields, const char *remembered,
+	const char *wanted)
+{
+	*columns = (struct import_columns){ .arena = arena };
+	field_set_read(&columns->fields, arena, fields);
+	columns->labels = parse(fields);
+	columns->remembered = parse(remembered);
+	columns->wanted = wanted != NULL ? parse(wanted) : NULL;
+}
+
+void
+import_columns_free(struct import_columns *columns)
+{
+	json_object_put(columns->labels);
+	json_object_put(columns->remembered);
+	json_object_put(columns->wanted);
+}
+
+/* ---- What a header means. */
+
+static bool
+folds_alike(const char *a, const char *b)
+{
+	struct buffer left = BUFFER_INIT, right = BUFFER_INIT;
+
+	user_column_fold(a, &left);
+	user_column_fold(b, &right);
+	const bool are_alike = left.length > 0 && strcmp(buffer_text(&left), buffer_text(&right)) == 0;
+	buffer_free(&left);
+	buffer_free(&right);
+	return are_alike;
+}
+
+static void
+take_key(struct import_columns *columns, struct import_column *column, const char *key)
+{
+	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
+
+	if (strncmp(key, USER_COLUMN_ATTRIBUTE, prefix) == 0)
+		column->field = field_find(&columns->fields, key + prefix);
+	else
+		column->column = user_column_find(key);
+}
+
+/* True when the object says anything of the header, be it that it means nothing. */
+static bool
+take_said(struct import_columns *columns, struct import_column *column, struct json_object *said, bool folds)
+{
+	if (said == NULL)
+		return false;
+	json_object_object_foreach(said, header, key) {
+		if (folds ? !folds_alike(header, column->header) : strcmp(header, column->header) != 0)
+			continue;
+		if (key != NULL)
+			take_key(columns, column, json_object_get_string(key));
+		return true;
+	}
+	return false;
+}
+
+static bool
+has_label(struct json_object *labels, const char *header)
+{
+	if (!json_object_is_type(labels, json_type_object))
+		return false;
+	json_object_object_foreach(labels, language, label) {
+		(void)language;
+		if (json_object_is_type(label, json_type_string) && folds_alike(json_object_get_string(label), header))
+			return true;
+	}
+	return false;
+}
+
+/* By its label in any language, or by its key, with or without "attributes.". */
+static struct field *
+find_field(struct import_columns *columns, const char *header)
+{
+	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
+	struct field *found = NULL;
+
+	if (strncmp(header, USER_COLUMN_ATTRIBUTE, prefix) == 0)
+		return field_find(&columns->fields, header + prefix);
+	for (size_t i = 0; i < json_object_array_length(columns->labels); i++) {
+		struct json_object *one = json_object_array_get_idx(columns->labels, i);
+		if (!has_label(json_member(one, "labels"), header))
+			continue;
+		if (found != NULL)	/* two fields are called so: it could be either */
+			return NULL;
+		found = field_find(&columns->fields, json_member_string(one, "key"));
+	}
+	return found != NULL ? found : field_find(&columns->fields, header);
+}
+
+static bool
+is_taken(const struct import_columns *columns, const struct import_column *column)
+{
+	for (const struct import_column *other = columns->list; other < column; other++) {
+		if ((column->column != NULL && other->column == column->column) || (column->field != NULL && other->field == column->field))
+			return true;
+	}
+	return false;
+}
+
+static void
+find_meaning(struct import_columns *columns, struct import_column *column)
+{
+	if (!take_said(columns, column, columns->wanted, false) && !take_said(columns, column, columns->wanted, true)
+		&& !take_said(columns, column, columns->remembered, true)) {
+		column->column = user_column_of_header(column->header);
+		if (column->column == NULL)
+			column->field = find_field(columns, column->header);
+	}
+	/* The first of two that mean the same counts; the other is told to mean nothing. */
+	if (is_taken(columns, column))
+		*column = (struct import_column){ .header = column->header };
+}
+
+/* ---- Headers. */
+
+/* Blanks about it are nobody's. */
+static const char *
+trimmed(struct arena *arena, const char *text)
+{
+	size_t length, bytes = 0, at = 0;
+
+	text += strspn(text, " \t\r\n");
+	length = strlen(text);
+	while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
+		length--;
+	while (at < IMPORT_HEADER_MAX && bytes < length) {
+		uint32_t code_point;
+		const size_t step = utf8_decode(text + bytes, length - bytes, &code_point);
+		bytes += step > 0 ? step : 1;
+		at++;
+	}
+	return arena_copy_n(arena, text, bytes);
+}
+
+static bool
+is_used(const struct import_columns *columns, int count, const char *header)
+{
+	for (int i = 0; i < count; i++) {
+		if (strcmp(columns->list[i].header, header) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "C" for the third column, as spreadsheets have it. */
+static const char *
+letters_of(struct arena *arena, int column)
+{
+	if (column < 26)
+		return arena_printf(arena, "%c", 'A' + column);
+	return arena_printf(arena, "%c%c", 'A' + column / 26 - 1, 'A' + column % 26);
+}
+
+static const char *
+header_of(struct import_columns *columns, int place, const char *text)
+{
+	const char *header = trimmed(columns->arena, text);
+
+	if (*header == '\0')
+		header = arena_printf(columns->arena, "(%s)", letters_of(columns->arena, place));
+	return is_used(columns, place, header) ? arena_printf(columns->arena, "%s (%s)", header, letters_of(columns->arena, place)) : header;
+}
+
+void
+import_columns_take_headers(struct import_columns *columns, const struct parser_row *row)
+{
+	columns->list = arena_take(columns->arena, sizeof(*columns->list) * (size_t)(row->count + 1));
+	columns->count = row->count;
+	for (int i = 0; i < row->count; i++) {
+		columns->list[i].header = header_of(columns, i, row->cells[i].text);
+		find_meaning(columns, &columns->list[i]);
+	}
+}
+
+void
+import_columns_restore(struct import_columns *columns, const char *headers, const char *mapping)
+{
+	struct json_object *said = parse(mapping);
+	struct buffer header = BUFFER_INIT;
+	const char *at = headers;
+	bool is_null;
+
+	columns->list = arena_take(columns->arena, sizeof(*columns->list) * (PARSER_COLUMNS_MAX + 1));
+	columns->count = 0;
+	while (columns->count < PARSER_COLUMNS_MAX && pgarray_next(&at, &header, &is_null)) {
+		struct import_column *column = &columns->list[columns->count++];
+		column->header = arena_copy(columns->arena, buffer_text(&header));
+		(void)take_said(columns, column, said, false);
+	}
+	buffer_free(&header);
+	json_object_put(said);
+}
+
+/* ---- What is asked of them. */
+
+const struct import_column *
+import_columns_find(const struct import_columns *columns, const char *key)
+{
+	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
+	const bool is_attribute = strncmp(key, USER_COLUMN_ATTRIBUTE, prefix) == 0;
+
+	for (int i = 0; i < columns->count; i++) {
+		const struct import_column *column = &columns->list[i];
+		if (is_attribute ? column->field != NULL && strcmp(column->field->key, key + prefix) == 0
+				 : column->column != NULL && strcmp(column->column->key, key) == 0)
+			return column;
+	}
+	return NULL;
+}
+
+bool
+import_columns_name_people(const struct import_columns *columns)
+{
+	static const char *const keys[] = { "id", "external_id", "email", "username" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (import_columns_find(columns, keys[i]) != NULL)
+			return true;
+	}
+	return import_columns_find(columns, "first_name") != NULL && import_columns_find(columns, "last_name") != NULL;
+}
+
+void
+import_columns_find_unknown(const struct import_columns *columns, struct buffer *out)
+{
+	if (columns->wanted == NULL)
+		return;
+	json_object_object_foreach(columns->wanted, header, key) {
+		struct import_column meant = { 0 };
+		(void)header;
+		if (key == NULL)
+			continue;
+		take_key((struct import_columns *)(uintptr_t)columns, &meant, json_object_get_string(key));
+		if (meant.column == NULL && meant.field == NULL)
+			buffer_printf(out, "%s%s", out->length > 0 ? ", " : "", json_object_get_string(key));
+	}
+}
+
+void
+import_columns_write_headers(const struct import_columns *columns, struct buffer *out)
+{
+	buffer_putc(out, '[');
+	for (int i = 0; i < columns->count; i++) {
+		json_write_separator(out);
+		json_write_string(out, columns->list[i].header);
+	}
+	buffer_putc(out, ']');
+}
+
+void
+import_columns_write_mapping(const struct import_columns *columns, struct buffer *out)
+{
+	struct buffer key = BUFFER_INIT;
+
+	buffer_putc(out, '{');
+	for (int i = 0; i < columns->count; i++) {
+		const struct import_column *column = &columns->list[i];
+		buffer_clear(&key);
+		if (column->column != NULL)
+			buffer_puts(&key, column->column->key);
+		else if (column->field != NULL)
+			buffer_printf(&key, USER_COLUMN_ATTRIBUTE "%s", column->field->key);
+		json_write_string_member(out, column->header, key.length > 0 ? buffer_text(&key) : NULL);
+	}
+	buffer_putc(out, '}');
+}

@@ -1,0 +1,58 @@
+/*
+ * import_columns: what the columns of a file mean.
+ *
+ * A header is what its author has written above a column. What it means is said by the
+ * caller for this file, else what the organization has said of such a header before, else
+ * what everybody means by it (user_columns.h), else the label or the key of a custom field.
+ */
+#ifndef ROLLCALL_IMPORT_COLUMNS_H
+#define ROLLCALL_IMPORT_COLUMNS_H
+
+#include <stdbool.h>
+
+#include "field.h"
+#include "user_columns.h"
+
+struct arena;
+struct buffer;
+struct json_object;
+struct parser_row;
+
+#define IMPORT_HEADER_MAX 200		/* characters; a longer one is cut */
+
+struct import_column {
+	const char *header;			/* no two are alike */
+	const struct user_column *column;	/* NULL: a custom field, or nothing */
+	struct field *field;			/* NULL: not a custom field */
+};
+
+struct import_columns {
+	struct arena *arena;
+	struct field_set fields;
+	struct json_object *labels;		/* [{key, labels: {language: label}}] */
+	struct json_object *remembered, *wanted;	/* {header: field | null}; wanted may be NULL */
+	struct import_column *list;
+	int count;
+};
+
+/* From the columns of import_work_load; `wanted` may be NULL. */
+void import_columns_read(struct import_columns *columns, struct arena *arena, const char *fields, const char *remembered,
+	const char *wanted);
+void import_columns_free(struct import_columns *columns);
+
+/* From the file's first row. */
+void import_columns_take_headers(struct import_columns *columns, const struct parser_row *row);
+/* From headers (text[]) and mapping (JSON) as they were kept. */
+void import_columns_restore(struct import_columns *columns, const char *headers, const char *mapping);
+
+/* Whether any column tells whom a row is about. */
+bool import_columns_name_people(const struct import_columns *columns);
+/* The keys that the caller has named and no column or field has; empty when there are none. */
+void import_columns_find_unknown(const struct import_columns *columns, struct buffer *out);
+/* The column of a field's key ("email", "attributes.hub"); NULL: the file has none. */
+const struct import_column *import_columns_find(const struct import_columns *columns, const char *key);
+/* As JSON: [header, ...] and {header: field | null}. */
+void import_columns_write_headers(const struct import_columns *columns, struct buffer *out);
+void import_columns_write_mapping(const struct import_columns *columns, struct buffer *out);
+
+#endif

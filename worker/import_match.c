@@ -1,0 +1,232 @@
+/*
+ * Duplicates: inside the file, and against the database.
+ *
+ * A row that has the id of its user is about him, and no duplicate. Any other whose external
+ * id, address or username somebody has already is what the policy import_on_duplicate says:
+ * reported, an edit of him, or skipped. Inside of a file the first row has the name; of the others
+ * the same holds.
+ */
+#include "import_match.h"
+
+#include <string.h>
+
+#include "json.h"
+#include "queries.h"
+#include "subject.h"
+#include "text.h"
+
+/* By what somebody is known; the order says whose column is named first. */
+static const struct name {
+	const char *field, *code;
+	const char *id, *version, *status;	/* columns of query_import_match */
+	const char *what, *taken;
+} names[] = {
+	{ "external_id", "external_id_taken", "by_external_id", "version_by_external_id", "status_by_external_id",
+		"external id", "There is a user with this external id already." },
+	{ "email", "email_taken", "by_email", "version_by_email", "status_by_email",
+		"e-mail address", "There is a user with this e-mail address already." },
+	{ "username", "username_taken", "by_username", "version_by_username", "status_by_username",
+		"username", "There is a user with this username already." },
+};
+#define NAME_COUNT (sizeof(names) / sizeof(names[0]))
+
+struct matching {
+	struct import_work *work;
+	struct arena *arena;
+	const PGresult *found;
+};
+
+static const char *
+name_of(const struct import_row *row, size_t name)
+{
+	const char *const texts[NAME_COUNT] = { row->external_id, row->email, row->username };
+
+	return texts[name];
+}
+
+static void
+error(struct matching *matching, struct import_row *row, const char *field, const char *code, const char *detail)
+{
+	import_row_error(row, &matching->work->columns, field, code, detail);
+}
+
+/* ---- Inside of the file. */
+
+/* The row that came with this text first; 0: this one did. */
+static uint32_t
+first_with(struct seen *seen, const struct import_row *row, char kind, const char *text, bool folds)
+{
+	struct buffer key = BUFFER_INIT;
+	uint32_t number;
+
+	buffer_putc(&key, kind);
+	if (folds)
+		text_lower(&key, text);
+	else
+		buffer_puts(&key, text);
+	number = seen_add(seen, buffer_text(&key), row->number);
+	buffer_free(&key);
+	return number;
+}
+
+/* The first row of which this one is a duplicate, and by which name; 0: it is none. All its
+ * names are its own from here on, as far as nobody had them. */
+static uint32_t
+find_first(struct seen *seen, const struct import_row *row, size_t *name)
+{
+	uint32_t first = 0;
+
+	for (size_t i = 0; i < NAME_COUNT; i++) {
+		const char *text = name_of(row, i);
+		/* External ids differ in the case of their letters. */
+		const uint32_t number = text != NULL ? first_with(seen, row, (char)('0' + i), text, i != 0) : 0;
+		if (number != 0 && first == 0) {
+			first = number;
+			*name = i;
+		}
+	}
+	return first;
+}
+
+/* What a name is that somebody has already, in the file or in the database. */
+static void
+meet(struct matching *matching, struct import_row *row, size_t name, const char *code, const char *detail)
+{
+	error(matching, row, names[name].field, code, detail);
+	if (matching->work->policy.import_on_duplicate == DUPLICATE_SKIP && row->id == NULL)
+		row->outcome = "skipped";
+}
+
+static void
+look_in_file(struct matching *matching, struct seen *seen, struct import_row *row)
+{
+	size_t name = 0;
+	const uint32_t first = find_first(seen, row, &name);
+
+	if (first == 0)
+		return;
+	if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE && row->id == NULL)
+		row->same_as = first;
+	else
+		meet(matching, row, name, "duplicate", arena_printf(matching->arena, "Row %u has the same %s.", first, names[name].what));
+}
+
+/* ---- Against the database. */
+
+static void
+write_wanted(const struct import_row *row, int place, struct buffer *out)
+{
+	json_write_separator(out);
+	buffer_putc(out, '{');
+	json_write_int_member(out, "place", place);
+	json_write_string_member(out, "id", row->id);
+	json_write_string_member(out, "email", row->email);
+	json_write_string_member(out, "username", row->username);
+	json_write_string_member(out, "external_id", row->external_id);
+	buffer_putc(out, '}');
+}
+
+static PGresult *
+ask(struct import_work *work, const struct import_row *rows, int count)
+{
+	struct buffer wanted = BUFFER_INIT;
+	PGresult *found;
+
+	buffer_putc(&wanted, '[');
+	for (int i = 0; i < count; i++)
+		write_wanted(&rows[i], i, &wanted);
+	buffer_putc(&wanted, ']');
+	found = worker_query(work->lease->worker, &query_import_match, (const char *const[]){ work->lease->org_id, buffer_text(&wanted) });
+	buffer_free(&wanted);
+	return found;
+}
+
+static const char *
+kept(struct matching *matching, int place, const char *column)
+{
+	const char *text = row_text(matching->found, place, column);
+
+	return text != NULL ? arena_copy(matching->arena, text) : NULL;
+}
+
+static void
+be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
+{
+	row->outcome = "update";
+	row->user_id = kept(matching, place, id);
+	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
+	if (row->status != NULL && strcmp(row->status, row_text(matching->found, place, status)) != 0)
+		error(matching, row, "status", "read_only", "An import does not change the status of a user that there is: activate or inactivate him.");
+	if (row->password_hash != NULL)
+		error(matching, row, "password_hash", "read_only", "A hash is taken for new users only.");
+}
+
+static void
+match_id(struct matching *matching, struct seen *seen, struct import_row *row, int place)
+{
+	const uint32_t first = first_with(seen, row, 'i', row->id, true);
+
+	if (first != 0)
+		error(matching, row, "id", "duplicate", arena_printf(matching->arena, "Row %u has the same id.", first));
+	if (row_text(matching->found, place, "by_id") != NULL)
+		be_about(matching, row, place, "by_id", "version_by_id", "status_by_id");
+	else
+		error(matching, row, "id", "unknown_id", "There is no user with this id.");
+}
+
+/* Which name has somebody; NAME_COUNT: none. *are_different: two have different people. */
+static size_t
+find_known(struct matching *matching, int place, bool *are_different)
+{
+	size_t known = NAME_COUNT;
+
+	*are_different = false;
+	for (size_t i = 0; i < NAME_COUNT; i++) {
+		const char *id = row_text(matching->found, place, names[i].id);
+		if (id == NULL)
+			continue;
+		if (known == NAME_COUNT)
+			known = i;
+		else if (strcmp(id, row_text(matching->found, place, names[known].id)) != 0)
+			*are_different = true;
+	}
+	return known;
+}
+
+static void
+match_names(struct matching *matching, struct import_row *row, int place)
+{
+	bool are_different;
+	const size_t known = find_known(matching, place, &are_different);
+
+	if (known == NAME_COUNT) {
+		row->outcome = row->same_as != 0 ? "update" : "create";
+	} else if (are_different) {
+		error(matching, row, names[known].field, "ambiguous", "Different users have the external id, e-mail address or username of this row.");
+	} else if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE) {
+		be_about(matching, row, place, names[known].id, names[known].version, names[known].status);
+	} else {
+		row->outcome = "create";
+		meet(matching, row, known, names[known].code, names[known].taken);
+	}
+}
+
+enum job_progress
+import_match(struct import_work *work, struct seen *seen, struct import_row *rows, int count, struct arena *arena)
+{
+	PGresult *found = ask(work, rows, count);
+	struct matching matching = { .work = work, .arena = arena, .found = found };
+
+	for (int i = 0; found != NULL && i < count; i++) {
+		look_in_file(&matching, seen, &rows[i]);
+		if (rows[i].id != NULL)
+			match_id(&matching, seen, &rows[i], i);
+		else if (rows[i].outcome == NULL)
+			match_names(&matching, &rows[i], i);
+		/* A status is chosen for who is new. */
+		if (rows[i].outcome != NULL && strcmp(rows[i].outcome, "create") == 0 && rows[i].status != NULL)
+			json_object_object_add(rows[i].body, "status", json_object_new_string(rows[i].status));
+	}
+	PQclear(found);
+	return found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+}

@@ -1,0 +1,126 @@
+/*
+ * The beginning and the end of every stage of an import.
+ */
+#include "import_work.h"
+
+#include <string.h>
+
+#include "import_report.h"
+#include "json.h"
+#include "queries.h"
+#include "subject.h"
+
+static const char *const permissions[] = { "imports:write", "users:write", NULL };
+
+static const char *
+keep(struct import_work *work, const PGresult *rows, const char *column)
+{
+	const char *text = row_text(rows, 0, column);
+
+	return text != NULL ? arena_copy(work->lease->arena, text) : NULL;
+}
+
+static void
+take(struct import_work *work, const PGresult *rows, bool as_actor)
+{
+	work->maker = (struct job_maker){
+		.kind = keep(work, rows, as_actor ? "actor_kind" : "maker_kind"),
+		.id = keep(work, rows, as_actor ? "actor_id" : "maker_id"),
+		.ip = keep(work, rows, "ip"), .request_id = keep(work, rows, "request_id"), .permissions = permissions,
+	};
+	policy_from_row(&work->policy, work->lease->arena, rows, 0);
+	work->charset_wanted = keep(work, rows, "charset_wanted");
+	work->format = keep(work, rows, "format");
+	work->delimiter = keep(work, rows, "delimiter");
+	work->size = row_int(rows, 0, "size");
+	work->invites = row_is_true(rows, 0, "invite");
+	import_columns_read(&work->columns, work->lease->arena, row_text(rows, 0, "fields"), row_text(rows, 0, "remembered"),
+		row_text(rows, 0, "mapping_wanted"));
+	if (row_text(rows, 0, "headers") != NULL && row_text(rows, 0, "mapping") != NULL)
+		import_columns_restore(&work->columns, row_text(rows, 0, "headers"), row_text(rows, 0, "mapping"));
+}
+
+enum job_progress
+import_work_open(struct import_work *work, struct job_lease *lease, const char *state, bool as_actor, bool *is_there)
+{
+	PGresult *rows = worker_query(lease->worker, &query_import_work_load, (const char *const[]){ lease->org_id, lease->id });
+	const bool is_known = rows != NULL;
+
+	*work = (struct import_work){ .lease = lease, .state = state };
+	*is_there = is_known && PQntuples(rows) > 0 && strcmp(row_text(rows, 0, "state"), state) == 0;
+	if (*is_there)
+		take(work, rows, as_actor);
+	PQclear(rows);
+	return is_known ? JOB_GOES_ON : JOB_IS_LATER;
+}
+
+void
+import_work_close(struct import_work *work)
+{
+	import_columns_free(&work->columns);
+}
+
+void
+import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_frame *frame, void *context, int count)
+{
+	*batch = (struct job_batch){ .lease = work->lease, .maker = &work->maker, .frame = frame, .context = context };
+	batch->origin.is_import = true;
+	batch->origin.invites = work->invites;
+	job_batch_open(batch, count);
+}
+
+void
+import_work_fail(struct import_work *work, const char *code, const char *detail)
+{
+	struct buffer out = BUFFER_INIT;
+
+	buffer_putc(&out, '{');
+	json_write_string_member(&out, "code", code);
+	json_write_string_member(&out, "detail", detail);
+	buffer_putc(&out, '}');
+	work->problem = arena_copy(work->lease->arena, buffer_text(&out));
+	buffer_free(&out);
+}
+
+/* True: the import's state says that it has stopped. */
+static bool
+has_stopped(struct import_work *work, enum job_progress progress)
+{
+	if (progress == JOB_IS_GONE)
+		import_work_fail(work, "permission_missing", "Who asked for this is no longer active, so it stopped. What was done"
+			" stands and can be undone; the other rows are as they were.");
+	if (progress == JOB_IS_FORBIDDEN)
+		import_work_fail(work, "permission_missing", "Who asked for this may no longer do it, so it stopped. What was done"
+			" stands and can be undone; the other rows are as they were.");
+	return work->problem != NULL;
+}
+
+enum job_end
+import_work_end(struct import_work *work, enum job_progress progress, const char *state, bool tells)
+{
+	struct job_lease *lease = work->lease;
+	const bool is_undone = strcmp(state, "undone") == 0;
+	struct statement statements[3];
+	PGresult *results[3] = { NULL };
+	char mail_id[UUID_TEXT_SIZE];
+	int count = 0;
+
+	if (progress == JOB_IS_LATER)
+		return JOB_LATER;
+	if (has_stopped(work, progress))
+		state = "failed";
+	/* A file that was not understood has no rows to report of. */
+	if (work->columns.count > 0 && import_report_write(lease) != DATABASE_OK)
+		return JOB_LATER;
+	uuid_make_text(mail_id);
+	if (is_undone && work->problem == NULL)
+		statements[count++] = (struct statement){ &query_import_undo_positions, (const char *const[]){ lease->org_id, lease->id } };
+	statements[count++] = (struct statement){ &query_import_stage_end,
+		(const char *const[]){ lease->org_id, lease->id, state, work->problem } };
+	if (tells)
+		statements[count++] = (struct statement){ &query_import_tell, (const char *const[]){ lease->org_id, lease->id, mail_id } };
+	const enum database_status status = job_lease_finish(lease, statements, count, results);
+	for (int i = 0; i < count; i++)
+		PQclear(results[i]);
+	return status == DATABASE_OK ? JOB_ENDED : JOB_LATER;
+}
