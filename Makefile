@@ -11,7 +11,7 @@ BUILD   := $(if $(DEBUG),build/debug,build)
 GEN     := build/generated
 VERSION := 0.1.0
 
-PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto
+PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto xlsxwriter
 WORKER_PACKAGES := libzip expat libseccomp
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wconversion -Wno-missing-field-initializers -Werror

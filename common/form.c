@@ -164,6 +164,9 @@ static enum json_type
 json_type_of(enum body_type type, const char **sentence)
 {
 	switch (type) {
+	case BODY_COUNT:
+		*sentence = "This is a whole number.";
+		return json_type_int;
 	case BODY_BOOL:
 		*sentence = "This is true or false.";
 		return json_type_boolean;
@@ -198,6 +201,9 @@ check_member(struct proposal *pr, const struct body_field *field, const char *po
 			proposal_fault(pr, pointer, "wrong_type", "This must not be null.");
 	} else if (!json_object_is_type(value, wanted)) {
 		proposal_fault(pr, pointer, "wrong_type", sentence);
+	} else if (field->type == BODY_COUNT) {
+		if (json_object_get_int64(value) < 1)
+			proposal_fault(pr, pointer, "invalid", "This is a number of 1 or more.");
 	} else if (field->type == BODY_PERMISSIONS) {
 		check_permissions(pr, pointer, value);
 	} else if (field->type == BODY_IDS) {

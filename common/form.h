@@ -22,6 +22,7 @@ enum body_type {
 	BODY_ID,
 	BODY_PASSWORD,		/* length in bytes only; password_check does the rest */
 	BODY_BOOL,
+	BODY_COUNT,		/* a whole number of 1 or more; how many are too many is the step's to say */
 	BODY_PERMISSIONS,	/* an array of permission words */
 	BODY_IDS,		/* an array of different ids; at most `max`, else 200 */
 	BODY_TIME,		/* RFC 3339 */

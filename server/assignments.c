@@ -315,7 +315,7 @@ assignment_list_of_user(struct request *rq)
 static enum step
 assignment_list_reply(struct request *rq)
 {
-	return list_reply_page_of_one(rq, rq->data, 'a');
+	return list_reply_page_of_one(rq, rq->data, 'a', "id");
 }
 
 request_step *const assignment_list_of_user_steps[] = { assignment_list_of_user, assignment_list_reply, NULL };

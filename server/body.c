@@ -45,7 +45,7 @@ body_check(struct request *rq)
 	size_t length;
 	const char *bytes = http_body(rq->exchange, &length);
 
-	if (rq->route->takes_bytes) {
+	if (rq->route->takes_bytes && (fields == NULL || !is_json(rq))) {
 		take_bytes(rq);
 		return true;
 	}

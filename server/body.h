@@ -12,8 +12,8 @@
 /* For a route whose body is checked by its own step (policy). */
 extern const struct body_field body_any[];
 
-/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed JSON, wrong media type);
- * faults of members are collected in the request. */
+/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed
+ * JSON, wrong media type); faults of members are collected in the request. */
 bool body_check(struct request *rq);
 
 /* As form.h has them, of the request's body. */

@@ -50,16 +50,6 @@ struct day_off_case {
 
 /* The list: in the order in which they begin. */
 
-/* A key goes to PostgreSQL as a number: a forged one must not get that far. */
-static void
-check_key(struct request *rq, const char *key)
-{
-	const char *digits = key != NULL && *key == '-' ? key + 1 : key;
-
-	if (digits != NULL && (*digits == '\0' || strlen(digits) > 18 || strspn(digits, "0123456789") != strlen(digits)))
-		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
-}
-
 static enum step
 day_off_list(struct request *rq)
 {
@@ -67,7 +57,7 @@ day_off_list(struct request *rq)
 
 	rq->data = page;
 	list_read_page(rq, 'd', true, page);
-	check_key(rq, page->after_key);
+	list_check_number_key(rq, page);
 	page->wants_count = list_read_flag(rq, "count");
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
@@ -80,7 +70,7 @@ day_off_list(struct request *rq)
 static enum step
 day_off_list_reply(struct request *rq)
 {
-	return list_reply_page_of_one(rq, rq->data, 'd');
+	return list_reply_page_of_one(rq, rq->data, 'd', "id");
 }
 
 request_step *const day_off_list_steps[] = { day_off_list, day_off_list_reply, NULL };

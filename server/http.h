@@ -73,4 +73,21 @@ void http_reply_header(struct http_exchange *exchange, const char *name, const c
  * body is copied. Afterwards the exchange is gone, and its texts with it. */
 void http_reply(struct http_exchange *exchange, int status, const char *body, size_t length);
 
+/* Instead of http_reply: a body whose length nobody knows yet, in pieces. At most one piece
+ * is on its way: what is written next waits for `taken`, when the kernel has all of it, and
+ * takes no memory before. `taken` never comes inside the call, and not at all when the
+ * client goes: then http_gone says so. A client that draws out a piece is cut as with a
+ * reply; and a drain cuts a stream that it has waited for as long as for any client. */
+
+/* False: as many streams as one process has are under way. */
+bool http_stream_has_room(const struct http_exchange *exchange);
+void http_stream_begin(struct http_exchange *exchange, int status);
+/* Whether the request asks for a body at all (HEAD does not): if not, end it at once. */
+bool http_stream_wants_body(const struct http_exchange *exchange);
+void http_stream_write(struct http_exchange *exchange, const char *bytes, size_t length, void (*taken)(void *handler_data));
+/* Exactly one of these two. Afterwards the exchange is gone. The second is for a body that
+ * cannot be completed: the connection breaks, so that nobody takes what came for the whole. */
+void http_stream_end(struct http_exchange *exchange);
+void http_stream_break(struct http_exchange *exchange);
+
 #endif

@@ -215,7 +215,7 @@ on_closed(struct evhttp_connection *evhttp, void *context)
 	(void)evhttp;
 	server->by_fd[bufferevent_getfd(connection->stream)] = NULL;
 	connection->evhttp = NULL;
-	if (connection->phase == PHASE_PENDING)
+	if (connection->phase == PHASE_PENDING || connection->phase == PHASE_STREAMING)
 		http_exchange_abandon(&connection->exchange);
 	if (!must_linger(connection)) {
 		forget(connection);
@@ -299,6 +299,18 @@ http_connection_settle(struct http_connection *connection)
 	bufferevent_enable(connection->stream, EV_READ);
 }
 
+void
+http_connection_break(struct http_connection *connection)
+{
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	/* To a client of HTTP/1.0 the end of the connection is the end of the body: let it be
+	 * no orderly one. */
+	(void)setsockopt(bufferevent_getfd(connection->stream), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	connection->is_cut = true;
+	evhttp_connection_free(connection->evhttp);
+}
+
 static bool
 has_expired(const struct http_connection *connection, int64_t now_ms, int64_t idle_limit_ms)
 {
@@ -307,9 +319,10 @@ has_expired(const struct http_connection *connection, int64_t now_ms, int64_t id
 
 	if (now_ms - since_ms >= (connection->phase == PHASE_IDLE ? idle_limit_ms : connection->limit_ms))
 		return true;
-	if (!server->is_draining || connection->phase == PHASE_PENDING)
+	if (!server->is_draining || (connection->phase == PHASE_PENDING && !connection->exchange.is_stream))
 		return false;
-	if (since_ms < server->draining_since_ms)
+	/* A stream has many phases, and its client as much time as others in all. */
+	if (since_ms < server->draining_since_ms || connection->exchange.is_stream)
 		since_ms = server->draining_since_ms;
 	return now_ms - since_ms >= DRAINING_LIMIT_MS;
 }
@@ -325,6 +338,8 @@ http_connection_expire(struct http_connection *connection, int64_t now_ms, int64
 	connection->is_cut = true;
 	if (connection->phase == PHASE_LINGERING)
 		http_connection_release(connection);
+	else if (connection->exchange.is_stream)
+		http_connection_break(connection);
 	else
 		evhttp_connection_free(connection->evhttp);
 }

@@ -16,6 +16,7 @@
 #include <event2/keyvalq_struct.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,6 +29,8 @@
 /* A reply is read within this much, and its bulk at 128 kbit/s or better. */
 #define REPLY_LIMIT_MS 30000
 #define REPLY_SLOWEST_BYTES_PER_MS 16
+/* Each holds a piece while its client reads it. */
+#define STREAMS_MAX 64
 
 static const struct {
 	enum evhttp_cmd_type command;
@@ -175,6 +178,9 @@ http_exchange_abandon(struct http_exchange *exchange)
 	if (evhttp_request_get_connection(exchange->request) == NULL)
 		evhttp_request_free(exchange->request);
 	exchange->request = NULL;
+	if (exchange->is_stream)
+		server->stream_count--;
+	exchange->is_stream = false;
 	if (exchange->handler_data != NULL)
 		server->gone(exchange->handler_data);
 }
@@ -283,6 +289,12 @@ announce_close(struct evhttp_request *request)
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
 }
 
+static int64_t
+limit_of(size_t length)
+{
+	return REPLY_LIMIT_MS + (int64_t)(length / REPLY_SLOWEST_BYTES_PER_MS);
+}
+
 void
 http_reply(struct http_exchange *exchange, int status, const char *body, size_t length)
 {
@@ -303,7 +315,94 @@ http_reply(struct http_exchange *exchange, int status, const char *body, size_t 
 	if (exchange->closes || connection->server->is_draining)
 		announce_close(request);
 	exchange->request = NULL;
-	http_connection_enter(connection, PHASE_REPLYING,
-		REPLY_LIMIT_MS + (int64_t)(length / REPLY_SLOWEST_BYTES_PER_MS));
+	http_connection_enter(connection, PHASE_REPLYING, limit_of(length));
 	evhttp_send_reply(request, status, reason_phrase(status), NULL);
+}
+
+/* ---- Streams. */
+
+bool
+http_stream_has_room(const struct http_exchange *exchange)
+{
+	return exchange->connection->server->stream_count < STREAMS_MAX;
+}
+
+void
+http_stream_begin(struct http_exchange *exchange, int status)
+{
+	struct http_server *server = exchange->connection->server;
+
+	assert(exchange->request != NULL && !exchange->is_stream);
+	server->stream_count++;
+	exchange->is_stream = true;
+	/* HTTP/1.0 knows no chunks: there the body ends with the connection. */
+	if (exchange->closes || server->is_draining || exchange->request->minor == 0)
+		announce_close(exchange->request);
+	evhttp_send_reply_start(exchange->request, status, reason_phrase(status));
+}
+
+bool
+http_stream_wants_body(const struct http_exchange *exchange)
+{
+	return evhttp_request_get_command(exchange->request) != EVHTTP_REQ_HEAD;
+}
+
+static void
+on_taken(struct evhttp_connection *evhttp, void *context)
+{
+	struct http_connection *connection = context;
+	void (*taken)(void *) = connection->exchange.taken;
+
+	(void)evhttp;
+	if (taken == NULL)
+		return;
+	connection->exchange.taken = NULL;
+	http_connection_enter(connection, PHASE_PENDING, NO_LIMIT_MS);
+	taken(connection->exchange.handler_data);
+}
+
+void
+http_stream_write(struct http_exchange *exchange, const char *bytes, size_t length, void (*taken)(void *handler_data))
+{
+	struct evbuffer *piece = evbuffer_new();
+
+	/* Of nothing evhttp would not tell that it has left. */
+	assert(exchange->is_stream && exchange->taken == NULL && length > 0);
+	if (piece == NULL || evbuffer_add(piece, bytes, length) != 0)
+		abort();
+	exchange->taken = taken;
+	http_connection_enter(exchange->connection, PHASE_STREAMING, limit_of(length));
+	evhttp_send_reply_chunk_with_cb(exchange->request, piece, on_taken, exchange->connection);
+	evbuffer_free(piece);
+}
+
+/* It counts as one no more, and is no longer the handler's. */
+static struct evhttp_request *
+finish_stream(struct http_exchange *exchange)
+{
+	struct evhttp_request *request = exchange->request;
+
+	assert(exchange->is_stream && exchange->taken == NULL);
+	exchange->connection->server->stream_count--;
+	exchange->is_stream = false;
+	exchange->request = NULL;
+	return request;
+}
+
+void
+http_stream_end(struct http_exchange *exchange)
+{
+	struct evhttp_request *request = finish_stream(exchange);
+
+	http_connection_enter(exchange->connection, PHASE_REPLYING, limit_of(0));
+	evhttp_send_reply_end(request);
+}
+
+void
+http_stream_break(struct http_exchange *exchange)
+{
+	/* Neither detached nor the handler's: evhttp frees the request with the connection. */
+	(void)finish_stream(exchange);
+	http_connection_enter(exchange->connection, PHASE_REPLYING, limit_of(0));
+	http_connection_break(exchange->connection);
 }

@@ -33,6 +33,8 @@ struct http_exchange {
 	const char *body;		/* NULL until asked for */
 	size_t body_length;
 	bool closes;			/* the reply is the last on this connection */
+	bool is_stream;			/* its reply has begun, and goes on */
+	void (*taken)(void *);		/* the piece that is on its way has left; NULL: none is */
 	void *handler_data;
 };
 
@@ -40,6 +42,7 @@ enum http_phase {
 	PHASE_IDLE,		/* no byte of a request yet */
 	PHASE_READING,		/* a request is coming in */
 	PHASE_PENDING,		/* the handler has it */
+	PHASE_STREAMING,	/* a piece of the reply is on its way out; the next is the handler's to bring */
 	PHASE_REPLYING,		/* the reply is on its way out */
 	PHASE_LINGERING,	/* evhttp has let go; what still comes in is thrown away */
 };
@@ -74,6 +77,7 @@ struct http_server {
 	struct http_connection **by_fd;	/* the settled ones that evhttp has */
 	size_t by_fd_size;
 	int connection_count, connections_max;
+	int stream_count;
 
 	struct event *turn;		/* runs once at the end of a loop turn */
 	struct event *tick;		/* once a second */
@@ -103,5 +107,7 @@ void http_connection_release(struct http_connection *connection);
 void http_exchange_begin(struct evhttp_request *request, void *server);
 /* The connection closes while the handler has the request. */
 void http_exchange_abandon(struct http_exchange *exchange);
+/* Breaks the connection so that its client sees that something is missing. */
+void http_connection_break(struct http_connection *connection);
 
 #endif

@@ -148,6 +148,15 @@ list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page
 	wish->limit_text = arena_printf(rq->scratch, "%d", wish->limit + 1);
 }
 
+void
+list_check_number_key(struct request *rq, const struct page_wish *wish)
+{
+	const char *digits = wish->after_key != NULL && *wish->after_key == '-' ? wish->after_key + 1 : wish->after_key;
+
+	if (digits != NULL && (*digits == '\0' || strlen(digits) > 18 || strspn(digits, "0123456789") != strlen(digits)))
+		request_fault(rq, "cursor", "invalid", "This is not a cursor of this list in this order.");
+}
+
 enum step
 list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *id_column)
 {
@@ -181,7 +190,7 @@ list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *i
 }
 
 enum step
-list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix)
+list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix, const char *id_column)
 {
 	if (request_rows(rq, 1) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
@@ -190,5 +199,5 @@ list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cu
 		rq->results[1] = NULL;
 		rq->result_count = 1;
 	}
-	return list_reply_page(rq, page->limit, cursor_prefix, "id");
+	return list_reply_page(rq, page->limit, cursor_prefix, id_column);
 }

@@ -28,7 +28,7 @@ enum step list_reply_page(struct request *rq, int limit, char cursor_prefix, con
 /* A page of what one user has: the second statement is asked in any case, for its `total`,
  * and has no row where there is no such user: 404. */
 struct page_wish;
-enum step list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix);
+enum step list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix, const char *id_column);
 
 /* Reads `limit` and `cursor` of a list; faults go to the request. `key` is NULL for
  * lists that sort by id alone. All texts live in scratch. */
@@ -39,5 +39,7 @@ struct page_wish {
 	bool wants_count;
 };
 void list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page_wish *wish);
+/* For a list whose key goes to PostgreSQL as a number: a forged one must not get that far. */
+void list_check_number_key(struct request *rq, const struct page_wish *wish);
 
 #endif

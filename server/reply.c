@@ -97,7 +97,7 @@ reply_write_row(struct buffer *out, const PGresult *rows, int row)
 	buffer_putc(out, '{');
 	for (int column = 0; column < PQnfields(rows); column++) {
 		const char *name = PQfname(rows, column);
-		if (strcmp(name, "cursor_key") == 0)
+		if (strcmp(name, "cursor_key") == 0 || strcmp(name, "cursor_id") == 0)
 			continue;
 		json_write_name(out, name);
 		write_value(out, rows, row, column);

@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-/* Writes one row as an object. Columns named cursor_key are left out. */
+/* Writes one row as an object. Columns named cursor_key and cursor_id are left out. */
 void reply_write_row(struct buffer *out, const PGresult *rows, int row);
 /* The same as a text in scratch. */
 const char *reply_row_text(struct request *rq, const PGresult *rows, int row);

@@ -81,11 +81,6 @@ request_start(void *context, struct http_exchange *exchange)
 	request_run(rq);
 }
 
-void
-request_client_gone(void *request)
-{
-	request_from(request)->exchange = NULL;
-}
 
 /* The prologue's steps, then the route's. */
 static request_step *
@@ -130,6 +125,11 @@ finish(struct request *rq, enum step step)
 static void
 decide_again(struct request *rq)
 {
+	/* What was told so far would be told twice. */
+	if (rq->is_streaming) {
+		finish(rq, request_problem(rq, PROBLEM_STATE_CONFLICT));
+		return;
+	}
 	/* Of a client that has gone nothing can be read, and he asks for nothing. */
 	if (rq->exchange == NULL) {
 		finish(rq, request_reply_empty(rq, 499));
@@ -387,7 +387,10 @@ request_reply(struct request *rq, int status, const char *content_type)
 	assert(!rq->answered);
 	rq->answered = true;
 	record(rq, status);
-	if (rq->exchange != NULL) {
+	if (rq->exchange != NULL && rq->is_streaming) {
+		http_stream_break(rq->exchange);
+		rq->exchange = NULL;
+	} else if (rq->exchange != NULL) {
 		common_headers(rq, content_type);
 		http_reply(rq->exchange, status, buffer_text(&rq->reply), rq->reply.length);
 		rq->exchange = NULL;
@@ -400,6 +403,93 @@ request_reply_empty(struct request *rq, int status)
 {
 	buffer_clear(&rq->reply);
 	return request_reply(rq, status, NULL);
+}
+
+/* ---- Answers in pieces. */
+
+static void
+taken(void *context)
+{
+	struct request *rq = request_from(context);
+
+	rq->waits_for_client = false;
+	request_run(rq);
+}
+
+/* False: *step is the answer. */
+static bool
+begin_stream(struct request *rq, const char *content_type, enum step *step)
+{
+	if (rq->exchange == NULL) {
+		*step = request_reply_empty(rq, 499);
+		return false;
+	}
+	if (rq->is_streaming)
+		return true;
+	if (!http_stream_has_room(rq->exchange)) {
+		*step = request_problem_later(rq, PROBLEM_UNAVAILABLE, 5);
+		return false;
+	}
+	common_headers(rq, content_type);
+	http_stream_begin(rq->exchange, 200);
+	rq->is_streaming = true;
+	return true;
+}
+
+static enum step
+end_stream(struct request *rq)
+{
+	rq->answered = true;
+	record(rq, 200);
+	http_stream_end(rq->exchange);
+	rq->exchange = NULL;
+	return STEP_DONE;
+}
+
+enum step
+request_stream(struct request *rq, const char *content_type)
+{
+	enum step step;
+
+	if (!begin_stream(rq, content_type, &step))
+		return step;
+	if (!http_stream_wants_body(rq->exchange))
+		return end_stream(rq);
+	clear_results(rq);
+	rq->position = prologue_step_count;
+	if (rq->reply.length == 0)
+		return STEP_NEXT;
+	http_stream_write(rq->exchange, rq->reply.data, rq->reply.length, taken);
+	buffer_clear(&rq->reply);
+	rq->waits_for_client = true;
+	return STEP_WAIT;
+}
+
+/* Behind the last piece there is nothing but the end. */
+static enum step
+stream_end(struct request *rq)
+{
+	return rq->exchange != NULL ? end_stream(rq) : request_reply_empty(rq, 499);
+}
+
+enum step
+request_stream_last(struct request *rq, const char *content_type)
+{
+	static request_step *const end_steps[] = { stream_end, NULL };
+
+	request_continue(rq, end_steps);
+	return request_stream(rq, content_type);
+}
+
+/* Of a client whom a request waits for nothing else will ever tell it. */
+void
+request_client_gone(void *request)
+{
+	struct request *rq = request_from(request);
+
+	rq->exchange = NULL;
+	if (rq->waits_for_client)
+		finish(rq, request_reply_empty(rq, 499));
 }
 
 void
@@ -438,4 +528,12 @@ request_column_is_true(struct request *rq, const char *name)
 	const char *value = request_column(rq, name);
 
 	return value != NULL && value[0] == 't';
+}
+
+void
+request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail)
+{
+	const char *at = rq->parameters.at;
+
+	request_fault(rq, at != NULL ? arena_printf(rq->scratch, "%s/%s", at, name) : name, code, detail);
 }

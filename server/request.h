@@ -91,6 +91,8 @@ struct request {
 	int attempts;
 	bool answered;
 	bool takes_losses;			/* the job in flight is a request_attempt */
+	bool is_streaming;			/* its answer has begun, */
+	bool waits_for_client;			/* and a piece of it is on its way to him */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
 	int versioned_statement;		/* the first of them */
@@ -174,6 +176,16 @@ void request_header(struct request *rq, const char *name, const char *value);
 /* Answers with what was written to rq->reply. */
 enum step request_reply(struct request *rq, int status, const char *content_type);
 enum step request_reply_empty(struct request *rq, int status);
+
+/* An answer in pieces, for what is too long to be held at once. The route's steps continue
+ * (request_continue) with those of one piece; their last step writes it to rq->reply and
+ * returns one of these. The first call sends status 200 and the headers; what goes wrong
+ * from then on breaks the connection, for nothing else can be said any more.
+ * request_stream: the piece goes out, what the steps had for it (results, reply) is let go,
+ * and when the client has taken it they run again from their first; not when he has gone.
+ * request_stream_last: this was all. */
+enum step request_stream(struct request *rq, const char *content_type);
+enum step request_stream_last(struct request *rq, const char *content_type);
 
 /* Starts a request: the http layer's handler. `context` is the struct server. */
 void request_start(void *context, struct http_exchange *exchange);

@@ -33,7 +33,9 @@ struct route {
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
 	 * request; only the credentials are ours. */
 	bool ignores_input;
-	bool takes_bytes;	/* the body is no JSON: rq->bytes has it as it came */
+	/* The body is no JSON: rq->bytes has it as it came. With `fields` beside, what comes as
+	 * JSON is checked by them and is in rq->body, and rq->bytes is NULL. */
+	bool takes_bytes;
 	/* A violated constraint may mean that somebody was quicker: look again, once. */
 	bool rereads_on_constraint;
 	const struct resource *resource;	/* what the steps of resource.h work on */

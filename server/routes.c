@@ -15,6 +15,9 @@
 #include "day_offs.h"
 #include "email_changes.h"
 #include "health.h"
+#include "import_form.h"
+#include "import_upload.h"
+#include "imports.h"
 #include "links.h"
 #include "mails.h"
 #include "me.h"
@@ -79,6 +82,15 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:read"), NULL, NULL, false, assignment_get_steps },
 	{ HTTP_PUT, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:write"), assignment_fields, NULL, true, assignment_put_steps },
 	{ HTTP_DELETE, "/v1/assignments/{app}/{type}/{resource}", NEEDS("users:write"), NULL, assignment_remove_parameters, false, assignment_remove_steps },
+
+	{ HTTP_POST, "/v1/imports", NEEDS("imports:write"), import_create_fields, import_create_parameters, true, import_create_steps, .takes_bytes = true },
+	{ HTTP_GET, "/v1/imports", NEEDS("imports:write"), NULL, import_list_parameters, false, import_list_steps },
+	{ HTTP_GET, "/v1/imports/{id}", NEEDS("imports:write"), NULL, NULL, false, import_get_steps },
+	{ HTTP_GET, "/v1/imports/{id}/rows", NEEDS("imports:write"), NULL, import_row_list_parameters, false, import_row_list_steps },
+	{ HTTP_PUT, "/v1/imports/{id}/parts/{number}", NEEDS("imports:write"), NULL, NULL, false, import_part_put_steps, .takes_bytes = true },
+	{ HTTP_POST, "/v1/imports/{id}/parse", NEEDS("imports:write"), import_parse_fields, NULL, true, import_parse_steps },
+	{ HTTP_POST, "/v1/imports/{id}/apply", NEEDS_BOTH("imports:write", "users:write"), import_apply_fields, NULL, false, import_apply_steps },
+	{ HTTP_POST, "/v1/imports/{id}/undo", NEEDS_BOTH("imports:write", "users:write"), NULL, NULL, false, import_undo_steps },
 
 	{ HTTP_GET, "/v1/invitations", NEEDS("users:read"), NULL, invitation_list_parameters, false, invitation_list_steps },
 	{ HTTP_POST, "/v1/invitations/inspect", ANONYMOUS, link_inspect_fields, NULL, false, invitation_inspect_steps },

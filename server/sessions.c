@@ -153,7 +153,7 @@ session_list_reply(struct request *rq)
 {
 	struct session_page *list = rq->data;
 
-	return list_reply_page_of_one(rq, &list->page, 'x');
+	return list_reply_page_of_one(rq, &list->page, 'x', "id");
 }
 
 request_step *const session_list_steps[] = { session_list_read, session_list_reply, NULL };

@@ -199,15 +199,37 @@ JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
 ORDER BY page.rank, page.sort_name DESC, page.id DESC;
 
--- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, language)
-SELECT :{user_view}
-FROM (
-    SELECT u.id
+-- The ids of a page in the order of creation: exports follow it, too.
+-- fragment: page_oldest
+SELECT u.id
     FROM rollcall.users u :{required_of_role}
     WHERE :{user_list_statuses} AND :{user_list_filter}
       AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
     ORDER BY u.id
     LIMIT :limit::integer
+
+-- Behind the CTE sample.
+-- fragment: page_search_oldest
+SELECT id FROM (
+        (SELECT u.id
+        FROM rollcall.users u :{required_of_role}
+        WHERE (SELECT is_rare FROM sample) AND u.search LIKE lower(:search::text) AND :{user_list_statuses} AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid))
+        UNION ALL
+        (SELECT u.id
+        FROM rollcall.users u :{required_of_role}
+        WHERE NOT (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
+          AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
+        ORDER BY u.id
+        LIMIT :limit::integer)
+    ) either
+    ORDER BY id
+    LIMIT :limit::integer
+
+-- name: user_list_oldest (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, language)
+SELECT :{user_view}
+FROM (
+    :{page_oldest}
 ) page
 JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}
@@ -233,21 +255,7 @@ WITH sample AS MATERIALIZED (
 )
 SELECT :{user_view}
 FROM (
-    SELECT id FROM (
-        (SELECT u.id
-        FROM rollcall.users u :{required_of_role}
-        WHERE (SELECT is_rare FROM sample) AND u.search LIKE lower(:search::text) AND :{user_list_statuses} AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid))
-        UNION ALL
-        (SELECT u.id
-        FROM rollcall.users u :{required_of_role}
-        WHERE NOT (SELECT is_rare FROM sample) AND :{user_list_statuses} AND :{user_list_filter}
-          AND (:after_id::uuid IS NULL OR u.id > :after_id::uuid)
-        ORDER BY u.id
-        LIMIT :limit::integer)
-    ) either
-    ORDER BY id
-    LIMIT :limit::integer
+    :{page_search_oldest}
 ) page
 JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
 :{user_view_joins}

@@ -155,6 +155,14 @@ PROBES = {
                                                          send(*ITS_THING, user_id=ITS_USER), send(*OWN_THING, id=Its("assignment"), user_id=OWN_USER),
                                                          send(Its("app"), Its("type"), Its("twin_resource"), user_id=OWN_USER, then=OWN)],
     ("DELETE", "/v1/assignments/{app}/{type}/{resource}"): [at(*ITS_THING), filtered(*ITS_THING, relation=Its("relation"), then=REFUSED)],
+    ("POST", "/v1/imports"): [send(file_name="own.csv", size=1, id=Its("import")), send(file_name="own.csv", size=1, then=OWN)],
+    ("GET", "/v1/imports"): [filtered(then=OWN)],
+    ("GET", "/v1/imports/{id}"): [at(Its("import"))],
+    ("GET", "/v1/imports/{id}/rows"): [at(Its("import"))],
+    ("PUT", "/v1/imports/{id}/parts/{number}"): [Probe(Its("upload"), "0", data=b"x"), Probe(Its("import"), "0", data=b"x")],
+    ("POST", "/v1/imports/{id}/parse"): [send(Its("upload")), send(Its("import"))],
+    ("POST", "/v1/imports/{id}/apply"): [send(Its("import"))],
+    ("POST", "/v1/imports/{id}/undo"): [at(Its("applied_import"))],
     ("GET", "/v1/invitations"): [filtered(then=OWN)],
     ("POST", "/v1/invitations/inspect"): [send(token=Its("invitation_token")), send(token=Its("crossed_token"))],
     ("POST", "/v1/invitations/accept"): [send(token=Its(name), password=OTHER_PASSWORD) for name in ("invitation_token", "crossed_token")],
@@ -223,7 +231,7 @@ PROBES = {
 }
 # Parameters that hold nothing that could be another organization's; cursors have a test of their own.
 HARMLESS = {"limit", "count", "sort", "status", "kind", "updated_since", "incomplete", "vacation", "assignable", "at", "state", "action", "since", "until",
-            "transport", "cursor"}
+            "transport", "cursor", "file_name", "charset", "mapping", "outcome"}
 
 
 # --- the two organizations
@@ -307,9 +315,10 @@ class Theirs:
         self.boss.post(f"/v1/users/selections/{begun['id']}/confirm", {"code": begun["code"]}).ok(202)
         mail = self.boss.get("/v1/outbox", user_id=invited["id"]).items[0]
         self.system.sql("UPDATE rollcall.outbox SET state = 'failed', last_reply = %s WHERE id = %s", f"550 {MARK} reply", mail["id"])
+        imports = self.build_imports()
         one = lambda statement: str(self.system.value(statement, self.id))
         self.values |= {
-            **names, "user": user["id"], "invited": invited["id"], "inactive": inactive["id"], "role": role["id"], "department": department["id"],
+            **names, **imports, "user": user["id"], "invited": invited["id"], "inactive": inactive["id"], "role": role["id"], "department": department["id"],
             "group": group["id"], "field": field["id"], "day_off": day_off["id"], "session": session["id"], "deletion": deletion["id"],
             "deletion_code": deletion["code"], "selection": selection["id"], "selection_code": selection["code"], "mail": mail["id"], "api_key": one("SELECT id FROM rollcall.api_key WHERE org_id = %s"),
             "position": one("SELECT p.id FROM rollcall.position p JOIN rollcall.users u ON u.org_id = p.org_id AND u.position_id = p.id"
@@ -325,6 +334,21 @@ class Theirs:
             **self.tokens(self.system.org_id, user["id"], invited["id"]),
             "crossed_token": links.make_token(SECRET, "invitation", self.id, self.system.admin_id, 1),
         }
+
+    def build_imports(self):
+        """One that is ready, one that was applied, one of which a part is missing."""
+        made = {}
+        for name, state, applied in (("import", "ready", 0), ("applied_import", "applied", 1)):
+            answer = self.boss.call("POST", "/v1/imports", data=f"E-mail\n{MARK}@file.example\n".encode(), params={"file_name": f"{MARK}.csv"})
+            made[name] = answer.ok(202)["id"]
+            self.system.sql("UPDATE rollcall.import SET state = %s, applied = %s, headers = '{E-mail}', mapping = '{\"E-mail\": \"email\"}' WHERE id = %s",
+                            state, applied, made[name])
+            self.system.sql("INSERT INTO rollcall.import_row (org_id, import_id, row, cells, outcome) VALUES (%s, %s, 2, %s, 'create')",
+                            self.id, made[name], [f"{MARK}@file.example"])
+        self.system.sql("INSERT INTO rollcall.import_mapping (org_id, header, field) VALUES (%s, %s, 'email')", self.id, f"{MARK} header")
+        answer = self.boss.post("/v1/imports", {"file_name": f"{MARK} upload.csv", "size": 2 * 1024 * 1024})
+        made["upload"] = answer.ok(202)["id"]
+        return made
 
     def tokens(self, org_id, user_id, invited_id):
         """Well signed, but B's users are none of A's."""
@@ -440,7 +464,7 @@ def test_what_is_anothers_is_what_nobody_has(standing, walking, route):
     walking.ours.system.set_policy(deletion="erase", email_change="admin")
 
 
-LISTS = ["/v1/users", "/v1/invitations", "/v1/positions", "/v1/departments", "/v1/groups", "/v1/fields", "/v1/roles", "/v1/outbox", "/v1/audit"]
+LISTS = ["/v1/users", "/v1/imports", "/v1/invitations", "/v1/positions", "/v1/departments", "/v1/groups", "/v1/fields", "/v1/roles", "/v1/outbox", "/v1/audit"]
 
 
 @pytest.mark.parametrize("path", LISTS)

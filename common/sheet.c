@@ -1,0 +1,242 @@
+/*
+ * CSV as RFC 4180 has it, and workbooks through libxlsxwriter.
+ *
+ * libxlsxwriter in its mode of constant memory writes each row to a temporary file of its
+ * own and, when it is closed, packs the workbook into the file that we name: one that has
+ * no name any more but that of our descriptor.
+ */
+#include "sheet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xlsxwriter.h>
+
+#include "buffer.h"
+#include "cell.h"
+#include "log.h"
+#include "memory.h"
+
+/* A double keeps so many digits as they were written. */
+#define DIGITS_EXACT 15
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+struct sheet_book {
+	lxw_workbook *workbook;		/* NULL once it is closed */
+	lxw_worksheet *worksheet;
+	int fd;
+};
+
+/* ---- CSV. */
+
+void
+sheet_begin_csv(struct sheet *sheet, struct buffer *out, char delimiter)
+{
+	*sheet = (struct sheet){ .csv = out, .delimiter = delimiter };
+	buffer_puts(out, BYTE_ORDER_MARK);
+}
+
+static bool
+needs_quotes(const struct sheet *sheet, const char *text)
+{
+	const char special[] = { '"', '\r', '\n', sheet->delimiter, '\0' };
+	const size_t length = strlen(text);
+
+	/* Some readers drop blanks at the ends. */
+	return text[strcspn(text, special)] != '\0' || (length > 0 && (text[0] == ' ' || text[length - 1] == ' '));
+}
+
+static void
+write_quoted(struct buffer *out, const char *text)
+{
+	buffer_putc(out, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"')
+			buffer_putc(out, '"');
+		buffer_putc(out, *text);
+	}
+	buffer_putc(out, '"');
+}
+
+static void
+write_csv(struct sheet *sheet, const char *text)
+{
+	if (sheet->column > 0)
+		buffer_putc(sheet->csv, sheet->delimiter);
+	if (needs_quotes(sheet, text))
+		write_quoted(sheet->csv, text);
+	else
+		buffer_puts(sheet->csv, text);
+}
+
+static void
+write_csv_text(struct sheet *sheet, const char *text)
+{
+	struct buffer neutral = BUFFER_INIT;
+
+	cell_neutralise(&neutral, text);
+	write_csv(sheet, buffer_text(&neutral));
+	buffer_free(&neutral);
+}
+
+/* ---- Workbooks. */
+
+/* An open file without a name; -1. */
+static int
+open_nameless(void)
+{
+	const char *folder = getenv("TMPDIR");
+	struct buffer path = BUFFER_INIT;
+	int fd;
+
+	buffer_printf(&path, "%s/rollcall-XXXXXX", folder != NULL && *folder != '\0' ? folder : "/tmp");
+	fd = mkostemp(path.data, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path.data);
+	buffer_free(&path);
+	return fd;
+}
+
+static void
+fail(struct sheet *sheet, const char *reason)
+{
+	sheet->fault = SHEET_NO_ROOM;
+	log_error("could not write a workbook", "reason", reason, NULL);
+}
+
+void
+sheet_begin_book(struct sheet *sheet)
+{
+	/* zip64: what the sheet is packed from may be larger than 4 GiB. */
+	lxw_workbook_options options = { .constant_memory = LXW_TRUE, .use_zip64 = LXW_TRUE };
+	struct sheet_book *book = xcalloc(1, sizeof(*book));
+	char name[64];
+
+	*sheet = (struct sheet){ .book = book };
+	book->fd = open_nameless();
+	if (book->fd < 0) {
+		fail(sheet, strerror(errno));
+		return;
+	}
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", book->fd);
+	book->workbook = workbook_new_opt(name, &options);
+	book->worksheet = book->workbook != NULL ? workbook_add_worksheet(book->workbook, NULL) : NULL;
+	if (book->worksheet == NULL)
+		fail(sheet, "libxlsxwriter could not begin it");
+	else
+		worksheet_freeze_panes(book->worksheet, 1, 0);
+}
+
+static void
+take_error(struct sheet *sheet, lxw_error error)
+{
+	switch (error) {
+	case LXW_NO_ERROR:
+		break;
+	case LXW_ERROR_WORKSHEET_INDEX_OUT_OF_RANGE:
+		sheet->fault = SHEET_TOO_MANY_ROWS;
+		break;
+	case LXW_ERROR_MAX_STRING_LENGTH_EXCEEDED:
+		sheet->fault = SHEET_CELL_TOO_LONG;
+		break;
+	default:
+		fail(sheet, lxw_strerror(error));
+	}
+}
+
+/* Digits and a point that a double gives back. */
+static bool
+is_exact(const char *number)
+{
+	size_t digits = 0;
+
+	number += *number == '-';
+	for (const char *at = number; *at != '\0'; at++) {
+		if ((*at < '0' || *at > '9') && *at != '.')
+			return false;
+		digits += *at != '.';
+	}
+	return digits > 0 && digits <= DIGITS_EXACT;
+}
+
+/* ---- Both. */
+
+void
+sheet_write_text(struct sheet *sheet, const char *text)
+{
+	if (sheet->csv != NULL)
+		write_csv_text(sheet, text != NULL ? text : "");
+	else if (sheet->fault == SHEET_OK && text != NULL && *text != '\0')
+		take_error(sheet, worksheet_write_string(sheet->book->worksheet, sheet->row, (lxw_col_t)sheet->column, text, NULL));
+	sheet->column++;
+}
+
+void
+sheet_write_number(struct sheet *sheet, const char *number)
+{
+	if (number == NULL || (sheet->csv == NULL && !is_exact(number))) {
+		sheet_write_text(sheet, number);
+		return;
+	}
+	if (sheet->csv != NULL)
+		write_csv(sheet, number);
+	else if (sheet->fault == SHEET_OK)
+		take_error(sheet, worksheet_write_number(sheet->book->worksheet, sheet->row, (lxw_col_t)sheet->column,
+			strtod(number, NULL), NULL));
+	sheet->column++;
+}
+
+void
+sheet_end_row(struct sheet *sheet)
+{
+	if (sheet->csv != NULL)
+		buffer_puts(sheet->csv, "\r\n");
+	sheet->row++;
+	sheet->column = 0;
+	if (sheet->csv == NULL && sheet->row > LXW_ROW_MAX && sheet->fault == SHEET_OK)
+		sheet->fault = SHEET_TOO_MANY_ROWS;
+}
+
+bool
+sheet_close_book(struct sheet *sheet)
+{
+	struct sheet_book *book = sheet->book;
+	lxw_workbook *workbook = book->workbook;
+
+	if (sheet->fault != SHEET_OK)
+		return false;
+	book->workbook = NULL;
+	take_error(sheet, workbook_close(workbook));	/* frees it, whatever comes of it */
+	if (sheet->fault == SHEET_OK && lseek(book->fd, 0, SEEK_SET) != 0)
+		fail(sheet, strerror(errno));
+	return sheet->fault == SHEET_OK;
+}
+
+size_t
+sheet_read_book(struct sheet *sheet, uint8_t *bytes, size_t size)
+{
+	size_t length = 0;
+	ssize_t count;
+
+	while (length < size && (count = read(sheet->book->fd, bytes + length, size - length)) > 0)
+		length += (size_t)count;
+	return length;
+}
+
+void
+sheet_free_book(struct sheet *sheet)
+{
+	struct sheet_book *book = sheet->book;
+
+	if (book == NULL)
+		return;
+	sheet->book = NULL;
+	if (book->workbook != NULL)
+		lxw_workbook_free(book->workbook);
+	if (book->fd >= 0)
+		close(book->fd);
+	free(book);
+}
