@@ -514,14 +514,6 @@ request_parameter(struct request *rq, const char *name)
 	return NULL;
 }
 
-void
-request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail)
-{
-	const char *at = rq->parameters.at;
-
-	request_fault(rq, at != NULL ? arena_printf(rq->scratch, "%s/%s", at, name) : name, code, detail);
-}
-
 bool
 request_column_is_true(struct request *rq, const char *name)
 {

@@ -44,7 +44,7 @@ LEFT JOIN rollcall.api_key k ON k.org_id = i.org_id AND k.id = i.maker_id AND i.
 -- name: import_list (org_id, state, after_id, limit)
 SELECT :{import_view}
 FROM :{import_from}
-WHERE i.org_id = :org_id
+WHERE i.org_id = :org_id AND i.state <> 'expired'
   AND (:state::text[] IS NULL OR i.state = ANY (:state::text[]))
   AND (:after_id::uuid IS NULL OR i.id < :after_id::uuid)
 ORDER BY i.id DESC
@@ -53,13 +53,13 @@ LIMIT :limit::integer;
 -- name: import_count (org_id, state)
 SELECT count(*) AS total
 FROM rollcall.import i
-WHERE i.org_id = :org_id
+WHERE i.org_id = :org_id AND i.state <> 'expired'
   AND (:state::text[] IS NULL OR i.state = ANY (:state::text[]));
 
 -- name: import_get (org_id, id)
 SELECT :{import_view}, i.headers, coalesce(i.mapping, i.mapping_wanted) AS mapping
 FROM :{import_from}
-WHERE i.org_id = :org_id AND i.id = :id;
+WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
 
 -- What a file says in a column of passwords is shown to nobody, and of a long text its
 -- beginning: a page is bounded however the file is made. Rows are there when the dry run is
@@ -72,7 +72,7 @@ SELECT r.row, r.outcome, r.user_id, r.errors,
     r.row AS cursor_key, r.import_id AS cursor_id
 FROM rollcall.import i
 JOIN rollcall.import_row r ON r.org_id = i.org_id AND r.import_id = i.id
-WHERE i.org_id = :org_id AND i.id = :import_id AND i.state NOT IN ('uploading', 'parsing')
+WHERE i.org_id = :org_id AND i.id = :import_id AND i.state NOT IN ('uploading', 'parsing', 'expired')
   AND (:outcome::text[] IS NULL OR r.outcome = ANY (:outcome::text[]))
   AND (:after_key::bigint IS NULL OR r.row > :after_key::bigint)
 ORDER BY r.row
@@ -85,7 +85,7 @@ SELECT CASE WHEN :wants_count::boolean THEN (
     WHERE r.org_id = i.org_id AND r.import_id = i.id AND i.state NOT IN ('uploading', 'parsing')
       AND (:outcome::text[] IS NULL OR r.outcome = ANY (:outcome::text[]))) END AS total
 FROM rollcall.import i
-WHERE i.org_id = :org_id AND i.id = :import_id;
+WHERE i.org_id = :org_id AND i.id = :import_id AND i.state <> 'expired';
 
 -- What is decided about one.
 -- name: import_load (org_id, id)
@@ -93,7 +93,7 @@ SELECT i.state, i.maker_kind, i.maker_id, i.size, i.applied, i.undone, p.import_
     CASE WHEN i.state = 'uploading' THEN array_to_string(:{import_missing}, ', ') END AS missing
 FROM rollcall.import i
 JOIN rollcall.policy p ON p.org_id = i.org_id
-WHERE i.org_id = :org_id AND i.id = :id;
+WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
 
 -- The job of what has begun; it is gone by now if there was one before.
 -- fragment: import_job

@@ -65,10 +65,13 @@ WHERE (e.org_id, e.id) IN (
       AND NOT EXISTS (SELECT FROM rollcall.file_part f WHERE f.org_id = x.org_id AND f.file_id = x.id)
     LIMIT :limit::integer FOR UPDATE OF x SKIP LOCKED);
 
--- Who was selected is told for as long as an import is kept; one that nobody confirmed in
--- time can no longer be.
+-- A selection is told of for as long as an import is kept. Nothing was done to those of whom
+-- nobody confirmed it in time: them it loses then.
 -- fragment: selection_is_over
-x.state <> 'running' AND x.expires_at < now() - CASE x.state WHEN 'pending' THEN interval '1 day' ELSE p.import_retention END
+x.state <> 'running' AND x.expires_at < now() - p.import_retention
+
+-- fragment: selection_is_empty
+x.state IN ('pending', 'dead') AND x.problem IS NULL AND x.expires_at < now()
 
 -- name: purge_selection_users (limit) writes all_organizations
 DELETE FROM rollcall.selection_user s
@@ -77,7 +80,7 @@ WHERE (s.org_id, s.selection_id, s.user_id) IN (
     FROM rollcall.selection x
     JOIN rollcall.policy p ON p.org_id = x.org_id
     JOIN rollcall.selection_user y ON y.org_id = x.org_id AND y.selection_id = x.id
-    WHERE :{selection_is_over}
+    WHERE (:{selection_is_over} OR :{selection_is_empty})
     LIMIT :limit::integer FOR UPDATE OF y SKIP LOCKED);
 
 -- name: purge_selections (limit) writes all_organizations

@@ -386,6 +386,15 @@ def test_rows_are_not_shown_before_the_dry_run_is_over(standing, filled):
     assert standing.admin.get(f"/v1/imports/{filled['id']}/rows", count="true").body == {"items": [], "next_cursor": None, "total": 0}
 
 
+def test_an_import_that_is_being_purged_is_not_found_any_more(standing, ready):
+    is_now(standing, ready, "expired")
+    standing.admin.get(f"/v1/imports/{ready['id']}").refused(404, "not_found")
+    standing.admin.get(f"/v1/imports/{ready['id']}/rows").refused(404, "not_found")
+    for what in ("parse", "apply", "undo"):
+        do(standing.admin, what, ready).refused(404, "not_found")
+    assert standing.admin.get("/v1/imports", count="true").ok(200).body == {"items": [], "next_cursor": None, "total": 0}
+
+
 def test_an_unknown_import_has_no_rows_and_no_routes(standing):
     nobody = {"id": str(uuid.uuid4())}
     for path in ("", "/rows"):

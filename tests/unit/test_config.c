@@ -581,7 +581,7 @@ printing_shows_values_and_origins(void **state)
 	assert_captured(expected);
 	for (const char *c = captured; *c; c++)
 		lines += *c == '\n';
-	assert_int_equal(lines, 24);
+	assert_int_equal(lines, 25);
 	unlink(path);
 
 	set("ROLLCALL_SENDERS", "3");

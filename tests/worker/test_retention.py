@@ -92,17 +92,18 @@ def test_old_exports_go_with_their_files_unless_somebody_still_writes_them(rollc
     assert set(rollcall.sql("SELECT file_id FROM rollcall.file_part")) == {stays, written}
 
 
-def test_old_selections_go_with_the_users_in_them_and_one_that_nobody_confirmed_goes_first(rollcall):
+def test_old_selections_go_with_the_users_in_them_and_one_that_nobody_confirmed_forgets_whom_it_chose(rollcall):
     rollcall.worker.stop()
     rollcall.set_policy(import_retention="P40D")
     add = ("WITH made AS (INSERT INTO rollcall.selection (org_id, id, op, state, maker_kind, maker_id, actor, code, filter, count, expires_at)"
            " VALUES (%s, gen_random_uuid(), 'activate', %s, 'user', %s, '{}', '123456', '{}', 0, now() - %s::interval) RETURNING org_id, id)"
            " INSERT INTO rollcall.selection_user (org_id, selection_id, user_id) SELECT org_id, id, gen_random_uuid() FROM made, generate_series(1, %s)"
            " RETURNING selection_id")
-    for state, age, users in (("done", "41 days", 1200), ("dead", "41 days", 3), ("pending", "25 hours", 3)):
+    for state, age, users in (("done", "41 days", 1200), ("dead", "41 days", 3), ("pending", "41 days", 3)):
         rollcall.sql(add, rollcall.org_id, state, rollcall.admin_id, age, users)
     stay = {rollcall.value(add, rollcall.org_id, state, rollcall.admin_id, age, 2)
-            for state, age in (("done", "39 days"), ("dead", "39 days"), ("running", "41 days"), ("pending", "23 hours"))}
+            for state, age in (("done", "39 days"), ("running", "41 days"), ("pending", "-9 minutes"))}
+    empty = {rollcall.value(add, rollcall.org_id, state, rollcall.admin_id, "1 minute", 2) for state in ("pending", "dead")}
     rollcall.worker.start()
-    wait_until(lambda: set(rollcall.sql("SELECT id FROM rollcall.selection")) == stay)
+    wait_until(lambda: set(rollcall.sql("SELECT id FROM rollcall.selection")) == stay | empty)
     assert set(rollcall.sql("SELECT selection_id FROM rollcall.selection_user")) == stay
