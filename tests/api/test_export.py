@@ -191,7 +191,7 @@ def is_at_rest(system, pause=0):
 def test_a_slow_client_holds_up_no_memory_and_no_connection_to_the_database(server_only):
     """The next page is asked for when the one before is out."""
     server_only.restart_server(ROLLCALL_PROCESSES=1)
-    many_users(server_only, 60000)
+    many_users(server_only, 40000)
     before = resident_kib(server_only)
     sockets = [open_stream(server_only) for _ in range(20)]
     for sock in sockets:
@@ -200,7 +200,7 @@ def test_a_slow_client_holds_up_no_memory_and_no_connection_to_the_database(serv
     wait_until(lambda: is_at_rest(server_only) and is_at_rest(server_only, pause=0.2), timeout=30)
     assert resident_kib(server_only) - before < 20 * 1024
     assert table(export(server_only.admin, email="many7@example.org"))
-    assert read_all_of_chunks(sockets[0]).count(b"@example.org") == 60000
+    assert read_all_of_chunks(sockets[0]).count(b"@example.org") == 40001
     for sock in sockets:
         sock.close()
 
@@ -249,7 +249,7 @@ def test_so_many_streams_at_once_and_no_more(server_only):
 def test_a_stream_that_cannot_go_on_breaks(server_only):
     """Nobody may take half a file for the whole."""
     server_only.allow_errors("could not", "answered status=500")
-    many_users(server_only, 60000)
+    many_users(server_only, 40000)
     sock = open_stream(server_only)
     sock.recv(100)
     server_only.sql("ALTER TABLE rollcall.group_member RENAME TO group_member_gone")
@@ -260,7 +260,7 @@ def test_a_stream_that_cannot_go_on_breaks(server_only):
 
 
 def test_a_server_that_stops_waits_some_seconds_for_a_stream_and_breaks_it(server_only):
-    many_users(server_only, 60000)
+    many_users(server_only, 40000)
     sock = open_stream(server_only)
     sock.recv(100)
     began = time.monotonic()
