@@ -15,6 +15,8 @@
 #include "day_offs.h"
 #include "email_changes.h"
 #include "health.h"
+#include "import_reports.h"
+#include "import_template.h"
 #include "links.h"
 #include "mails.h"
 #include "me.h"
@@ -141,6 +143,8 @@ const struct route routes[] = {
 	{ HTTP_DELETE, "/v1/roles/{id}", NEEDS("roles:write"), NULL, role_remove_parameters, false, role_remove_steps, .resource = &roles },
 	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
 
+	{ HTTP_GET, "/v1/imports/template", NEEDS("imports:write"), NULL, import_template_parameters, false, import_template_steps },
+	{ HTTP_GET, "/v1/imports/{id}/report", NEEDS("imports:write"), NULL, NULL, false, import_report_steps },
 	{ HTTP_GET, "/v1/exports", NEEDS_BOTH("imports:write", "users:read"), NULL, export_list_parameters, false, export_list_steps },
 	{ HTTP_POST, "/v1/exports", NEEDS_BOTH("imports:write", "users:read"), export_create_fields, NULL, true, export_create_steps },
 	{ HTTP_GET, "/v1/exports/{id}", NEEDS_BOTH("imports:write", "users:read"), NULL, NULL, false, export_get_steps },
