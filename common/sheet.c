@@ -20,6 +20,11 @@
 #include "log.h"
 #include "memory.h"
 
+/* Beyond 4 GiB a part of the archive would have to be of a kind (zip64) that not every reader
+ * knows: ours does not. */
+#define PART_BYTES_MAX (UINT64_C(3) << 30)
+/* What a cell is in XML besides its text. */
+#define CELL_BYTES 64
 /* A double keeps so many digits as they were written. */
 #define DIGITS_EXACT 15
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -28,6 +33,7 @@ struct sheet_book {
 	lxw_workbook *workbook;		/* NULL once it is closed */
 	lxw_worksheet *worksheet;
 	int fd;
+	uint64_t bytes;			/* of the sheet before it is packed, about */
 };
 
 /* ---- CSV. */
@@ -110,8 +116,7 @@ fail(struct sheet *sheet, const char *reason)
 void
 sheet_begin_book(struct sheet *sheet)
 {
-	/* zip64: what the sheet is packed from may be larger than 4 GiB. */
-	lxw_workbook_options options = { .constant_memory = LXW_TRUE, .use_zip64 = LXW_TRUE };
+	lxw_workbook_options options = { .constant_memory = LXW_TRUE };
 	struct sheet_book *book = xcalloc(1, sizeof(*book));
 	char name[64];
 
@@ -147,6 +152,15 @@ take_error(struct sheet *sheet, lxw_error error)
 	}
 }
 
+/* Whether another cell may be written. */
+static bool
+has_room(struct sheet *sheet, size_t length)
+{
+	if (sheet->fault == SHEET_OK && (sheet->book->bytes += CELL_BYTES + length) > PART_BYTES_MAX)
+		sheet->fault = SHEET_TOO_MANY_ROWS;
+	return sheet->fault == SHEET_OK;
+}
+
 /* Digits and a point that a double gives back. */
 static bool
 is_exact(const char *number)
@@ -162,6 +176,31 @@ is_exact(const char *number)
 	return digits > 0 && digits <= DIGITS_EXACT;
 }
 
+/* "_x0041_" is how a workbook writes an A that it could not write otherwise. */
+static bool
+begins_with_escape(const char *text)
+{
+	return text[0] == '_' && text[1] == 'x' && strspn(text + 2, "0123456789abcdefABCDEF") >= 4 && text[6] == '_';
+}
+
+/* Where a text has such a thing in it, its first underscore is written so. */
+static void
+write_book_text(struct sheet *sheet, const char *text)
+{
+	struct buffer escaped = BUFFER_INIT;
+
+	if (!has_room(sheet, strlen(text)))
+		return;
+	for (const char *at = text; *at != '\0'; at++) {
+		if (begins_with_escape(at))
+			buffer_puts(&escaped, "_x005F");
+		buffer_putc(&escaped, *at);
+	}
+	take_error(sheet, worksheet_write_string(sheet->book->worksheet, sheet->row, (lxw_col_t)sheet->column,
+		buffer_text(&escaped), NULL));
+	buffer_free(&escaped);
+}
+
 /* ---- Both. */
 
 void
@@ -169,8 +208,8 @@ sheet_write_text(struct sheet *sheet, const char *text)
 {
 	if (sheet->csv != NULL)
 		write_csv_text(sheet, text != NULL ? text : "");
-	else if (sheet->fault == SHEET_OK && text != NULL && *text != '\0')
-		take_error(sheet, worksheet_write_string(sheet->book->worksheet, sheet->row, (lxw_col_t)sheet->column, text, NULL));
+	else if (text != NULL && *text != '\0')
+		write_book_text(sheet, text);
 	sheet->column++;
 }
 
@@ -183,7 +222,7 @@ sheet_write_number(struct sheet *sheet, const char *number)
 	}
 	if (sheet->csv != NULL)
 		write_csv(sheet, number);
-	else if (sheet->fault == SHEET_OK)
+	else if (has_room(sheet, 0))
 		take_error(sheet, worksheet_write_number(sheet->book->worksheet, sheet->row, (lxw_col_t)sheet->column,
 			strtod(number, NULL), NULL));
 	sheet->column++;

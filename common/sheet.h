@@ -18,7 +18,7 @@ struct sheet_book;
 
 enum sheet_fault {
 	SHEET_OK,
-	SHEET_TOO_MANY_ROWS,	/* for a workbook: 1,048,576 */
+	SHEET_TOO_MANY_ROWS,	/* for a workbook: 1,048,576, or some GiB */
 	SHEET_CELL_TOO_LONG,	/* for a workbook: 32,767 characters */
 	SHEET_NO_ROOM,		/* for the temporary files; logged */
 };

@@ -302,11 +302,11 @@ http_connection_settle(struct http_connection *connection)
 void
 http_connection_break(struct http_connection *connection)
 {
-	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
 	/* To a client of HTTP/1.0 the end of the connection is the end of the body: let it be
-	 * no orderly one. */
-	(void)setsockopt(bufferevent_getfd(connection->stream), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	 * no orderly one, as evhttp's would be. This resets it at once. */
+	(void)connect(bufferevent_getfd(connection->stream), &nobody, sizeof(nobody));
 	connection->is_cut = true;
 	evhttp_connection_free(connection->evhttp);
 }

@@ -521,3 +521,11 @@ request_column_is_true(struct request *rq, const char *name)
 
 	return value != NULL && value[0] == 't';
 }
+
+void
+request_parameter_fault(struct request *rq, const char *name, const char *code, const char *detail)
+{
+	const char *at = rq->parameters.at;
+
+	request_fault(rq, at != NULL ? arena_printf(rq->scratch, "%s/%s", at, name) : name, code, detail);
+}

@@ -11,11 +11,14 @@
 #include "departments.h"
 #include "groups.h"
 #include "deletions.h"
+#include "exports.h"
 #include "fields.h"
 #include "day_offs.h"
 #include "email_changes.h"
 #include "health.h"
 #include "import_form.h"
+#include "import_reports.h"
+#include "import_template.h"
 #include "import_upload.h"
 #include "imports.h"
 #include "links.h"
@@ -57,6 +60,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/users/selections/{id}/users", NEEDS("imports:write"), NULL, selection_user_parameters, false, selection_users_steps },
 	{ HTTP_POST, "/v1/users/selections/{id}/confirm", NEEDS_BOTH("imports:write", "users:write"), confirmation_fields, NULL, false, selection_confirm_steps },
 	{ HTTP_POST, "/v1/users/bulk", NEEDS("users:write"), user_bulk_fields, NULL, true, user_bulk_steps },
+	{ HTTP_GET, "/v1/users/export", NEEDS_BOTH("imports:write", "users:read"), NULL, export_stream_parameters, false, export_stream_steps },
 	{ HTTP_PUT, "/v1/users/by-external-id/{external_id}", NEEDS("users:write"), user_upsert_fields, NULL, true, user_upsert_steps, .rereads_on_constraint = true },
 	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },
 	{ HTTP_PATCH, "/v1/users/{id}", NEEDS("users:write"), user_edit_fields, NULL, true, user_edit_steps },
@@ -156,6 +160,13 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/roles/{id}", NEEDS("roles:write"), role_edit_fields, NULL, false, role_edit_steps, .resource = &roles },
 	{ HTTP_DELETE, "/v1/roles/{id}", NEEDS("roles:write"), NULL, role_remove_parameters, false, role_remove_steps, .resource = &roles },
 	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
+
+	{ HTTP_GET, "/v1/imports/template", NEEDS("imports:write"), NULL, import_template_parameters, false, import_template_steps },
+	{ HTTP_GET, "/v1/imports/{id}/report", NEEDS("imports:write"), NULL, NULL, false, import_report_steps },
+	{ HTTP_GET, "/v1/exports", NEEDS_BOTH("imports:write", "users:read"), NULL, export_list_parameters, false, export_list_steps },
+	{ HTTP_POST, "/v1/exports", NEEDS_BOTH("imports:write", "users:read"), export_create_fields, NULL, true, export_create_steps },
+	{ HTTP_GET, "/v1/exports/{id}", NEEDS_BOTH("imports:write", "users:read"), NULL, NULL, false, export_get_steps },
+	{ HTTP_GET, "/v1/exports/{id}/file", NEEDS_BOTH("imports:write", "users:read"), NULL, NULL, false, export_file_steps },
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },

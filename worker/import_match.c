@@ -33,6 +33,7 @@ static const struct name {
 struct matching {
 	struct import_work *work;
 	struct arena *arena;
+	struct seen *seen;
 	const PGresult *found;
 };
 
@@ -98,10 +99,10 @@ meet(struct matching *matching, struct import_row *row, size_t name, const char 
 }
 
 static void
-look_in_file(struct matching *matching, struct seen *seen, struct import_row *row)
+look_in_file(struct matching *matching, struct import_row *row)
 {
 	size_t name = 0;
-	const uint32_t first = find_first(seen, row, &name);
+	const uint32_t first = find_first(matching->seen, row, &name);
 
 	if (first == 0)
 		return;
@@ -152,9 +153,14 @@ kept(struct matching *matching, int place, const char *column)
 static void
 be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
 {
+	uint32_t first;
+
 	row->outcome = "update";
 	row->user_id = kept(matching, place, id);
 	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
+	first = first_with(matching->seen, row, 'u', row->user_id, false);
+	if (row->same_as == 0)
+		row->same_as = first;
 	if (row->status != NULL && strcmp(row->status, row_text(matching->found, place, status)) != 0)
 		error(matching, row, "status", "read_only", "An import does not change the status of a user that there is: activate or inactivate him.");
 	if (row->password_hash != NULL)
@@ -162,9 +168,9 @@ be_about(struct matching *matching, struct import_row *row, int place, const cha
 }
 
 static void
-match_id(struct matching *matching, struct seen *seen, struct import_row *row, int place)
+match_id(struct matching *matching, struct import_row *row, int place)
 {
-	const uint32_t first = first_with(seen, row, 'i', row->id, true);
+	const uint32_t first = first_with(matching->seen, row, 'i', row->id, true);
 
 	if (first != 0)
 		error(matching, row, "id", "duplicate", arena_printf(matching->arena, "Row %u has the same id.", first));
@@ -215,12 +221,12 @@ enum job_progress
 import_match(struct import_work *work, struct seen *seen, struct import_row *rows, int count, struct arena *arena)
 {
 	PGresult *found = ask(work, rows, count);
-	struct matching matching = { .work = work, .arena = arena, .found = found };
+	struct matching matching = { .work = work, .arena = arena, .seen = seen, .found = found };
 
 	for (int i = 0; found != NULL && i < count; i++) {
-		look_in_file(&matching, seen, &rows[i]);
+		look_in_file(&matching, &rows[i]);
 		if (rows[i].id != NULL)
-			match_id(&matching, seen, &rows[i], i);
+			match_id(&matching, &rows[i], i);
 		else if (rows[i].outcome == NULL)
 			match_names(&matching, &rows[i], i);
 		/* A status is chosen for who is new. */

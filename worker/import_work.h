@@ -7,6 +7,7 @@
 
 #include "import_columns.h"
 #include "job_batch.h"
+#include "jobs.h"
 #include "policy.h"
 
 struct import_work {

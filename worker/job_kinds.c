@@ -3,10 +3,16 @@
  */
 #include "job_kinds.h"
 
+#include "export.h"
+#include "imports.h"
 #include "queries.h"
 #include "selection.h"
 
 const struct job_kind job_kinds[] = {
+	{ "import_parse", import_parse_run, &query_import_give_up, METRIC_JOBS_IMPORT_PARSE },
+	{ "import_apply", import_apply_run, &query_import_give_up, METRIC_JOBS_IMPORT_APPLY },
+	{ "import_undo", import_undo_run, &query_import_give_up, METRIC_JOBS_IMPORT_UNDO },
+	{ "export", export_run, &query_export_give_up, METRIC_JOBS_EXPORT },
 	{ "selection", selection_run, &query_selection_give_up, METRIC_JOBS_SELECTION },
 };
 const int job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);

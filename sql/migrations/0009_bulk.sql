@@ -112,6 +112,7 @@ CREATE TABLE rollcall.import_row (
     CONSTRAINT import_row_import_fkey FOREIGN KEY (org_id, import_id) REFERENCES rollcall.import (org_id, id) ON DELETE CASCADE,
     CONSTRAINT import_row_outcome_check CHECK (outcome IN ('create', 'update', 'unchanged', 'error', 'applied', 'skipped', 'undone', 'left'))
 ) WITH (fillfactor = 70);
+CREATE INDEX import_row_same_idx ON rollcall.import_row (org_id, import_id, same_as) WHERE same_as IS NOT NULL;
 
 -- What an organization has said its headers mean; a null says that the column means nothing.
 CREATE TABLE rollcall.import_mapping (

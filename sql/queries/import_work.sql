@@ -181,8 +181,8 @@ WHERE i.org_id = :org_id AND i.id = :import_id;
 -- Whether nobody but the clock has touched the user u since the row r was applied: each change
 -- moves his version by one, and what the clock does to him is in the audit.
 -- fragment: untouched_since_import
-(u.version = r.version + (SELECT count(*) FROM rollcall.audit a
-    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > r.written_at))
+(u.version = last.version + (SELECT count(*) FROM rollcall.audit a
+    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > last.written_at))
 
 -- What was applied, the last first. `is_made`: the import made him.
 -- name: import_undo_next (org_id, import_id, before_row, limit)
@@ -190,6 +190,19 @@ SELECT r.row, r.before, r.before IS NULL AS is_made, r.user_id, u.version, u.id 
     CASE WHEN u.id IS NOT NULL THEN :{untouched_since_import} END AS is_untouched
 FROM rollcall.import_row r
 LEFT JOIN rollcall.users u ON u.org_id = r.org_id AND u.id = r.user_id AND u.anonymised_at IS NULL
+-- The last of the rows that are about him, applied or undone.
+CROSS JOIN LATERAL (
+    SELECT g.version, g.written_at
+    FROM (
+        SELECT r.version, r.written_at
+        UNION ALL
+        SELECT f.version, f.written_at FROM rollcall.import_row f
+        WHERE f.org_id = r.org_id AND f.import_id = r.import_id AND f.same_as = coalesce(r.same_as, r.row)
+        UNION ALL
+        SELECT f.version, f.written_at FROM rollcall.import_row f
+        WHERE f.org_id = r.org_id AND f.import_id = r.import_id AND f.row = r.same_as) g
+    WHERE g.written_at IS NOT NULL
+    ORDER BY g.version DESC LIMIT 1) last
 WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.outcome = 'applied'
   AND (:before_row::integer IS NULL OR r.row < :before_row::integer)
 ORDER BY r.row DESC
@@ -247,7 +260,7 @@ SELECT row FROM told;
 -- As import_applied, for who got his values back.
 -- name: import_undone (org_id, import_id, items) writes
 WITH written AS (
-    UPDATE rollcall.import_row r SET outcome = 'undone', version = u.version
+    UPDATE rollcall.import_row r SET outcome = 'undone', version = u.version, written_at = now()
     FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
     JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
     WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'applied'

@@ -222,6 +222,16 @@ PROBES = {
     ("DELETE", "/v1/roles/{id}"): [at(Its("role")), filtered(Own("role"), move_to=Its("role"), then=REFUSED),
                                    filtered(Its("role"), move_to=Own("role"), then=REFUSED)],
     ("POST", "/v1/roles/{id}/copy"): [send(Its("role"), name=Fresh())],
+    ("GET", "/v1/users/export"): [*(filtered(then=OWN, **{name: Its(name.removesuffix("_id"))}) for name in ("role_id", "department_id", "group_id")),
+                                  *(filtered(then=OWN, **{name: Its(name)}) for name in ("email", "username", "external_id")),
+                                  filtered(then=OWN, q=Its("last_name")), filtered(then=OWN)],
+    ("GET", "/v1/exports"): [filtered(then=OWN)],
+    ("POST", "/v1/exports"): [send(format="csv", filter={"role_id": Its("role"), "group_id": Its("group")}, then=OWN),
+                              send(format="xlsx", filter={"q": Its("last_name")}, then=OWN)],
+    ("GET", "/v1/exports/{id}"): [at(Its("export"))],
+    ("GET", "/v1/exports/{id}/file"): [at(Its("export"))],
+    ("GET", "/v1/imports/template"): [filtered(role_id=Its("role"), then=REFUSED), filtered(then=OWN)],
+    ("GET", "/v1/imports/{id}/report"): [at(Its("import"))],
     ("POST", "/v1/idle-sweeps/release"): PLAIN,
     ("GET", "/v1/outbox"): [filtered(user_id=ITS_USER), filtered(then=OWN)],
     ("POST", "/v1/outbox/{id}/retry"): [at(Its("mail"))],
@@ -231,7 +241,7 @@ PROBES = {
 }
 # Parameters that hold nothing that could be another organization's; cursors have a test of their own.
 HARMLESS = {"limit", "count", "sort", "status", "kind", "updated_since", "incomplete", "vacation", "assignable", "at", "state", "action", "since", "until",
-            "transport", "cursor", "file_name", "charset", "mapping", "outcome"}
+            "transport", "cursor", "file_name", "charset", "mapping", "outcome", "format", "delimiter"}
 
 
 # --- the two organizations
@@ -316,6 +326,9 @@ class Theirs:
         mail = self.boss.get("/v1/outbox", user_id=invited["id"]).items[0]
         self.system.sql("UPDATE rollcall.outbox SET state = 'failed', last_reply = %s WHERE id = %s", f"550 {MARK} reply", mail["id"])
         imports = self.build_imports()
+        names["export"] = self.boss.post("/v1/exports", {"format": "csv", "filter": {"q": MARK}}).ok(202)["id"]
+        self.system.sql("INSERT INTO rollcall.file_part (org_id, file_id, number, bytes) VALUES (%s, %s, 0, %s)", self.id, names["export"], f"{MARK} part".encode())
+        self.system.sql("UPDATE rollcall.export SET state = 'ready' WHERE org_id = %s", self.id)
         one = lambda statement: str(self.system.value(statement, self.id))
         self.values |= {
             **names, **imports, "user": user["id"], "invited": invited["id"], "inactive": inactive["id"], "role": role["id"], "department": department["id"],
@@ -464,7 +477,8 @@ def test_what_is_anothers_is_what_nobody_has(standing, walking, route):
     walking.ours.system.set_policy(deletion="erase", email_change="admin")
 
 
-LISTS = ["/v1/users", "/v1/imports", "/v1/invitations", "/v1/positions", "/v1/departments", "/v1/groups", "/v1/fields", "/v1/roles", "/v1/outbox", "/v1/audit"]
+LISTS = ["/v1/users", "/v1/imports", "/v1/invitations", "/v1/positions", "/v1/departments", "/v1/groups", "/v1/fields", "/v1/roles", "/v1/outbox", "/v1/audit",
+         "/v1/exports"]
 
 
 @pytest.mark.parametrize("path", LISTS)
