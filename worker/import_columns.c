@@ -295,4 +295,5 @@ import_columns_write_mapping(const struct import_columns *columns, struct buffer
 		json_write_string_member(out, column->header, key.length > 0 ? buffer_text(&key) : NULL);
 	}
 	buffer_putc(out, '}');
+	buffer_free(&key);
 }

@@ -113,12 +113,13 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 	if (work->columns.count > 0 && import_report_write(lease) != DATABASE_OK)
 		return JOB_LATER;
 	uuid_make_text(mail_id);
+	const char *const about[] = { lease->org_id, lease->id, mail_id };
+	const char *const said[] = { lease->org_id, lease->id, state, work->problem };
 	if (is_undone && work->problem == NULL)
-		statements[count++] = (struct statement){ &query_import_undo_positions, (const char *const[]){ lease->org_id, lease->id } };
-	statements[count++] = (struct statement){ &query_import_stage_end,
-		(const char *const[]){ lease->org_id, lease->id, state, work->problem } };
+		statements[count++] = (struct statement){ &query_import_undo_positions, about };
+	statements[count++] = (struct statement){ &query_import_stage_end, said };
 	if (tells)
-		statements[count++] = (struct statement){ &query_import_tell, (const char *const[]){ lease->org_id, lease->id, mail_id } };
+		statements[count++] = (struct statement){ &query_import_tell, about };
 	const enum database_status status = job_lease_finish(lease, statements, count, results);
 	for (int i = 0; i < count; i++)
 		PQclear(results[i]);
