@@ -112,6 +112,7 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 	write_flag(out, "ends_sessions", transition->ends_sessions);
 	write_text(out, "keep_session", details->keep_session);
 	write_flag(out, "restarts_idle_clock", transition->restarts_idle_clock);
+	write_flag(out, "is_new", details->is_new);
 	write_flag(out, "logged_in", details->logged_in);
 	write_text(out, "password_hash", transition->sets_password ? details->password_hash : NULL);
 	write_flag(out, "forgets_guesses", transition->forgets_guesses);

@@ -36,7 +36,7 @@ about_rows(struct page *page, const struct query *query, struct buffer *items)
 
 	params[0] = page->work->lease->org_id;
 	params[1] = page->work->lease->id;
-	params[2] = arena_printf(page->batch.origin.scratch, "[%s]", buffer_text(items));
+	params[2] = arena_printf(page->batch.origin.scratch, "{%s}", buffer_text(items));
 	return (struct statement){ query, params };
 }
 
@@ -46,7 +46,7 @@ tell(struct page *page, uint32_t number, const char *outcome, const char *errors
 {
 	struct buffer *out = &page->told;
 
-	buffer_printf(out, "%s{\"row\":%u,\"outcome\":\"%s\",\"errors\":[%s]}", out->length > 0 ? "," : "", number, outcome, errors);
+	buffer_printf(out, "%s\"%u\":{\"outcome\":\"%s\",\"errors\":[%s]}", out->length > 0 ? "," : "", number, outcome, errors);
 }
 
 static void
@@ -71,7 +71,7 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 	for (int i = 0; i < page->count; i++) {
 		const struct operation *operation = &batch->users->operations[i];
 		if (operation->is_in_batch)
-			buffer_printf(&items, "%s{\"row\":%u,\"user_id\":\"%s\"}", items.length > 0 ? "," : "", page->rows[i].number, operation->user_id);
+			buffer_printf(&items, "%s\"%u\":\"%s\"", items.length > 0 ? "," : "", page->rows[i].number, operation->user_id);
 	}
 	*behind = about_rows(page, &query_import_undone, &items);
 	buffer_free(&items);

@@ -102,6 +102,20 @@ UPDATE rollcall.import i SET
     stage_began_at = NULL, stage_rows = NULL, updated_at = now()
 WHERE i.org_id = :org_id AND i.id = :id;
 
+-- What is said of rows comes as an object with their numbers as names: so the index finds
+-- them, whatever the planner believes of rows that were written a moment ago.
+-- fragment: row_named
+r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:users::jsonb) k (row)))
+
+-- fragment: user_named
+(:users::jsonb ->> r.row::text)::uuid
+
+-- fragment: row_of_items
+r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:items::jsonb) k (row)))
+
+-- fragment: item_named
+(:items::jsonb -> r.row::text)
+
 -- What is still to be applied, in the order of the file. A row that is about whom another
 -- row makes finds him through that one.
 -- name: import_apply_next (org_id, import_id, after_row, limit)
@@ -116,8 +130,8 @@ LIMIT :limit::integer;
 
 -- Before an edit in the same transaction: what the user's body will be when it is undone. The
 -- version that the edit rests on says that this is what was there.
--- items    [{row, user_id}]
--- name: import_remember (org_id, import_id, items) writes
+-- users    {row: user_id}
+-- name: import_remember (org_id, import_id, users) writes
 UPDATE rollcall.import_row r SET
     before = (
         SELECT coalesce(jsonb_object_agg(k.name, CASE k.name
@@ -126,24 +140,23 @@ UPDATE rollcall.import_row r SET
         FROM jsonb_object_keys(r.body) k (name)
         WHERE v.all ? k.name OR k.name = 'attributes')
         || CASE WHEN r.body ? 'email' THEN '{"email_pending": null}' ELSE '{}' END::jsonb
-FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id
+FROM rollcall.users u
 LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
 CROSS JOIN LATERAL (SELECT jsonb_build_object('email', u.email, 'username', u.username, 'first_name', u.first_name, 'last_name', u.last_name,
     'phone', u.phone, 'external_id', u.external_id, 'kind', u.kind, 'role_id', u.role_id, 'department_id', u.department_id,
     'position', j.title, 'locale', u.locale, 'group_ids', to_jsonb(:{groups_of_user})) AS all) v
-WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'update';
+WHERE :{row_named} AND r.outcome = 'update' AND u.org_id = :org_id AND u.id = :{user_named};
 
 -- Behind what a round writes, in its transaction: whose row was written in it, that one is
 -- applied. Hashes of passwords are not needed any more.
--- items    [{row, user_id}]
--- name: import_applied (org_id, import_id, items) writes
+-- users    {row: user_id}
+-- name: import_applied (org_id, import_id, users) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET
         outcome = 'applied', user_id = u.id, version = u.version, written_at = now(), body = r.body - 'password_hash'
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-    JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome IN ('create', 'update')
+    FROM rollcall.users u
+    WHERE :{row_named} AND r.outcome IN ('create', 'update')
+      AND u.org_id = :org_id AND u.id = :{user_named} AND :{is_written_here}
     RETURNING r.row
 ),
 position_new AS (
@@ -156,24 +169,23 @@ FROM (SELECT count(*) AS count FROM written) n, position_new x
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- What came to nothing: refused by now, or as it should be already.
--- items    [{row, outcome, errors}]
+-- items    {row: {outcome, errors}}
 -- name: import_not_applied (org_id, import_id, items) writes
-WITH item AS MATERIALIZED (
-    SELECT t.row, t.outcome, t.errors, r.outcome AS planned
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, outcome text, errors jsonb)
-    JOIN rollcall.import_row r ON r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome IN ('create', 'update')
+WITH planned AS MATERIALIZED (
+    SELECT r.row, r.outcome AS plan, :{item_named} ->> 'outcome' AS outcome
+    FROM rollcall.import_row r
+    WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 ),
 told AS (
-    UPDATE rollcall.import_row r SET outcome = t.outcome, errors = coalesce(t.errors, '[]')
-    FROM item t
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row
+    UPDATE rollcall.import_row r SET outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]')
+    WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 )
 UPDATE rollcall.import i SET
     errors = i.errors + n.errors, unchanged = i.unchanged + n.unchanged, creates = i.creates - n.creates, updates = i.updates - n.updates,
     stage_done = i.stage_done + n.errors + n.unchanged, updated_at = now()
 FROM (SELECT count(*) FILTER (WHERE t.outcome = 'error') AS errors, count(*) FILTER (WHERE t.outcome = 'unchanged') AS unchanged,
-        count(*) FILTER (WHERE t.planned = 'create') AS creates, count(*) FILTER (WHERE t.planned = 'update') AS updates
-    FROM item t) n
+        count(*) FILTER (WHERE t.plan = 'create') AS creates, count(*) FILTER (WHERE t.plan = 'update') AS updates
+    FROM planned t) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- Undoing.
@@ -246,8 +258,7 @@ audited AS (
 ),
 told AS (
     UPDATE rollcall.import_row w SET outcome = 'undone', user_id = NULL
-    FROM removed r
-    WHERE w.org_id = :org_id AND w.import_id = :import_id AND w.row = r.row
+    WHERE w.org_id = :org_id AND w.import_id = :import_id AND w.row = ANY (ARRAY(SELECT r.row FROM removed r))
     RETURNING w.row
 ),
 counted AS (
@@ -258,12 +269,12 @@ counted AS (
 SELECT row FROM told;
 
 -- As import_applied, for who got his values back.
--- name: import_undone (org_id, import_id, items) writes
+-- users    {row: user_id}
+-- name: import_undone (org_id, import_id, users) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET outcome = 'undone', version = u.version, written_at = now()
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-    JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'applied'
+    FROM rollcall.users u
+    WHERE :{row_named} AND r.outcome = 'applied' AND u.org_id = :org_id AND u.id = :{user_named} AND :{is_written_here}
     RETURNING r.row
 )
 UPDATE rollcall.import i SET undone = i.undone + n.count, stage_done = i.stage_done + n.count, updated_at = now()
@@ -271,12 +282,11 @@ FROM (SELECT count(*) AS count FROM written) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- What is left as it is, and why; or was undone because there was nothing to do.
--- items    [{row, outcome, errors}]
+-- items    {row: {outcome, errors}}
 -- name: import_not_undone (org_id, import_id, items) writes
 WITH told AS (
-    UPDATE rollcall.import_row r SET outcome = t.outcome, errors = coalesce(t.errors, '[]')
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, outcome text, errors jsonb)
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'applied'
+    UPDATE rollcall.import_row r SET outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]')
+    WHERE :{row_of_items} AND r.outcome = 'applied'
     RETURNING r.outcome
 )
 UPDATE rollcall.import i SET
