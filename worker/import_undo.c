@@ -113,8 +113,8 @@ add_made(struct page *page, int found)
 	char audit_id[UUID_TEXT_SIZE];
 
 	uuid_make_text(audit_id);
-	buffer_printf(&page->made, "%s{\"row\":%ld,\"user_id\":\"%s\",\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
-		row_int(page->found, found, "row"), row_text(page->found, found, "user_id"), row_text(page->found, found, "version"), audit_id);
+	buffer_printf(&page->made, "%s\"%s\":{\"row\":%ld,\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
+		row_text(page->found, found, "user_id"), row_int(page->found, found, "row"), row_text(page->found, found, "version"), audit_id);
 }
 
 static const char *
@@ -163,9 +163,9 @@ remove_made(struct page *page)
 
 	if (page->made.length == 0)
 		return JOB_GOES_ON;
-	const char *items = arena_printf(arena, "[%s]", buffer_text(&page->made));
+	const char *users = arena_printf(arena, "{%s}", buffer_text(&page->made));
 	status = job_lease_write(lease, &(const struct statement){ &query_import_undo_made, (const char *const[]){ lease->org_id, lease->id,
-		items, permissions_of(page), proposal_actor(&page->batch.origin) } }, 1, &removed);
+		users, permissions_of(page), proposal_actor(&page->batch.origin) } }, 1, &removed);
 	if (status == DATABASE_OK)
 		tell_who_stays(page, removed);
 	PQclear(removed);

@@ -222,19 +222,18 @@ LIMIT :limit::integer;
 
 -- Who never came: gone as if erased, whatever the policy says of deleting. Who has accepted,
 -- signed in, been assigned something, administers, or holds more than who undoes is left.
--- items    [{row, user_id, version, audit_id}]
--- name: import_undo_made (org_id, import_id, items, permissions, actor) writes
-WITH item AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid, version bigint, audit_id uuid)
-),
-locked AS MATERIALIZED (
-    SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name, t.audit_id, t.row
+-- users    {user_id: {row, version, audit_id}}
+-- name: import_undo_made (org_id, import_id, users, permissions, actor) writes
+WITH locked AS MATERIALIZED (
+    SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name,
+        (:users::jsonb -> u.id::text ->> 'audit_id')::uuid AS audit_id, (:users::jsonb -> u.id::text ->> 'row')::integer AS row
     FROM rollcall.users u
-    JOIN item t ON t.user_id = u.id AND t.version = u.version
     JOIN rollcall.policy p ON p.org_id = u.org_id
     LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
     LEFT JOIN rollcall.invitation v ON v.org_id = u.org_id AND v.user_id = u.id
-    WHERE u.org_id = :org_id AND u.anonymised_at IS NULL AND u.last_login_at IS NULL AND v.accepted_at IS NULL
+    WHERE u.org_id = :org_id AND u.id = ANY (ARRAY(SELECT k.id::uuid FROM jsonb_object_keys(:users::jsonb) k (id)))
+      AND u.version = (:users::jsonb -> u.id::text ->> 'version')::bigint
+      AND u.anonymised_at IS NULL AND u.last_login_at IS NULL AND v.accepted_at IS NULL
       AND NOT :{is_administrator}
       AND NOT EXISTS (SELECT FROM rollcall.assignment g WHERE g.org_id = u.org_id AND g.user_id = u.id)
       AND (:permissions::text[] && '{*}' OR coalesce(r.permissions, '{}') || u.own_permissions <@ (:permissions::text[] || p.default_permissions))

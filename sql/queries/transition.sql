@@ -48,7 +48,7 @@ WITH item AS MATERIALIZED (
         id uuid, version bigint, guard text, guard_count integer,
         status text, status_reason text, ends_sessions boolean, keep_session uuid, restarts_idle_clock boolean,
         logged_in boolean, password_hash text, forgets_guesses boolean, drops_password boolean,
-        invitation text, invited_by uuid, accepted_through text,
+        invitation text, invited_by uuid, invitation_mail uuid, accepted_through text,
         password_reset text, cancels_mails boolean, assignment_epoch bigint, email_change text, new_email text, is_new boolean)
 ),
 locked AS MATERIALIZED (
@@ -161,7 +161,7 @@ guesses_forgotten AS (
 issued AS (
     INSERT INTO rollcall.invitation AS v (org_id, user_id, generation, state, previous_expired, invited_by, expires_at, has_link, outbox_id)
     SELECT :org_id, c.id, 1, 'pending', c.invitation = 'renew', c.invited_by, now() + p.invitation_ttl, c.invitation <> 'issue_letter',
-        (SELECT m.id FROM mail m WHERE m.user_id = c.id AND m.link = 'invitation' LIMIT 1)
+        c.invitation_mail
     FROM changed c
     JOIN rollcall.policy p ON p.org_id = :org_id
     WHERE c.invitation IN ('issue', 'issue_letter', 'renew')
@@ -222,8 +222,7 @@ email_change_ended AS (
 -- that are queued: a plan made while the queue is empty would do so when it is long.
 mails_cancelled AS (
     UPDATE rollcall.outbox m SET state = 'cancelled', last_reply = 'no longer wanted'
-    FROM changed c
-    WHERE m.org_id = :org_id AND m.user_id = c.id AND c.cancels_mails
+    WHERE m.org_id = :org_id AND m.user_id = ANY (ARRAY(SELECT c.id FROM changed c WHERE c.cancels_mails))
       AND m.state <> ALL ('{sent,failed,cancelled,bounced}')
       AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning', 'login_info', 'email_change_confirm')
 ),
