@@ -74,6 +74,8 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 			write_item(&edited, &page->rows[i], operation->user_id);
 	}
 	*before = about_rows(page, &query_import_remember, &edited);
+	if (strcmp(before->params[2], "{}") == 0)
+		before->query = NULL;
 	*behind = about_rows(page, &query_import_applied, &written);
 }
 

@@ -153,11 +153,6 @@ JOIN rollcall.api_key k ON k.org_id = e.org_id AND k.id = e.maker_id AND k.revok
     AND (k.expires_at IS NULL OR k.expires_at > now())
 WHERE e.org_id = :org_id AND e.id = :id AND e.maker_kind = 'api_key';
 
--- Until the end of the transaction statements are planned for their values: a filter that is
--- not given is folded away, and one that is finds its index.
--- name: plan_for_values () all_organizations
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
-
 -- name: export_progress (org_id, id, rows) writes
 UPDATE rollcall.export e SET state = 'running', rows = :rows::integer
 WHERE e.org_id = :org_id AND e.id = :id;
