@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from imports import apply, csv_of, dry_run, ended, faults, outcomes, rows
+from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, rows
 from support.system import build_folder
 from workbook import CELL, EXTERNAL, LAUGHS, MIB, bomb, flagged, forged_size, pack, parts, sheet, strings, workbook
 
