@@ -1,7 +1,7 @@
 """The dry run of an import: what it says of each row, and that nothing else comes of it."""
 import pytest
 
-from imports import apply, csv_of, dry_run, faults, outcomes, rows, undo
+from support.imports import apply, csv_of, dry_run, faults, outcomes, rows, undo
 
 
 def test_a_file_of_new_people_says_that_it_would_make_them(rollcall):

@@ -2,7 +2,7 @@
 import csv
 import io
 
-from support.waiting import wait_until
+from .waiting import wait_until
 
 UNDER_WAY = ("uploading", "parsing", "applying", "undoing")
 MIB = 1024 * 1024
