@@ -150,21 +150,24 @@ kept(struct matching *matching, int place, const char *column)
 	return text != NULL ? arena_copy(matching->arena, text) : NULL;
 }
 
+/* What an edit does not change. `status` is the one that he has; NULL: he is yet to be made. */
 static void
-be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
+be_edit(struct matching *matching, struct import_row *row, const char *status)
 {
-	uint32_t first;
-
 	row->outcome = "update";
-	row->user_id = kept(matching, place, id);
-	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
-	first = first_with(matching->seen, row, 'u', row->user_id, false);
-	if (row->same_as == 0)
-		row->same_as = first;
-	if (row->status != NULL && strcmp(row->status, row_text(matching->found, place, status)) != 0)
+	if (row->status != NULL && (status == NULL || strcmp(row->status, status) != 0))
 		error(matching, row, "status", "read_only", "An import does not change the status of a user that there is: activate or inactivate him.");
 	if (row->password_hash != NULL)
 		error(matching, row, "password_hash", "read_only", "A hash is taken for new users only.");
+}
+
+static void
+be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
+{
+	row->user_id = kept(matching, place, id);
+	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
+	row->same_as = first_with(matching->seen, row, 'u', row->user_id, false);
+	be_edit(matching, row, row_text(matching->found, place, status));
 }
 
 static void
@@ -205,8 +208,10 @@ match_names(struct matching *matching, struct import_row *row, int place)
 	bool are_different;
 	const size_t known = find_known(matching, place, &are_different);
 
-	if (known == NAME_COUNT) {
-		row->outcome = row->same_as != 0 ? "update" : "create";
+	if (known == NAME_COUNT && row->same_as != 0) {
+		be_edit(matching, row, NULL);
+	} else if (known == NAME_COUNT) {
+		row->outcome = "create";
 	} else if (are_different) {
 		error(matching, row, names[known].field, "ambiguous", "Different users have the external id, e-mail address or username of this row.");
 	} else if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE) {

@@ -50,7 +50,8 @@ WHERE i.org_id = :org_id AND i.id = :id;
 -- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, remember) writes
 WITH said AS (
     INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
-    SELECT :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
+    SELECT DISTINCT ON (lower(w.key)) :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
+    ORDER BY lower(w.key), w.value
     ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field
 )
 UPDATE rollcall.import i SET
@@ -135,12 +136,14 @@ CROSS JOIN LATERAL (SELECT jsonb_build_object('email', u.email, 'username', u.us
 WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'update';
 
 -- Behind what a round writes, in its transaction: whose row was written in it, that one is
--- applied. Hashes of passwords are not needed any more.
+-- applied; of several about one user all know the first. Hashes of passwords are not needed any more.
 -- items    [{row, user_id}]
 -- name: import_applied (org_id, import_id, items) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET
-        outcome = 'applied', user_id = u.id, version = u.version, written_at = now(), body = r.body - 'password_hash'
+        outcome = 'applied', user_id = u.id, version = u.version, written_at = now(), body = r.body - 'password_hash',
+        same_as = coalesce((SELECT q.same_as FROM rollcall.import_row q
+            WHERE q.org_id = r.org_id AND q.import_id = r.import_id AND q.row = r.same_as), r.same_as)
     FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
     JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
     WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome IN ('create', 'update')
