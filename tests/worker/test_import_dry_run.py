@@ -224,6 +224,24 @@ def test_a_row_that_rests_on_one_that_is_wrong_is_wrong_too_and_its_own_mistakes
     assert faults(rollcall.admin, made) == [(2, "Phone", "invalid"), (3, None, "not_applied"), (5, "Phone", "invalid")]
 
 
+def test_a_row_whose_names_belong_to_different_rows_is_about_nobody(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Login"], ["a@example.org", "A", "B", ""], ["b@example.org", "A", "B", "bob"], ["A@example.org", "", "", "ann"],
+                                          ["a@example.org", "", "", "ann"], ["a@example.org", "", "", "bob"]))
+    assert outcomes(rollcall.admin, made) == {2: "create", 3: "create", 4: "update", 5: "update", 6: "error"}
+    assert faults(rollcall.admin, made) == [(6, "Login", "ambiguous")]
+
+
+@pytest.mark.parametrize("case", ["active", "pending"])
+def test_an_address_in_other_letters_is_no_new_address(rollcall, case):
+    policy(rollcall, import_on_duplicate="update")
+    user = rollcall.create_active(email="ann@example.org", username="ann") if case == "active" else rollcall.create_user(email="ann@example.org", username="ann")
+    made = dry_run(rollcall.admin, csv_of(["E-mail", "Login", "First name"], ["ANN@Example.org", "Ann", "Olena"], ["ann@EXAMPLE.org", "ANN", "Olha"]))
+    assert outcomes(rollcall.admin, made) == {2: "unchanged", 3: "update"}
+    apply(rollcall.admin, made)
+    assert rollcall.user(user) | {"first_name": "Olha", "email": "ann@example.org", "username": "ann", "email_pending": None} == rollcall.user(user)
+
+
 @pytest.mark.parametrize("wish", ["report", "skip", "update"])
 def test_a_row_whose_names_belong_to_different_users_is_about_nobody(rollcall, wish):
     policy(rollcall, import_on_duplicate=wish)
