@@ -182,10 +182,12 @@ WHERE i.org_id = :org_id AND i.id = :import_id;
 -- Undoing.
 
 -- Whether nobody but the clock has touched the user u since the row r was applied: each change
--- moves his version by one, and what the clock does to him is in the audit.
+-- moves his version by one, and what the clock does to him is in the audit. (That a link has
+-- been sent to an administrator stands there as well, and is no change.)
 -- fragment: untouched_since_import
 (u.version = last.version + (SELECT count(*) FROM rollcall.audit a
-    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > last.written_at))
+    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > last.written_at
+      AND a.action <> 'user.link_issued'))
 
 -- What was applied, the last first. `is_made`: the import made him.
 -- name: import_undo_next (org_id, import_id, before_row, limit)
