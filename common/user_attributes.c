@@ -23,6 +23,33 @@ parse_before(const struct user_attributes_facts *facts)
 	return before;
 }
 
+static bool
+is_number(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
+}
+
+/* 1 and 1.0 are one number: a workbook does not tell them apart. */
+static bool
+is_same(struct json_object *a, struct json_object *b)
+{
+	if (is_number(a) && is_number(b) && json_object_get_type(a) != json_object_get_type(b))
+		return json_object_get_double(a) == json_object_get_double(b);
+	return json_object_equal(a, b);
+}
+
+static bool
+changes_anything(struct json_object *before, struct json_object *patch)
+{
+	if (patch == NULL)
+		return false;
+	json_object_object_foreach(patch, key, value) {
+		if (!is_same(json_member(before, key), value))
+			return true;
+	}
+	return false;
+}
+
 /* Each member of the body against its field. */
 static void
 check_values(struct proposal *pr, const struct field_set *set, struct json_object *before, struct json_object *patch)
@@ -33,7 +60,7 @@ check_values(struct proposal *pr, const struct field_set *set, struct json_objec
 
 		if (field == NULL)
 			proposal_fault(pr, form_pointer(pr, "/attributes", key), "unknown_field", "There is no such field.");
-		else if (value != NULL && !json_object_equal(json_member(before, key), value) && !field_takes(field, value, &fault))
+		else if (value != NULL && !is_same(json_member(before, key), value) && !field_takes(field, value, &fault))
 			proposal_fault(pr, form_pointer(pr, "/attributes", key), fault.code, fault.detail);
 	}
 }
@@ -60,7 +87,7 @@ tell_changes(struct proposal *pr, struct json_object *before, struct json_object
 		const char *name = arena_printf(pr->scratch, "attributes.%s", key);
 		struct json_object *was = json_member(before, key);
 
-		if (json_object_equal(was, value))
+		if (is_same(was, value))
 			continue;
 		if (names.length > 0) {
 			buffer_putc(&names, ',');
@@ -95,7 +122,7 @@ user_attributes_check(struct proposal *pr, const struct policy *policy, const st
 	field_set_read(&set, pr->scratch, facts->fields);
 	struct json_object *before = parse_before(facts);
 	struct json_object *after = patch != NULL ? json_merge_patch(before, patch) : json_object_get(before);
-	const bool changes = !json_object_equal(before, after);
+	const bool changes = changes_anything(before, patch);
 	if (patch != NULL)
 		check_values(pr, &set, before, patch);
 	if ((changes || facts->role_changes) && policy->required_fields == REQUIRED_FIELDS_BLOCK)

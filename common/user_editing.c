@@ -314,9 +314,10 @@ user_edit_plan_email(struct proposal *pr)
 }
 
 /* Of a pending user: a link that went to the address before moves on to the new one; a
- * first address brings the invitation where the policy says so (S3-13). */
+ * first address brings the invitation where the policy says so (S3-13), unless it comes with an
+ * import that invites nobody. */
 static bool
-is_invited_anew(const struct user_editing *edit)
+is_invited_anew(const struct proposal *pr, const struct user_editing *edit)
 {
 	const struct subject *subject = &edit->the.subject;
 
@@ -324,6 +325,8 @@ is_invited_anew(const struct user_editing *edit)
 		return false;
 	if (subject->email != NULL)
 		return subject->state.invitation == INVITATION_PENDING;
+	if (pr->is_import && !pr->invites)
+		return false;
 	return subject->policy.invite_on_email_added && subject->state.invitation != INVITATION_ACCEPTED;
 }
 
@@ -334,7 +337,7 @@ user_edit_plan_link(struct proposal *pr)
 	struct user_editing *edit = pr->data;
 	struct user_case *the = &edit->the;
 
-	if (!is_invited_anew(edit))
+	if (!is_invited_anew(pr, edit))
 		return true;
 	the->subject.state.has_email = edit->new_email != NULL;
 	the->details = (struct transition_details){ .action = "user.invited",

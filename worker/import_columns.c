@@ -59,8 +59,9 @@ folds_alike(const char *a, const char *b)
 	return are_alike;
 }
 
-static void
-take_key(struct import_columns *columns, struct import_column *column, const char *key)
+/* False: there is no such column or field. */
+static bool
+take_key(const struct import_columns *columns, struct import_column *column, const char *key)
 {
 	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
 
@@ -68,20 +69,19 @@ take_key(struct import_columns *columns, struct import_column *column, const cha
 		column->field = field_find(&columns->fields, key + prefix);
 	else
 		column->column = user_column_find(key);
+	return column->column != NULL || column->field != NULL;
 }
 
-/* True when the object says anything of the header, be it that it means nothing. */
+/* True when the object says anything of the header, be it that it means nothing. (Of a
+ * field that is gone nothing is said: it was remembered when there was one.) */
 static bool
-take_said(struct import_columns *columns, struct import_column *column, struct json_object *said, bool folds)
+take_said(const struct import_columns *columns, struct import_column *column, struct json_object *said, bool folds)
 {
 	if (said == NULL)
 		return false;
 	json_object_object_foreach(said, header, key) {
-		if (folds ? !folds_alike(header, column->header) : strcmp(header, column->header) != 0)
-			continue;
-		if (key != NULL)
-			take_key(columns, column, json_object_get_string(key));
-		return true;
+		if (folds ? folds_alike(header, column->header) : strcmp(header, column->header) == 0)
+			return key == NULL || take_key(columns, column, json_object_get_string(key));
 	}
 	return false;
 }
@@ -99,9 +99,19 @@ has_label(struct json_object *labels, const char *header)
 	return false;
 }
 
+static struct field *
+find_field_by_key(const struct import_columns *columns, const char *header)
+{
+	for (size_t i = 0; i < columns->fields.count; i++) {
+		if (folds_alike(columns->fields.fields[i].key, header))
+			return &columns->fields.fields[i];
+	}
+	return NULL;
+}
+
 /* By its label in any language, or by its key, with or without "attributes.". */
 static struct field *
-find_field(struct import_columns *columns, const char *header)
+find_field(const struct import_columns *columns, const char *header)
 {
 	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
 	struct field *found = NULL;
@@ -116,31 +126,64 @@ find_field(struct import_columns *columns, const char *header)
 			return NULL;
 		found = field_find(&columns->fields, json_member_string(one, "key"));
 	}
-	return found != NULL ? found : field_find(&columns->fields, header);
+	return found != NULL ? found : find_field_by_key(columns, header);
 }
+
+/* Who says what a header means. Whoever comes first in the list is believed, and has the meaning
+ * even where the header of a column before looks like it. */
+typedef bool take_meaning(const struct import_columns *columns, struct import_column *column);
+
+static bool
+take_wanted(const struct import_columns *columns, struct import_column *column)
+{
+	return take_said(columns, column, columns->wanted, false);
+}
+
+static bool
+take_wanted_alike(const struct import_columns *columns, struct import_column *column)
+{
+	return take_said(columns, column, columns->wanted, true);
+}
+
+static bool
+take_remembered(const struct import_columns *columns, struct import_column *column)
+{
+	return take_said(columns, column, columns->remembered, true);
+}
+
+static bool
+take_usual(const struct import_columns *columns, struct import_column *column)
+{
+	column->column = user_column_of_header(column->header);
+	if (column->column == NULL)
+		column->field = find_field(columns, column->header);
+	return column->column != NULL || column->field != NULL;
+}
+
+static take_meaning *const meanings[] = { take_wanted, take_wanted_alike, take_remembered, take_usual };
 
 static bool
 is_taken(const struct import_columns *columns, const struct import_column *column)
 {
-	for (const struct import_column *other = columns->list; other < column; other++) {
-		if ((column->column != NULL && other->column == column->column) || (column->field != NULL && other->field == column->field))
+	for (const struct import_column *other = columns->list; other < columns->list + columns->count; other++) {
+		if (other != column && ((column->column != NULL && other->column == column->column)
+			|| (column->field != NULL && other->field == column->field)))
 			return true;
 	}
 	return false;
 }
 
+/* The first of two that mean the same counts; the other is told to mean nothing. */
 static void
-find_meaning(struct import_columns *columns, struct import_column *column)
+find_meanings(struct import_columns *columns)
 {
-	if (!take_said(columns, column, columns->wanted, false) && !take_said(columns, column, columns->wanted, true)
-		&& !take_said(columns, column, columns->remembered, true)) {
-		column->column = user_column_of_header(column->header);
-		if (column->column == NULL)
-			column->field = find_field(columns, column->header);
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+		for (struct import_column *column = columns->list; column < columns->list + columns->count; column++) {
+			column->is_settled = column->is_settled || meanings[i](columns, column);
+			if (is_taken(columns, column))
+				column->column = NULL, column->field = NULL;
+		}
 	}
-	/* The first of two that mean the same counts; the other is told to mean nothing. */
-	if (is_taken(columns, column))
-		*column = (struct import_column){ .header = column->header };
 }
 
 /* ---- Headers. */
@@ -190,7 +233,9 @@ header_of(struct import_columns *columns, int place, const char *text)
 
 	if (*header == '\0')
 		header = arena_printf(columns->arena, "(%s)", letters_of(columns->arena, place));
-	return is_used(columns, place, header) ? arena_printf(columns->arena, "%s (%s)", header, letters_of(columns->arena, place)) : header;
+	while (is_used(columns, place, header))
+		header = arena_printf(columns->arena, "%s (%s)", header, letters_of(columns->arena, place));
+	return header;
 }
 
 void
@@ -198,10 +243,9 @@ import_columns_take_headers(struct import_columns *columns, const struct parser_
 {
 	columns->list = arena_take(columns->arena, sizeof(*columns->list) * (size_t)(row->count + 1));
 	columns->count = row->count;
-	for (int i = 0; i < row->count; i++) {
+	for (int i = 0; i < row->count; i++)
 		columns->list[i].header = header_of(columns, i, row->cells[i].text);
-		find_meaning(columns, &columns->list[i]);
-	}
+	find_meanings(columns);
 }
 
 void
@@ -260,10 +304,7 @@ import_columns_find_unknown(const struct import_columns *columns, struct buffer 
 	json_object_object_foreach(columns->wanted, header, key) {
 		struct import_column meant = { 0 };
 		(void)header;
-		if (key == NULL)
-			continue;
-		take_key((struct import_columns *)(uintptr_t)columns, &meant, json_object_get_string(key));
-		if (meant.column == NULL && meant.field == NULL)
+		if (key != NULL && !take_key(columns, &meant, json_object_get_string(key)))
 			buffer_printf(out, "%s%s", out->length > 0 ? ", " : "", json_object_get_string(key));
 	}
 }

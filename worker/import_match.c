@@ -51,42 +51,65 @@ error(struct matching *matching, struct import_row *row, const char *field, cons
 	import_row_error(row, &matching->work->columns, field, code, detail);
 }
 
+/* Who was found by a name has it: whether its letters are upper or lower case, it is no new value. */
+static void
+drop_name(struct import_row *row, size_t name)
+{
+	const char **const texts[NAME_COUNT] = { &row->external_id, &row->email, &row->username };
+
+	json_object_object_del(row->body, names[name].field);
+	*texts[name] = NULL;
+}
+
 /* ---- Inside of the file. */
 
-/* The row that came with this text first; 0: this one did. */
-static uint32_t
-first_with(struct seen *seen, const struct import_row *row, char kind, const char *text, bool folds)
+static const char *
+key_of(struct matching *matching, char kind, const char *text, bool folds)
 {
 	struct buffer key = BUFFER_INIT;
-	uint32_t number;
 
 	buffer_putc(&key, kind);
 	if (folds)
 		text_lower(&key, text);
 	else
 		buffer_puts(&key, text);
-	number = seen_add(seen, buffer_text(&key), row->number);
+	text = arena_copy(matching->arena, buffer_text(&key));
 	buffer_free(&key);
-	return number;
+	return text;
 }
 
-/* The first row of which this one is a duplicate, and by which name; 0: it is none. All its
- * names are its own from here on, as far as nobody had them. */
+/* The row that came with this text first; 0: this one did. */
 static uint32_t
-find_first(struct seen *seen, const struct import_row *row, size_t *name)
+first_with(struct matching *matching, const struct import_row *row, char kind, const char *text, bool folds)
 {
-	uint32_t first = 0;
+	return seen_add(matching->seen, key_of(matching, kind, text, folds), row->number);
+}
+
+/* The rows that came with each of its names first; 0: none did. Which name is the first of them. */
+static size_t
+find_first(struct matching *matching, const struct import_row *row, uint32_t numbers[NAME_COUNT])
+{
+	size_t first = NAME_COUNT;
 
 	for (size_t i = 0; i < NAME_COUNT; i++) {
-		const char *text = name_of(row, i);
 		/* External ids differ in the case of their letters. */
-		const uint32_t number = text != NULL ? first_with(seen, row, (char)('0' + i), text, i != 0) : 0;
-		if (number != 0 && first == 0) {
-			first = number;
-			*name = i;
-		}
+		const char *text = name_of(row, i), *key = text != NULL ? key_of(matching, (char)('0' + i), text, i != 0) : NULL;
+		numbers[i] = key != NULL ? seen_find(matching->seen, key) : 0;
+		if (first == NAME_COUNT && numbers[i] != 0)
+			first = i;
 	}
 	return first;
+}
+
+/* All names of a row are those of this number from here on, as far as nobody had them. */
+static void
+claim_names(struct matching *matching, const struct import_row *row, uint32_t number)
+{
+	for (size_t i = 0; i < NAME_COUNT; i++) {
+		const char *text = name_of(row, i);
+		if (text != NULL)
+			(void)seen_add(matching->seen, key_of(matching, (char)('0' + i), text, i != 0), number);
+	}
 }
 
 /* What a name is that somebody has already, in the file or in the database. */
@@ -98,18 +121,34 @@ meet(struct matching *matching, struct import_row *row, size_t name, const char 
 		row->outcome = "skipped";
 }
 
+/* It is about whom the row of this name is about; if its other names agree. */
+static void
+follow_first(struct matching *matching, struct import_row *row, size_t name, const uint32_t numbers[NAME_COUNT])
+{
+	row->same_as = numbers[name];
+	for (size_t i = name; i < NAME_COUNT; i++) {
+		if (numbers[i] == row->same_as)
+			drop_name(row, i);
+		else if (numbers[i] != 0)
+			error(matching, row, names[i].field, "ambiguous", arena_printf(matching->arena, "Row %u has the same %s, and row %u the same %s.",
+				row->same_as, names[name].what, numbers[i], names[i].what));
+	}
+}
+
 static void
 look_in_file(struct matching *matching, struct import_row *row)
 {
-	size_t name = 0;
-	const uint32_t first = find_first(matching->seen, row, &name);
+	const bool follows = matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE && row->id == NULL;
+	uint32_t numbers[NAME_COUNT];
+	const size_t name = find_first(matching, row, numbers);
 
-	if (first == 0)
+	claim_names(matching, row, name != NAME_COUNT && follows ? numbers[name] : row->number);
+	if (name == NAME_COUNT)
 		return;
-	if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE && row->id == NULL)
-		row->same_as = first;
+	if (follows)
+		follow_first(matching, row, name, numbers);
 	else
-		meet(matching, row, name, "duplicate", arena_printf(matching->arena, "Row %u has the same %s.", first, names[name].what));
+		meet(matching, row, name, "duplicate", arena_printf(matching->arena, "Row %u has the same %s.", numbers[name], names[name].what));
 }
 
 /* ---- Against the database. */
@@ -150,27 +189,30 @@ kept(struct matching *matching, int place, const char *column)
 	return text != NULL ? arena_copy(matching->arena, text) : NULL;
 }
 
+/* What an edit does not change. `status` is the one that he has; NULL: he is yet to be made. */
 static void
-be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
+be_edit(struct matching *matching, struct import_row *row, const char *status)
 {
-	uint32_t first;
-
 	row->outcome = "update";
-	row->user_id = kept(matching, place, id);
-	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
-	first = first_with(matching->seen, row, 'u', row->user_id, false);
-	if (row->same_as == 0)
-		row->same_as = first;
-	if (row->status != NULL && strcmp(row->status, row_text(matching->found, place, status)) != 0)
+	if (row->status != NULL && (status == NULL || strcmp(row->status, status) != 0))
 		error(matching, row, "status", "read_only", "An import does not change the status of a user that there is: activate or inactivate him.");
 	if (row->password_hash != NULL)
 		error(matching, row, "password_hash", "read_only", "A hash is taken for new users only.");
 }
 
 static void
+be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
+{
+	row->user_id = kept(matching, place, id);
+	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
+	row->same_as = first_with(matching, row, 'u', row->user_id, false);
+	be_edit(matching, row, row_text(matching->found, place, status));
+}
+
+static void
 match_id(struct matching *matching, struct import_row *row, int place)
 {
-	const uint32_t first = first_with(matching->seen, row, 'i', row->id, true);
+	const uint32_t first = first_with(matching, row, 'i', row->id, true);
 
 	if (first != 0)
 		error(matching, row, "id", "duplicate", arena_printf(matching->arena, "Row %u has the same id.", first));
@@ -200,16 +242,29 @@ find_known(struct matching *matching, int place, bool *are_different)
 }
 
 static void
+drop_names(struct matching *matching, struct import_row *row, int place, const char *user_id)
+{
+	for (size_t i = 0; i < NAME_COUNT; i++) {
+		const char *id = row_text(matching->found, place, names[i].id);
+		if (id != NULL && strcmp(id, user_id) == 0)
+			drop_name(row, i);
+	}
+}
+
+static void
 match_names(struct matching *matching, struct import_row *row, int place)
 {
 	bool are_different;
 	const size_t known = find_known(matching, place, &are_different);
 
-	if (known == NAME_COUNT) {
-		row->outcome = row->same_as != 0 ? "update" : "create";
+	if (known == NAME_COUNT && row->same_as != 0) {
+		be_edit(matching, row, NULL);
+	} else if (known == NAME_COUNT) {
+		row->outcome = "create";
 	} else if (are_different) {
 		error(matching, row, names[known].field, "ambiguous", "Different users have the external id, e-mail address or username of this row.");
 	} else if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE) {
+		drop_names(matching, row, place, row_text(matching->found, place, names[known].id));
 		be_about(matching, row, place, names[known].id, names[known].version, names[known].status);
 	} else {
 		row->outcome = "create";

@@ -106,14 +106,14 @@ is_planned(const struct import_row *row, const char *outcome)
 	return row->outcome != NULL && strcmp(row->outcome, outcome) == 0;
 }
 
-/* Which rows the batch decides: an edit of who is yet to be made is decided when he is. */
+/* Which rows the batch decides. */
 static int
 count_operations(struct dry_run *run)
 {
 	int count = 0;
 
 	for (int i = 0; i < run->count; i++) {
-		if (is_planned(&run->rows[i], "create") || (is_planned(&run->rows[i], "update") && run->rows[i].user_id != NULL))
+		if (is_planned(&run->rows[i], "create") || is_planned(&run->rows[i], "update"))
 			run->rows[i].operation = count++;
 	}
 	return count;
@@ -126,11 +126,14 @@ propose(struct dry_run *run, struct job_batch *batch)
 		struct import_row *row = &run->rows[i];
 		if (row->operation < 0)
 			continue;
-		user_batch_propose(batch->users, row->operation, row->user_id != NULL ? OPERATION_UPDATE : OPERATION_CREATE, row->body,
+		user_batch_propose(batch->users, row->operation, is_planned(row, "create") ? OPERATION_CREATE : OPERATION_UPDATE, row->body,
 			row->user_id, row->seen_version);
 		batch->users->operations[row->operation].pr.password_hash = row->password_hash;
+		/* Of an edit of who is yet to be made nothing but the form can be looked at. */
+		if (row->user_id == NULL)
+			user_batch_check_form(batch->users, row->operation);
 		/* Two rows about one user are both judged as he is now. */
-		if (row->user_id != NULL && !uuid_parse(row->user_id, &batch->users->operations[row->operation].uuid))
+		else if (!uuid_parse(row->user_id, &batch->users->operations[row->operation].uuid))
 			assert(false && "PostgreSQL writes ids as we do");
 	}
 }
@@ -144,6 +147,17 @@ take_outcome(struct dry_run *run, struct import_row *row, const struct operation
 		row->outcome = "unchanged";
 }
 
+/* A row is nothing without the one that makes its user. */
+static void
+rest_on_first(struct dry_run *run, struct import_row *row)
+{
+	const char *first = arena_printf(run->arena, "e%u", row->same_as);
+
+	if (is_planned(row, "update") && row->user_id == NULL && !import_row_has_error(row) && seen_find(run->seen, first) != 0)
+		import_row_error(row, &run->work->columns, NULL, "not_applied",
+			arena_printf(run->arena, "Row %u, which makes this user, has errors.", row->same_as));
+}
+
 static void
 take_outcomes(struct dry_run *run, const struct job_batch *batch)
 {
@@ -151,8 +165,11 @@ take_outcomes(struct dry_run *run, const struct job_batch *batch)
 		struct import_row *row = &run->rows[i];
 		if (row->operation >= 0)
 			take_outcome(run, row, &batch->users->operations[row->operation]);
-		if (!is_planned(row, "skipped") && (row->outcome == NULL || import_row_has_error(row)))
-			row->outcome = "error";
+		rest_on_first(run, row);
+		if (is_planned(row, "skipped") || (row->outcome != NULL && !import_row_has_error(row)))
+			continue;
+		row->outcome = "error";
+		(void)seen_add(run->seen, arena_printf(run->arena, "e%u", row->number), row->number);
 	}
 }
 
@@ -251,8 +268,9 @@ refuse_headers(struct dry_run *run, const char *unknown)
 	run->progress = JOB_GOES_ON;
 }
 
+/* `is_known`: what the caller has said of them is to be remembered. */
 static enum job_progress
-keep_headers(struct dry_run *run)
+keep_headers(struct dry_run *run, bool is_known)
 {
 	struct import_work *work = run->work;
 	struct job_lease *lease = work->lease;
@@ -263,7 +281,7 @@ keep_headers(struct dry_run *run)
 	work->format = run->file.format == PARSER_CSV ? "csv" : "xlsx";
 	import_columns_write_headers(&work->columns, &headers);
 	import_columns_write_mapping(&work->columns, &mapping);
-	if (work->columns.wanted != NULL)
+	if (is_known && work->columns.wanted != NULL)
 		json_write_value(&remember, work->columns.wanted);
 	else
 		buffer_puts(&remember, "{}");
@@ -286,7 +304,7 @@ take_headers(struct dry_run *run, const struct parser_row *row)
 
 	import_columns_take_headers(&run->work->columns, row);
 	import_columns_find_unknown(&run->work->columns, &unknown);
-	run->progress = keep_headers(run);
+	run->progress = keep_headers(run, unknown.length == 0);
 	if (run->progress == JOB_GOES_ON && (unknown.length > 0 || !import_columns_name_people(&run->work->columns)))
 		refuse_headers(run, buffer_text(&unknown));
 	buffer_free(&unknown);

@@ -86,6 +86,14 @@ grow(struct seen *seen)
 }
 
 uint32_t
+seen_find(const struct seen *seen, const char *text)
+{
+	const struct entry *entry = place_of(seen, text, hash_of(seen, text));
+
+	return entry->text != NULL ? entry->number : 0;
+}
+
+uint32_t
 seen_add(struct seen *seen, const char *text, uint32_t number)
 {
 	const uint64_t hash = hash_of(seen, text);

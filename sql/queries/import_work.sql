@@ -50,7 +50,8 @@ WHERE i.org_id = :org_id AND i.id = :id;
 -- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, remember) writes
 WITH said AS (
     INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
-    SELECT :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
+    SELECT DISTINCT ON (lower(w.key)) :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
+    ORDER BY lower(w.key), w.value
     ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field
 )
 UPDATE rollcall.import i SET
@@ -161,12 +162,14 @@ UPDATE rollcall.import_row r SET before = (
 WHERE :{row_named} AND r.outcome = 'update';
 
 -- Behind what a round writes, in its transaction: whose row was written in it, that one is
--- applied. Hashes of passwords are not needed any more.
+-- applied; of several about one user all know the first. Hashes of passwords are not needed any more.
 -- users    {row: user_id}
 -- name: import_applied (org_id, import_id, users) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET
-        outcome = 'applied', user_id = :{user_named}, version = :{version_named}, written_at = now(), body = r.body - 'password_hash'
+        outcome = 'applied', user_id = :{user_named}, version = :{version_named}, written_at = now(), body = r.body - 'password_hash',
+        same_as = coalesce((SELECT q.same_as FROM rollcall.import_row q
+            WHERE q.org_id = r.org_id AND q.import_id = r.import_id AND q.row = r.same_as), r.same_as)
     WHERE :{row_named} AND r.outcome IN ('create', 'update') AND :{is_user_written}
     RETURNING r.row
 ),
@@ -202,10 +205,12 @@ WHERE i.org_id = :org_id AND i.id = :import_id;
 -- Undoing.
 
 -- Whether nobody but the clock has touched the user u since the row r was applied: each change
--- moves his version by one, and what the clock does to him is in the audit.
+-- moves his version by one, and what the clock does to him is in the audit. (That a link has
+-- been sent to an administrator stands there as well, and is no change.)
 -- fragment: untouched_since_import
 (u.version = last.version + (SELECT count(*) FROM rollcall.audit a
-    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > last.written_at))
+    WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.actor_kind = 'system' AND a.at > last.written_at
+      AND a.action <> 'user.link_issued'))
 
 -- What was applied, the last first. `is_made`: the import made him.
 -- name: import_undo_next (org_id, import_id, before_row, limit)

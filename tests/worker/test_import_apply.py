@@ -1,0 +1,309 @@
+"""Applying an import: what becomes of users, mails and rows, whatever happens meanwhile."""
+import re
+
+import pytest
+from support.outbox import nudge, second_worker, wait_settled
+from support.system import ADMIN_EMAIL
+from support.waiting import wait_until
+
+from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, rows, undo, upload
+
+PEOPLE = ["E-mail", "First name", "Last name"]
+
+
+def policy(system, **values):
+    system.admin.patch("/v1/policy", values).ok(200)
+
+
+def users_of(system):
+    return {user["email"]: user for user in system.admin.pages("/v1/users", limit=200)}
+
+
+def people(count, prefix="p"):
+    return [[f"{prefix}{number}@people.example", f"Name{number}", "Person"] for number in range(count)]
+
+
+def named(count, prefix="p", every=10):
+    """Each has a username, and one in ten an address, to which an invitation goes."""
+    return csv_of(["Username", "E-mail", "First name", "Last name"],
+                  *[[f"{prefix}{number}", f"{prefix}{number}@people.example" if number % every == 0 else "", f"Name{number}", "Person"] for number in range(count)])
+
+
+def began(system, made, **wishes):
+    return system.admin.post(f"/v1/imports/{made['id']}/apply", wishes).ok(202).body
+
+
+# -- Invitations and mails.
+
+@pytest.mark.parametrize("wish, body, refused, invites", [
+    ("ask", {}, None, False), ("ask", {"invite": True}, None, True), ("ask", {"invite": False}, None, False),
+    ("true", {}, None, True), ("true", {"invite": False}, "import_invites", True), ("false", {}, None, False), ("false", {"invite": True}, "import_invites", False)])
+def test_who_is_made_is_invited_where_the_policy_or_the_caller_says_so(shared_rollcall, wish, body, refused, invites):
+    policy(shared_rollcall, import_invites=wish)
+    prefix = f"i{wish}{body.get('invite', '')}".lower()
+    made = dry_run(shared_rollcall.admin, csv_of(PEOPLE, *people(2, prefix)))
+    if refused:
+        shared_rollcall.admin.post(f"/v1/imports/{made['id']}/apply", body).refused(403, "refused_by_policy", policy=refused)
+        body = {}
+    done = apply(shared_rollcall.admin, made, **body)
+    assert done["state"] == "applied" and done["invite"] is invites, done
+    for address in (f"{prefix}0@people.example", f"{prefix}1@people.example"):
+        (user,) = shared_rollcall.admin.get("/v1/users", email=address).items
+        assert user["status"] == "pending" and (user["status_reason"], user["invitation"] is not None) == (("invited", True) if invites else ("created", False))
+        if invites:
+            shared_rollcall.accept(shared_rollcall.mail_link(address)).ok(200)
+            assert user["invitation"]["invited_by"] == shared_rollcall.admin_id
+    wait_settled(shared_rollcall)
+    assert len([mail for mail in shared_rollcall.mails() if mail.recipients[0].startswith(prefix)]) == (2 if invites else 0)
+
+
+def test_an_address_that_an_import_adds_brings_an_invitation_only_where_it_invites(rollcall):
+    policy(rollcall, email_required=False, login_identifier="either", import_on_duplicate="update")
+    for name in ("one", "two"):
+        rollcall.create_user(email=None, username=name, first_name="A", last_name="B")
+    for name, invite in (("one", False), ("two", True)):
+        made = dry_run(rollcall.admin, csv_of(["Username", "E-mail"], [name, f"{name}@example.org"]))
+        assert apply(rollcall.admin, made, invite=invite)["counts"]["applied"] == 1
+    wait_settled(rollcall)
+    assert rollcall.mails("one@example.org") == [] and len(rollcall.mails("two@example.org")) == 1
+
+
+def test_who_asked_is_mailed_when_it_is_done(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    rollcall.create_user(email="old@people.example", first_name="Old", last_name="Person")
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(3), ["old@people.example", "New", "Person"], ["bad", "A", "B"]), file_name="Люди.csv")
+    apply(rollcall.admin, made)
+    mail = rollcall.wait_mail(ADMIN_EMAIL, kind="import_done")
+    assert "Люди.csv" in mail.subject and [int(number) for number in re.findall(r": (\d+)$", mail.text, re.M)] == [5, 3, 1, 1]
+    undo(rollcall.admin, made)
+    wait_settled(rollcall)
+    assert len(rollcall.mails(kind="import_done")) == 1
+
+
+# -- What becomes of the rows.
+
+def test_counts_and_rows_say_what_was_done(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    for name in ("change", "same"):
+        rollcall.create_user(email=f"{name}@people.example", first_name="Old", last_name="Person")
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(2), ["change@people.example", "New", "Person"], ["same@people.example", "Old", "Person"], ["bad", "A", "B"]))
+    before = made["counts"]
+    done = apply(rollcall.admin, made)
+    assert done["counts"] == {**before, "applied": 3} and (before["create"], before["update"], before["unchanged"], before["error"]) == (2, 1, 1, 1)
+    assert done["progress"] is None and done["rate_per_s"] is None and done["remaining_s"] is None and done["problem"] is None
+    found = rows(rollcall.admin, done)
+    assert [row["outcome"] for row in found] == ["applied", "applied", "applied", "unchanged", "error"]
+    users = users_of(rollcall)
+    assert [row["user_id"] for row in found[:4]] == [users[address]["id"] for address in ("p0@people.example", "p1@people.example", "change@people.example", "same@people.example")]
+    assert users["change@people.example"]["first_name"] == "New" and users["p0@people.example"]["status"] == "pending"
+    (told,) = rollcall.audit("user.edited", users["change@people.example"])
+    assert told["actor"]["id"] == rollcall.admin_id and told["changes"] == {"first_name": ["Old", "New"]}
+    assert [event["actor"]["id"] for event in rollcall.audit("user.created", users["p0@people.example"])] == [rollcall.admin_id]
+    rollcall.admin.post(f"/v1/imports/{made['id']}/apply", {}).refused(409, "state_conflict")
+
+
+def test_an_empty_cell_of_a_row_without_an_id_says_nothing(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    rollcall.create_user(email="a@people.example", first_name="Old", last_name="Person", phone="+380441234567", external_id="7", position="Captain")
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Phone", "External ID", "Position"], ["a@people.example", "New", "", "", "", ""]))
+    assert apply(rollcall.admin, made)["counts"]["applied"] == 1
+    user = users_of(rollcall)["a@people.example"]
+    assert (user["first_name"], user["last_name"], user["phone"], user["external_id"], user["position"]) == ("New", "Person", "+380441234567", "7", "Captain")
+
+
+def test_who_moved_between_the_dry_run_and_applying_is_told_and_not_overwritten(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    moved, gone, still = (rollcall.create_user(email=f"{name}@people.example", first_name="Old", last_name="Person") for name in ("moved", "gone", "still"))
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *[[f"{name}@people.example", "New", "Person"] for name in ("moved", "gone", "still", "taken")]))
+    assert made["counts"]["update"] == 3
+    rollcall.admin.patch(f"/v1/users/{moved['id']}", {"first_name": "Meanwhile"}).ok(200)
+    policy(rollcall, deletion="erase", deletion_confirmation="none")
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [gone["id"]]}).ok(201)
+    rollcall.create_user(email="taken@people.example", first_name="Quicker")
+    done = apply(rollcall.admin, made)
+    assert outcomes(rollcall.admin, done) == {2: "error", 3: "error", 4: "applied", 5: "error"}
+    assert [(row, code) for row, _, code in faults(rollcall.admin, done)] == [(2, "version_mismatch"), (3, "not_found"), (5, "email_taken")]
+    assert [done["counts"][word] for word in ("applied", "error", "create", "update")] == [1, 3, 0, 1]
+    users = users_of(rollcall)
+    assert users["moved@people.example"]["first_name"] == "Meanwhile" and users["still@people.example"]["first_name"] == "New" and users["taken@people.example"]["first_name"] == "Quicker"
+
+
+def test_several_rows_about_one_new_person_make_one_in_their_order(rollcall):
+    policy(rollcall, import_on_duplicate="update", username_change="admin")
+    lines = [["a@people.example", "", "First", "Person", "Captain"], ["a@people.example", "ann", "Second", "", ""], ["b@people.example", "", "Bob", "Person", ""],
+             ["", "ann", "", "Third", "Mate"], ["B@people.example", "bob", "", "", "Captain"]]
+    made = dry_run(rollcall.admin, csv_of(["E-mail", "Username", "First name", "Last name", "Position"], *lines))
+    assert outcomes(rollcall.admin, made) == {2: "create", 3: "update", 4: "create", 5: "update", 6: "update"}
+    done = apply(rollcall.admin, made, invite=True)
+    assert done["counts"]["applied"] == 5 and set(outcomes(rollcall.admin, done).values()) == {"applied"}, rows(rollcall.admin, done)
+    users = users_of(rollcall)
+    ann, bob = users["a@people.example"], users["b@people.example"]
+    assert (ann["username"], ann["first_name"], ann["last_name"], ann["position"]) == ("ann", "Second", "Third", "Mate") and len(users) == 3
+    assert (bob["username"], bob["first_name"], bob["position"]) == ("bob", "Bob", "Captain")
+    assert [row["user_id"] for row in rows(rollcall.admin, done)] == [ann["id"], ann["id"], bob["id"], ann["id"], bob["id"]]
+    undone = undo(rollcall.admin, done)
+    assert undone["state"] == "undone" and (undone["counts"]["undone"], undone["counts"]["left"]) == (5, 0), rows(rollcall.admin, undone)
+    assert list(users_of(rollcall)) == [ADMIN_EMAIL] and rollcall.admin.get("/v1/positions").items == []
+
+
+def test_several_rows_about_one_known_person_change_him_in_their_order_and_back(rollcall):
+    policy(rollcall, import_on_duplicate="update", username_change="admin")
+    user = rollcall.create_user(email="a@people.example", external_id="7", first_name="Old", last_name="Person")
+    made = dry_run(rollcall.admin, csv_of(["E-mail", "External ID", "Username", "First name", "Last name"], ["a@people.example", "", "", "Second", ""],
+                                          ["", "7", "ann", "Third", ""], ["", "", "ann", "", "Human"]))
+    assert set(outcomes(rollcall.admin, made).values()) == {"update"}
+    done = apply(rollcall.admin, made)
+    assert set(outcomes(rollcall.admin, done).values()) == {"applied"}, rows(rollcall.admin, done)
+    changed = rollcall.user(user)
+    assert (changed["username"], changed["first_name"], changed["last_name"]) == ("ann", "Third", "Human")
+    undone = undo(rollcall.admin, done)
+    assert (undone["counts"]["undone"], undone["counts"]["left"]) == (3, 0), rows(rollcall.admin, undone)
+    back = rollcall.user(user)
+    assert (back["username"], back["first_name"], back["last_name"]) == (None, "Old", "Person")
+
+
+def test_two_people_who_swap_a_name_or_want_the_same_do_not_stop_the_others(rollcall):
+    policy(rollcall, username_change="admin")
+    lines = [[f"u{n}@people.example", "same" if n in (10, 400) else f"name{n}", "A", "B"] for n in range(600)]
+    lines[500][1] = "SAME"
+    made = dry_run(rollcall.admin, csv_of(["E-mail", "Username", "First name", "Last name"], *lines))
+    assert made["counts"]["create"] == 598
+    rollcall.create_user(email="late@people.example", username="name300")
+    done = apply(rollcall.admin, made)
+    assert (done["counts"]["applied"], done["counts"]["error"]) == (597, 3)
+    assert faults(rollcall.admin, done) == [(302, "Username", "username_taken"), (402, "Username", "duplicate"), (502, "Username", "duplicate")]
+
+
+# -- Its maker.
+
+def maker_of(system):
+    user = system.create_administrator()
+    return user, system.sign_in(user)
+
+
+def test_it_stops_where_its_maker_is_no_longer_active_and_nothing_was_done(rollcall):
+    user, client = maker_of(rollcall)
+    made = dry_run(client, csv_of(PEOPLE, *people(3)))
+    rollcall.worker.stop()
+    client.post(f"/v1/imports/{made['id']}/apply", {}).ok(202)
+    rollcall.admin.post(f"/v1/users/{user['id']}/inactivate").ok(200)
+    rollcall.start_worker()
+    done = ended(rollcall.admin, made["id"])
+    assert done["state"] == "failed" and done["problem"]["code"] == "permission_missing" and done["counts"]["applied"] == 0, done
+    assert not any(address and address.startswith("p") for address in users_of(rollcall))
+    rollcall.admin.post(f"/v1/imports/{made['id']}/undo").refused(409, "state_conflict")
+
+
+@pytest.mark.parametrize("change", ["UPDATE rollcall.users SET status = 'inactive' WHERE id = %s",
+                                    "UPDATE rollcall.users SET role_id = NULL, own_permissions = '{users:write}' WHERE id = %s"])
+def test_it_stops_in_the_middle_where_its_maker_goes_and_what_was_done_can_be_undone_by_another(rollcall, change):
+    policy(rollcall, import_on_duplicate="update")
+    user, client = maker_of(rollcall)
+    before = set(users_of(rollcall))
+    last = rollcall.create_user(email="last@people.example", first_name="Old", last_name="Person")
+    made = dry_run(client, csv_of(PEOPLE, *people(2300), ["last@people.example", "New", "Person"]))
+    with rollcall.cluster.connect(rollcall.database) as other:
+        other.autocommit = False
+        other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [last["id"]])
+        client.post(f"/v1/imports/{made['id']}/apply", {}).ok(202)
+        wait_until(lambda: rollcall.admin.get(f"/v1/imports/{made['id']}").ok()["counts"]["applied"] == 2000, 30)
+        rollcall.sql(change, user["id"])
+        done = ended(rollcall.admin, made["id"])
+        other.rollback()
+    assert done["state"] == "failed" and done["problem"]["code"] == "permission_missing", done
+    assert done["counts"]["applied"] == 2000 and len(users_of(rollcall)) == len(before) + 1 + 2000
+    assert rollcall.admin.get(f"/v1/imports/{made['id']}/rows", outcome="create,update", count="true").ok()["total"] == 301
+    undone = undo(rollcall.admin, done)
+    assert undone["state"] == "undone" and (undone["counts"]["undone"], undone["counts"]["left"]) == (2000, 0), undone
+    assert set(users_of(rollcall)) == before | {"last@people.example"}
+
+
+# -- Whoever dies.
+
+def assert_applied_once(system, made, count, mails):
+    """Each row once, each mail once."""
+    done = ended(system.admin, made["id"], 60)
+    assert done["state"] == "applied", done
+    assert (done["counts"]["rows"], done["counts"]["create"], done["counts"]["applied"], done["counts"]["error"]) == (count, count, count, 0)
+    assert system.sql("SELECT outcome, count(*), count(DISTINCT user_id) FROM rollcall.import_row GROUP BY outcome") == [("applied", count, count)]
+    assert system.sql("SELECT version, count(*) FROM rollcall.users WHERE id <> %s GROUP BY version", system.admin_id) == [(1, count)]
+    assert system.sql("SELECT count(*), count(DISTINCT subject_id) FROM rollcall.audit WHERE action LIKE 'user.%%' AND subject_id <> %s", system.admin_id) == [(count, count)]
+    assert system.sql("SELECT count(*), count(DISTINCT user_id) FROM rollcall.outbox WHERE kind = 'invitation'") == [(mails, mails)]
+    assert system.sql("SELECT id FROM rollcall.job") == []
+
+
+def sent_to_people(system):
+    wait_settled(system, 60)
+    return [mail for mail in system.mails() if mail.recipients[0].endswith("@people.example")]
+
+
+@pytest.mark.allow_errors("a child died, starting another")
+def test_a_worker_that_is_killed_five_times_applies_every_row_once_and_invites_everybody_once(rollcall):
+    policy(rollcall, email_required=False, login_identifier="either")
+    made = dry_run(rollcall.admin, named(6000))
+    began(rollcall, made, invite=True)
+    for kill in range(5):
+        wait_until(lambda: rollcall.value("SELECT applied FROM rollcall.import") > kill * 1000, 30, 0.001)
+        rollcall.worker.kill()
+        seen = rollcall.admin.get(f"/v1/imports/{made['id']}").ok()
+        assert seen["state"] == "applying" and seen["progress"] == {"done": seen["counts"]["applied"], "rows": 6000} and seen["rate_per_s"] > 0 and seen["remaining_s"] >= 0
+        assert rollcall.admin.get(f"/v1/imports/{made['id']}/rows", outcome="applied", count="true")["total"] == seen["counts"]["applied"] < 6000
+        rollcall.sql("UPDATE rollcall.job SET run_at = now()")
+        rollcall.sql("UPDATE rollcall.outbox SET run_at = now() WHERE state = 'queued'")
+        rollcall.start_worker()
+        nudge(rollcall)
+    assert_applied_once(rollcall, made, 6000, 600)
+    rollcall.sql("UPDATE rollcall.outbox SET run_at = now() WHERE state = 'queued'")
+    nudge(rollcall)
+    # One that was on its way when its sender was killed comes twice, as the same mail.
+    sent = sent_to_people(rollcall)
+    assert len({mail.recipients[0] for mail in sent}) == len({mail.id for mail in sent}) == 600
+
+
+@pytest.mark.settings(ROLLCALL_JOBS=2)
+def test_two_workers_apply_two_imports_at_once_and_each_row_once(rollcall):
+    policy(rollcall, email_required=False, login_identifier="either")
+    second_worker(rollcall, ROLLCALL_JOBS=2)
+    imports = [dry_run(rollcall.admin, named(1500, prefix)) for prefix in "ab"]
+    for made in imports:
+        began(rollcall, made, invite=True)
+    done = [ended(rollcall.admin, made["id"]) for made in imports]
+    assert [one["counts"]["applied"] for one in done] == [1500, 1500]
+    assert rollcall.admin.get("/v1/users", count="true")["total"] == 3001
+    sent = [mail.recipients[0] for mail in sent_to_people(rollcall)]
+    assert len(sent) == len(set(sent)) == 300
+
+
+@pytest.mark.settings(ROLLCALL_JOBS=2)
+def test_two_imports_of_the_same_people_at_once_make_each_once(rollcall):
+    second_worker(rollcall, ROLLCALL_JOBS=2)
+    imports = [dry_run(rollcall.admin, csv_of(PEOPLE, *people(1200))) for _ in range(2)]
+    for made in imports:
+        began(rollcall, made)
+    done = [ended(rollcall.admin, made["id"]) for made in imports]
+    assert {one["state"] for one in done} == {"applied"} and sum(one["counts"]["applied"] for one in done) == 1200, done
+    assert sum(one["counts"]["error"] for one in done) == 1200
+    assert {code for one in done for _, _, code in faults(rollcall.admin, one)} == {"email_taken"}
+
+
+def test_a_dry_run_that_dies_begins_anew(rollcall):
+    made = upload(rollcall.admin, csv_of(PEOPLE, *people(9000)))
+    wait_until(lambda: rollcall.value("SELECT rows FROM rollcall.import") >= 1000, 30, 0.001)
+    rollcall.worker.kill()
+    assert 0 < rollcall.value("SELECT rows FROM rollcall.import") < 9000
+    rollcall.sql("UPDATE rollcall.job SET run_at = now()")
+    rollcall.start_worker()
+    nudge(rollcall)
+    done = ended(rollcall.admin, made)
+    assert done["state"] == "ready" and (done["counts"]["rows"], done["counts"]["create"]) == (9000, 9000), done
+    assert rollcall.value("SELECT count(*) FROM rollcall.import_row") == 9000
+
+
+def test_sigterm_in_the_middle_of_applying_gives_it_back(rollcall):
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(5000)))
+    began(rollcall, made)
+    wait_until(lambda: rollcall.value("SELECT applied FROM rollcall.import") >= 1000, 30, 0.001)
+    assert rollcall.worker.stop() == 0
+    assert rollcall.value("SELECT state FROM rollcall.import") == "applying" and rollcall.sql("SELECT attempts FROM rollcall.job") == [0]
+    rollcall.start_worker()
+    assert_applied_once(rollcall, made, 5000, 0)

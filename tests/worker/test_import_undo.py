@@ -1,0 +1,215 @@
+"""Undoing an import: everything is as before, and whoever was touched since is left and told."""
+import json
+
+import pytest
+from support.outbox import rounds, wait_settled
+from support.waiting import wait_until
+
+from support.imports import apply, csv_of, dry_run, faults, outcomes, rows, undo
+
+PEOPLE = ["E-mail", "First name", "Last name"]
+# What is no user's, or remembers what was: the audit, the import itself, mails that were cancelled, who was there.
+HISTORY = {"audit", "audit_value", "import", "import_row", "import_mapping", "file_part", "job", "outbox", "deleted_user", "session", "login_throttle", "idempotency", "worker"}
+# What moves with any change, and what the clock writes when it starts.
+MOVING = {"users": {"version", "updated_at", "last_active_at", "idle_check_at", "idle_due_at"}, "policy": {"idle_applied"}}
+
+
+def policy(system, **values):
+    system.admin.patch("/v1/policy", values).ok(200)
+
+
+def everything(system):
+    """All rows of all tables but those of history, without what moves with any change: {table: {(key, column, value)}}."""
+    tables = system.sql("SELECT relname::text FROM pg_class WHERE relnamespace = 'rollcall'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname")
+    assert {"users", "group_member", "position", "credential", "invitation", "email_change"} <= set(tables)
+    found = {}
+    for table in set(tables) - HISTORY:
+        lines = system.sql(f"SELECT to_jsonb(t) FROM rollcall.{table} t")
+        found[table] = {(line.get("user_id", line.get("id")), name, json.dumps(value, sort_keys=True)) for line in lines
+                        for name, value in line.items() if name not in MOVING.get(table, ())}
+    return found
+
+
+def assert_as_before(system, before):
+    assert {table: cells ^ before[table] for table, cells in everything(system).items() if cells != before[table]} == {}
+
+
+def one(system, address):
+    (user,) = system.admin.get("/v1/users", email=address).items
+    return user
+
+
+@pytest.fixture
+def organization(rollcall):
+    """Departments, groups, roles, fields, positions, and somebody who has something of each."""
+    policy(rollcall, import_on_duplicate="update", username_change="admin", user_kinds=["employee", "external"])
+    ids = rollcall.ids = {
+        "old": rollcall.admin.post("/v1/departments", {"name": "Old"}).ok(201)["id"], "new": rollcall.admin.post("/v1/departments", {"name": "New"}).ok(201)["id"],
+        "night": rollcall.admin.post("/v1/groups", {"name": "Night"}).ok(201)["id"], "day": rollcall.admin.post("/v1/groups", {"name": "Day"}).ok(201)["id"],
+        "clerk": rollcall.make_role("users:read", name="Clerk"), "driver": rollcall.make_role("users:read", "x:y", name="Driver")}
+    for key in ("hub", "shoe"):
+        rollcall.admin.post("/v1/fields", {"key": key, "label": key.title(), "type": "text"}).ok(201)
+    rollcall.known = rollcall.create_active(
+        email="known@people.example", username="known", first_name="Old", last_name="Name", phone="+380441111111", external_id="E-1", kind="employee", role_id=ids["clerk"],
+        department_id=ids["old"], position="Captain", group_ids=[ids["night"]], attributes={"hub": "Kyiv"}, locale="uk")
+    rollcall.bare = rollcall.create_user(email="bare@people.example", first_name="Bare", last_name="Name")
+    wait_settled(rollcall)
+    rollcall.known, rollcall.bare = rollcall.user(rollcall.known), rollcall.user(rollcall.bare)
+    return rollcall
+
+
+HEADERS = [*PEOPLE, "Username", "Phone", "Kind", "Role", "Department", "Position", "Groups", "Language", "Hub", "Shoe"]
+
+
+def full(address, name):
+    return [address, name, "Changed", name.lower(), "+380449999999", "external", "Driver", "New", "Mate", "Day; Night", "en", "Lviv", "42"]
+
+
+@pytest.mark.parametrize("deletion", ["forbidden", "anonymise", "erase"])
+def test_after_an_import_and_its_undoing_the_database_is_as_before(organization, deletion):
+    policy(organization, deletion=deletion)
+    before, queued = everything(organization), organization.sql("SELECT id FROM rollcall.outbox")
+    made = dry_run(organization.admin, csv_of(HEADERS, full("known@people.example", "Known2"), full("bare@people.example", "Bare2"),
+                                              *[full(f"p{n}@people.example", f"P{n}") for n in range(20)]))
+    organization.sink.behave("*", "450 4.2.0 later")
+    done = apply(organization.admin, made, invite=True)
+    assert done["counts"]["applied"] == 22, rows(organization.admin, done)
+    changed = organization.user(organization.known)
+    assert (changed["role"], changed["department_id"], changed["position"], changed["kind"], changed["attributes"]) == (
+        "Driver", organization.ids["new"], "Mate", "external", {"hub": "Lviv", "shoe": "42"}) and len(changed["group_ids"]) == 2
+    links = [organization.link(one(organization, f"p{n}@people.example")) for n in range(3)]
+    organization.inspect(links[0]).ok(200)
+    undone = undo(organization.admin, done)
+    assert undone["state"] == "undone" and (undone["counts"]["undone"], undone["counts"]["left"], undone["counts"]["applied"]) == (22, 0, 22), rows(organization.admin, undone)
+    assert set(outcomes(organization.admin, undone).values()) == {"undone"} and faults(organization.admin, undone) == []
+    assert_as_before(organization, before)
+    assert organization.user(organization.known) | {"version": 0, "updated_at": 0} == organization.known | {"version": 0, "updated_at": 0}
+    for link in links:
+        assert organization.inspect(link).status in (404, 410)
+        assert organization.accept(link).status in (404, 410)
+    mails = [row for row in organization.sql("SELECT id, state, recipient, kind FROM rollcall.outbox") if row[0] not in queued]
+    assert {row[1:] for row in mails if row[3] == "invitation"} == {("cancelled", None, "invitation")} and len(mails) == 21
+    assert [event["actor"]["id"] for event in organization.audit("import.undone")] == [organization.admin_id]
+    assert len(organization.audit("user.import_undone")) == 20
+    organization.admin.post(f"/v1/imports/{made['id']}/undo").refused(409, "state_conflict")
+
+
+def test_an_address_that_waits_to_be_confirmed_is_withdrawn(organization):
+    policy(organization, email_change="admin", import_on_duplicate="update")
+    before = everything(organization)
+    made = dry_run(organization.admin, csv_of(["External ID", "E-mail"], ["E-1", "next@people.example"]))
+    apply(organization.admin, made)
+    assert organization.user(organization.known)["email_pending"] == "next@people.example"
+    link = organization.email_link(organization.known)
+    undone = undo(organization.admin, made)
+    assert undone["counts"]["undone"] == 1, rows(organization.admin, undone)
+    user = organization.user(organization.known)
+    assert user["email"] == "known@people.example" and user["email_pending"] is None
+    organization.confirm_email(link).refused(410)
+    before["email_change"] = everything(organization)["email_change"]
+    assert_as_before(organization, before)
+
+
+def test_an_address_of_a_pending_user_comes_back_and_his_link_with_it(organization):
+    made = dry_run(organization.admin, csv_of(["ID", "E-mail"], [organization.bare["id"], "next@people.example"]), mapping=json.dumps({"ID": "id"}))
+    apply(organization.admin, made)
+    organization.wait_mail("next@people.example")
+    link = organization.link(organization.bare)
+    undo(organization.admin, made)
+    assert organization.user(organization.bare)["email"] == "bare@people.example"
+    organization.inspect(link).refused(410)
+    assert organization.inspect(organization.mail_link("bare@people.example")).status in (200, 410)
+    organization.accept(organization.link(organization.bare)).ok(200)
+
+
+def test_whoever_came_or_was_touched_since_is_left_with_a_reason(organization):
+    policy(organization, initial_status="chosen_by_admin")
+    made = dry_run(organization.admin, csv_of([*PEOPLE, "Position", "Status"], *[[f"{name}@people.example", "A", "B", "Pilot", "active" if name == "assigned" else ""] for name in (
+        "known", "bare", "accepted", "edited", "grouped", "assigned", "reset", "deleted", "inactivated", "quiet")]))
+    done = apply(organization.admin, made, invite=True)
+    assert done["counts"]["applied"] == 10
+    users = {name: one(organization, f"{name}@people.example") for name in ("accepted", "edited", "grouped", "assigned", "reset", "deleted", "inactivated", "quiet")}
+    organization.admin.patch(f"/v1/users/{organization.known['id']}", {"phone": "+380442222222"}).ok(200)
+    organization.accept(organization.link(users["accepted"])).ok(200)
+    organization.admin.patch(f"/v1/users/{users['edited']['id']}", {"first_name": "Edited"}).ok(200)
+    organization.admin.patch(f"/v1/users/{users['grouped']['id']}", {"group_ids": [organization.ids["day"]]}).ok(200)
+    organization.admin.put("/v1/assignments/app/thing/1", {"user_id": users["assigned"]["id"], "relation": "owner"}).ok()
+    organization.admin.post(f"/v1/users/{users['reset']['id']}/password", {"password": "violet tractor under seven moons"}).ok(200)
+    policy(organization, deletion="erase", deletion_confirmation="none")
+    organization.admin.post("/v1/users/deletions", {"user_ids": [users["deleted"]["id"]]}).ok(201)
+    organization.admin.post(f"/v1/users/{users['inactivated']['id']}/inactivate").ok(200)
+    undone = undo(organization.admin, done)
+    assert undone["state"] == "undone" and (undone["counts"]["undone"], undone["counts"]["left"]) == (2, 8)
+    told = {row["values"]["E-mail"].split("@")[0]: (row["outcome"], [error["code"] for error in row["errors"]]) for row in rows(organization.admin, undone)}
+    moved = ("left", ["version_mismatch"])
+    assert told == {"known": moved, "bare": ("undone", []), "accepted": moved, "edited": moved, "grouped": moved, "assigned": ("left", ["state_conflict"]), "reset": moved,
+                    "deleted": ("left", ["not_found"]), "inactivated": moved, "quiet": ("undone", [])}
+    assert all(error["detail"] for row in rows(organization.admin, undone, outcome="left") for error in row["errors"])
+    assert organization.user(organization.known)["position"] == "Pilot" and organization.user(organization.bare)["position"] is None
+    assert organization.admin.get(f"/v1/users/{users['quiet']['id']}").status == 404
+    assert "Pilot" in [position["title"] for position in organization.admin.get("/v1/positions").items], "somebody has it"
+
+
+def test_who_has_signed_in_with_the_password_of_before_is_left(rollcall):
+    hash_of_correct_horse = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Password hash"], *[[f"{name}@people.example", "A", "B", hash_of_correct_horse] for name in ("came", "stayed")]))
+    apply(rollcall.admin, made)
+    rollcall.login("came@people.example", "correct horse").ok(201)
+    undone = undo(rollcall.admin, made)
+    assert outcomes(rollcall.admin, undone) == {2: "left", 3: "undone"} and faults(rollcall.admin, undone) == [(2, None, "state_conflict")]
+    rollcall.login("stayed@people.example", "correct horse").refused(401)
+
+
+@pytest.mark.parametrize("wish", ["mail_admin_new_link", "resend_to_user", "nothing"])
+def test_what_the_clock_does_to_people_does_not_keep_them(rollcall, wish):
+    policy(rollcall, invitation_on_expiry=wish)
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, ["a@people.example", "A", "B"]))
+    apply(rollcall.admin, made, invite=True)
+    user = one(rollcall, "a@people.example")
+    wait_settled(rollcall)
+    rollcall.move("invitation", user, expires_at="now() - interval '1 second'")
+    rounds(rollcall)
+    wait_until(lambda: rollcall.user(user)["version"] > user["version"], because="the clock has come to it")
+    rollcall.sql("DELETE FROM rollcall.invitation v USING rollcall.users u WHERE u.id = v.user_id AND u.first_name = 'round'")
+    undone = undo(rollcall.admin, made)
+    assert undone["counts"]["undone"] == 1, (rows(rollcall.admin, undone), rollcall.audit(user=user))
+    assert rollcall.admin.get(f"/v1/users/{user['id']}").status == 404
+
+
+def test_to_undo_needs_the_permission_and_reaches_nobody_who_may_more(rollcall):
+    chief = rollcall.make_role("users:read", "payroll:write", name="Chief")
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Role"], ["a@people.example", "A", "B", "Chief"], ["b@people.example", "A", "B", ""]))
+    apply(rollcall.admin, made)
+    assert one(rollcall, "a@people.example")["role_id"] == chief
+    rollcall.client(rollcall.make_key("imports:write")).post(f"/v1/imports/{made['id']}/undo").refused(403, "permission_missing")
+    client = rollcall.client(rollcall.make_key("imports:write", "users:write", "users:read"))
+    undone = undo(client, made)
+    assert outcomes(client, undone) == {2: "left", 3: "undone"}
+    assert [event["actor"]["kind"] for event in rollcall.audit("import.undone")] == ["api_key"]
+
+
+def test_administrators_that_an_import_made_are_left(rollcall):
+    rollcall.sql("UPDATE rollcall.role SET name = 'Boss' WHERE permissions = '{*}'")
+    policy(rollcall, initial_status="chosen_by_admin")
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Role", "Status"], ["a@people.example", "A", "B", "Boss", "active"], ["b@people.example", "A", "B", "Boss", ""]))
+    apply(rollcall.admin, made)
+    assert outcomes(rollcall.admin, undo(rollcall.admin, made)) == {2: "left", 3: "undone"}
+
+
+def test_undoing_goes_on_where_a_worker_was_killed(rollcall):
+    before = everything(rollcall)
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *[[f"p{n}@people.example", "A", "B"] for n in range(3000)]))
+    apply(rollcall.admin, made, 30)
+    rollcall.admin.post(f"/v1/imports/{made['id']}/undo").ok(202)
+    for kill in range(2):
+        wait_until(lambda: rollcall.value("SELECT undone FROM rollcall.import") > kill * 1000, 30, 0.001)
+        rollcall.worker.kill()
+        seen = rollcall.admin.get(f"/v1/imports/{made['id']}").ok()
+        assert seen["state"] == "undoing" and seen["progress"] == {"done": seen["counts"]["undone"], "rows": 3000}
+        assert rollcall.admin.get("/v1/users", count="true")["total"] == 3001 - seen["counts"]["undone"]
+        rollcall.sql("UPDATE rollcall.job SET run_at = now()")
+        rollcall.start_worker()
+    undone = wait_until(lambda: (found := rollcall.admin.get(f"/v1/imports/{made['id']}").ok().body)["state"] == "undone" and found, 60)
+    assert (undone["counts"]["undone"], undone["counts"]["left"]) == (3000, 0)
+    assert rollcall.sql("SELECT count(*), count(DISTINCT subject_id) FROM rollcall.audit WHERE action = 'user.import_undone'") == [(3000, 3000)]
+    assert_as_before(rollcall, before)
