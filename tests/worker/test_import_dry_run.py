@@ -160,11 +160,6 @@ def test_a_file_with_nothing_in_it_fails(shared_rollcall, data):
     assert made["state"] == "failed" and made["problem"]["code"] in ("empty", "headers_unknown"), made
 
 
-def test_a_file_of_headers_alone_has_no_rows(shared_rollcall):
-    made = dry_run(shared_rollcall.admin, csv_of(PEOPLE))
-    assert made["state"] == "ready" and made["counts"]["rows"] == 0
-
-
 # -- Outcomes.
 
 def policy(system, **values):
