@@ -107,9 +107,8 @@ LIMIT :limit::integer;
 -- name: selection_done (org_id, id, user_ids, status) writes
 WITH written AS (
     UPDATE rollcall.selection_user s SET status = :status::smallint
-    FROM rollcall.users u
     WHERE s.org_id = :org_id AND s.selection_id = :id AND s.user_id = ANY (:user_ids::uuid[]) AND s.status IS NULL
-      AND u.org_id = :org_id AND u.id = s.user_id AND u.updated_at = now()
+      AND (SELECT :{is_written_here} FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = s.user_id)
     RETURNING s.user_id
 )
 UPDATE rollcall.selection d SET done = d.done + (SELECT count(*) FROM written)

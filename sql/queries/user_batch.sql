@@ -68,4 +68,4 @@ ORDER BY a.place;
 -- name: user_batch_keep_whole (org_id, ids)
 SELECT 1 / (count(*) = cardinality(:ids::uuid[]))::integer AS is_whole
 FROM rollcall.users u
-WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]) AND u.updated_at = now();
+WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]) AND :{is_written_here};
