@@ -44,7 +44,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -153,6 +153,9 @@ bench-quick: all ## ratios against pgbench and the raw hash, under two minutes
 
 bench-list: all ## pages and searches in an organization of a million; some minutes
 	$(PYTHON) tests/bench/list.py
+
+bench-import: all ## an import of 100,000 people, from its dry run to its undoing; some minutes
+	$(PYTHON) tests/bench/imports.py
 
 lint: ## formatting, clang-tidy, cppcheck, ruff-clean Python, shellcheck
 	tests/lint

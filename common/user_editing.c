@@ -145,7 +145,8 @@ find_new_permissions(struct proposal *pr, struct user_editing *edit)
 {
 	const bool changes_role = proposal_has(pr, "role_id");
 	const char *old_own = proposal_value(pr, 0, "own_permissions");
-	struct permission_set own = proposal_has(pr, "own_permissions") ? user_permissions_wanted(pr)
+	struct permission_set own = proposal_has(pr, "own_permissions")
+		? user_permissions_wanted(pr)
 		: permission_set_parse(pr->scratch, old_own);
 	struct permission_set role = permission_set_parse(pr->scratch, proposal_value(pr, 1, "role_permissions"));
 

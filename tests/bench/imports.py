@@ -98,7 +98,7 @@ class Memory(threading.Thread):
             for status in pathlib.Path("/proc").glob("[0-9]*/status"):
                 try:
                     command = (status.parent / "cmdline").read_bytes()
-                    if b"parse" in command and b"rollcall-worker" in command:
+                    if command.startswith(b"rollcall-parser"):
                         peak = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
                         self.most = max(self.most, int(peak[0].split()[1]) / 1024) if peak else self.most
                 except (FileNotFoundError, ProcessLookupError, IndexError):
