@@ -110,7 +110,7 @@ unit-programs: $(UNIT_TESTS)
 $(BUILD)/tests/%: $(BUILD)/objects/tests/worker/%.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(WORKER_LDFLAGS) -Wl,--export-dynamic-symbol=getaddrinfo -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
-test-programs: $(BUILD)/tests/mailer_probe $(BUILD)/tests/parser_probe
+test-programs: $(BUILD)/tests/mailer_probe $(BUILD)/tests/parser_probe $(BUILD)/tests/report_probe
 
 unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs

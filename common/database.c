@@ -35,6 +35,7 @@ struct database {
 	bool *prepared;		/* by query->index, on this connection */
 	char *listening;	/* channel, on this connection; NULL: none */
 	char violated[64];	/* by the last query that failed */
+	bool plans_for_values;
 	bool is_down;		/* the last attempt failed, and that was logged */
 };
 
@@ -63,6 +64,13 @@ disconnect(struct database *database)
 	memset(database->prepared, 0, (size_t)query_count * sizeof(*database->prepared));
 	free(database->listening);
 	database->listening = NULL;
+}
+
+void
+database_plan_for_values(struct database *database)
+{
+	database->plans_for_values = true;
+	disconnect(database);
 }
 
 void
@@ -113,11 +121,24 @@ database_options(const char *url, int statement_timeout_ms)
 	return buffer_take(&options);
 }
 
+static char *
+options_of(const struct database *database)
+{
+	char *common = database_options(database->url, database->statement_timeout_ms);
+	struct buffer options = BUFFER_INIT;
+
+	if (!database->plans_for_values)
+		return common;
+	buffer_printf(&options, "-c plan_cache_mode=force_custom_plan %s", common);
+	free(common);
+	return buffer_take(&options);
+}
+
 /* The connection string may set what stands before it, and not what stands after. */
 static PGconn *
 open_connection(const struct database *database)
 {
-	char *options = database_options(database->url, database->statement_timeout_ms);
+	char *options = options_of(database);
 	const char *const keywords[] = {
 		"connect_timeout", "tcp_user_timeout", "keepalives_idle", "target_session_attrs",
 		"dbname", "application_name", "client_encoding", "options", NULL,

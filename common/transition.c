@@ -93,7 +93,7 @@ reset_word(const struct transition *transition, const struct transition_details 
 
 static void
 write_item(struct buffer *out, const struct subject *subject, const struct transition *transition,
-	const struct transition_details *details)
+	const struct transition_details *details, const char *invitation_mail)
 {
 	json_write_separator(out);
 	buffer_putc(out, '{');
@@ -112,12 +112,14 @@ write_item(struct buffer *out, const struct subject *subject, const struct trans
 	write_flag(out, "ends_sessions", transition->ends_sessions);
 	write_text(out, "keep_session", details->keep_session);
 	write_flag(out, "restarts_idle_clock", transition->restarts_idle_clock);
+	write_flag(out, "is_new", details->is_new);
 	write_flag(out, "logged_in", details->logged_in);
 	write_text(out, "password_hash", transition->sets_password ? details->password_hash : NULL);
 	write_flag(out, "forgets_guesses", transition->forgets_guesses);
 	write_flag(out, "drops_password", transition->requires_password_reset);
 	write_text(out, "invitation", invitation_word(transition->invitation));
 	write_text(out, "invited_by", details->invited_by);
+	write_text(out, "invitation_mail", invitation_mail);
 	write_text(out, "accepted_through", details->accepted_through);
 	write_text(out, "password_reset", reset_word(transition, details));
 	write_flag(out, "cancels_mails", transition->cancels_mails);
@@ -167,10 +169,9 @@ recipient_of(enum mail_kind kind, const struct subject *subject, const struct tr
 
 static void
 write_mail(struct buffer *out, const struct subject *subject, const struct transition *transition,
-	const struct transition_details *details, enum mail_kind kind)
+	const struct transition_details *details, enum mail_kind kind, char id[UUID_TEXT_SIZE])
 {
 	const char *recipient = recipient_of(kind, subject, details);
-	char id[UUID_TEXT_SIZE];
 
 	uuid_make_text(id);
 	json_write_separator(out);
@@ -182,6 +183,27 @@ write_mail(struct buffer *out, const struct subject *subject, const struct trans
 	write_text(out, "recipient", recipient);
 	write_text(out, "link", link_of(kind, transition));
 	buffer_putc(out, '}');
+}
+
+/* True: one of them is the invitation's, and this is its id. */
+static bool
+write_mails(struct buffer *out, const struct subject *subject, const struct transition *transition,
+	const struct transition_details *details, char invitation_mail[UUID_TEXT_SIZE])
+{
+	char id[UUID_TEXT_SIZE];
+	bool has_invitation = false;
+
+	for (int kind = 0; kind < MAIL_KIND_COUNT; kind++) {
+		const char *link = link_of((enum mail_kind)kind, transition);
+		if (!sends(transition, (enum mail_kind)kind))
+			continue;
+		write_mail(out, subject, transition, details, (enum mail_kind)kind, id);
+		if (!has_invitation && link != NULL && strcmp(link, "invitation") == 0) {
+			memcpy(invitation_mail, id, sizeof(id));
+			has_invitation = true;
+		}
+	}
+	return has_invitation;
 }
 
 static const char *
@@ -257,15 +279,13 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 {
 	const bool is_personal = details->note != NULL || details->new_email != NULL;
 	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
+	char invitation_mail[UUID_TEXT_SIZE];
 
 	assert(transition->refusal == REFUSAL_NONE);
 	assert(!transition->reduces_administrators || batch->admin_epoch == NULL
 		|| strcmp(batch->admin_epoch, subject->admin_epoch) == 0);
-	write_item(&batch->items, subject, transition, details);
-	for (int kind = 0; kind < MAIL_KIND_COUNT; kind++) {
-		if (sends(transition, (enum mail_kind)kind))
-			write_mail(&batch->mails, subject, transition, details, (enum mail_kind)kind);
-	}
+	write_item(&batch->items, subject, transition, details,
+		write_mails(&batch->mails, subject, transition, details, invitation_mail) ? invitation_mail : NULL);
 	if (details->action != NULL) {
 		write_changes(&changes, subject, transition, details);
 		if (is_personal)

@@ -29,6 +29,7 @@ struct transition_details {
 	bool logged_in;
 	bool uses_reset;		/* a reset link was completed */
 	bool ignores_version;		/* a fresh row, or the guard says it all */
+	bool is_new;			/* query_user_insert writes him as he is to be, before it in the same transaction */
 	const char *note;		/* audit: why, in free words */
 	const char *new_email;		/* that is to be confirmed, or was */
 };

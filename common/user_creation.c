@@ -176,6 +176,11 @@ write_row(struct proposal *pr, const struct user_creation *creation, struct buff
 		json_write_string_member(out, "phone", form_phone(pr, "phone"));
 	if (creation->role.id != NULL)
 		json_write_string_member(out, "role_id", creation->role.id);
+	if (creation->the.details.is_new) {
+		json_write_string_member(out, "status", user_status_word(creation->the.transition.status));
+		json_write_string_member(out, "status_reason", status_reason_word(creation->the.transition.reason));
+		json_write_int_member(out, "version", 1);
+	}
 	json_write_name(out, "own_permissions");
 	if (own != NULL)
 		json_write_value(out, own);
@@ -200,6 +205,8 @@ user_create_write(struct proposal *pr, struct user_writing *writing)
 	struct user_creation *creation = pr->data;
 
 	creation->the.details.password_hash = pr->password_hash;
+	/* The idle clock of who is let in begins with his transition. */
+	creation->the.details.is_new = !creation->the.transition.restarts_idle_clock;
 	transition_batch_add(writing->batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
 	user_structure_make_position(pr, &writing->positions);
 	if (creation->role.id != NULL) {

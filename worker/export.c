@@ -178,17 +178,16 @@ static enum job_end
 read_page(struct export *export)
 {
 	struct job_lease *lease = export->lease;
-	PGresult *results[3] = { NULL };
+	PGresult *results[2] = { NULL };
 	const struct statement statements[] = {
-		{ &query_plan_for_values, NULL },
 		{ &query_export_maker, (const char *const[]){ lease->org_id, lease->id } },
 		{ export->params[PARAM_SEARCH] != NULL ? &query_user_export_search : &query_user_export_page, export->params },
 	};
-	const enum database_status status = database_run_together(lease->worker->database, statements, 3, results);
+	const enum database_status status = database_run_together(lease->worker->database, statements, 2, results);
 
 	if (status == DATABASE_OK)
-		take_page(export, results[1], results[2]);
-	for (int i = 0; i < 3; i++)
+		take_page(export, results[0], results[1]);
+	for (int i = 0; i < 2; i++)
 		PQclear(results[i]);
 	return go_on(export, status);
 }

@@ -41,11 +41,7 @@ parse_body(const char *text)
 static void
 write_item(struct buffer *out, const struct import_row *row, const char *user_id)
 {
-	json_write_separator(out);
-	buffer_putc(out, '{');
-	json_write_int_member(out, "row", row->number);
-	json_write_string_member(out, "user_id", user_id);
-	buffer_putc(out, '}');
+	buffer_printf(out, "%s\"%u\":\"%s\"", out->length > 1 ? "," : "", row->number, user_id);
 }
 
 static struct statement
@@ -53,7 +49,7 @@ about_rows(struct page *page, const struct query *query, struct buffer *items)
 {
 	const char **params = arena_take(page->batch.origin.scratch, sizeof(*params) * 3);
 
-	buffer_putc(items, ']');
+	buffer_putc(items, '}');
 	params[0] = page->work->lease->org_id;
 	params[1] = page->work->lease->id;
 	params[2] = proposal_take_text(&page->batch.origin, items);
@@ -67,8 +63,8 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 	struct page *page = batch->context;
 	struct buffer edited = BUFFER_INIT, written = BUFFER_INIT;
 
-	buffer_putc(&edited, '[');
-	buffer_putc(&written, '[');
+	buffer_putc(&edited, '{');
+	buffer_putc(&written, '{');
 	for (int i = 0; i < page->count; i++) {
 		const struct operation *operation = &batch->users->operations[i];
 		if (!operation->is_in_batch)
@@ -78,6 +74,8 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 			write_item(&edited, &page->rows[i], operation->user_id);
 	}
 	*before = about_rows(page, &query_import_remember, &edited);
+	if (strcmp(before->params[2], "{}") == 0)
+		before->query = NULL;
 	*behind = about_rows(page, &query_import_applied, &written);
 }
 
@@ -93,9 +91,7 @@ write_failure(const struct page *page, int place, struct buffer *out)
 		return;
 	if (operation->pr.problem != PROBLEM_NONE && !import_row_has_error(row))
 		import_row_take_refusal(row, &page->work->columns, &operation->pr);
-	json_write_separator(out);
-	buffer_putc(out, '{');
-	json_write_int_member(out, "row", row->number);
+	buffer_printf(out, "%s\"%u\":{", out->length > 1 ? "," : "", row->number);
 	json_write_string_member(out, "outcome", operation->changes_nothing ? "unchanged" : "error");
 	json_write_name(out, "errors");
 	buffer_printf(out, "[%s]}", buffer_text(&row->errors));
@@ -108,7 +104,7 @@ write_failures(struct page *page)
 	PGresult *result = NULL;
 	enum database_status status = DATABASE_OK;
 
-	buffer_putc(&items, '[');
+	buffer_putc(&items, '{');
 	for (int i = 0; i < page->count; i++)
 		write_failure(page, i, &items);
 	const bool has_any = items.length > 1;

@@ -36,6 +36,7 @@ struct dry_run {
 	struct import_reading reading;
 	int count;
 	size_t bytes;
+	bool has_people;	/* there was a row below the headers */
 };
 
 /* ---- The file. */
@@ -320,6 +321,7 @@ take_row(void *context, const struct parser_row *row)
 
 	if (run->work->columns.count == 0)
 		return take_headers(run, row);
+	run->has_people = true;
 	for (int i = 0; i < row->count; i++)
 		run->bytes += row->cells[i].length;
 	import_row_read(&run->rows[run->count++], &run->reading, row);
@@ -338,6 +340,14 @@ tell_fault(struct dry_run *run, const struct parser_fault *fault)
 	buffer_free(&detail);
 }
 
+/* Nobody uploads headers alone on purpose: the people may stand on a sheet behind the first. */
+static void
+tell_empty(struct dry_run *run)
+{
+	import_work_fail(run->work, parser_fault_word(PARSER_FAULT_EMPTY), "There are headers and no rows below them: each row below"
+		" the first is a user, and of a workbook the first sheet is read.");
+}
+
 /* What a fault of ours is, not the file's: it is tried again. */
 static bool
 is_ours(enum parser_fault_kind kind)
@@ -354,8 +364,8 @@ parse(struct dry_run *run, const uint8_t *bytes)
 
 	run->work->columns.count = 0;
 	if (parser_run(&job, &run->file, &fault)) {
-		if (run->work->columns.count == 0)
-			import_work_fail(run->work, "empty", "There is nothing in the file.");
+		if (!run->has_people)
+			tell_empty(run);
 		judge_page(run);
 	} else if (is_ours(fault.kind)) {
 		run->progress = JOB_IS_LATER;

@@ -36,7 +36,7 @@ about_rows(struct page *page, const struct query *query, struct buffer *items)
 
 	params[0] = page->work->lease->org_id;
 	params[1] = page->work->lease->id;
-	params[2] = arena_printf(page->batch.origin.scratch, "[%s]", buffer_text(items));
+	params[2] = arena_printf(page->batch.origin.scratch, "{%s}", buffer_text(items));
 	return (struct statement){ query, params };
 }
 
@@ -46,7 +46,7 @@ tell(struct page *page, uint32_t number, const char *outcome, const char *errors
 {
 	struct buffer *out = &page->told;
 
-	buffer_printf(out, "%s{\"row\":%u,\"outcome\":\"%s\",\"errors\":[%s]}", out->length > 0 ? "," : "", number, outcome, errors);
+	buffer_printf(out, "%s\"%u\":{\"outcome\":\"%s\",\"errors\":[%s]}", out->length > 0 ? "," : "", number, outcome, errors);
 }
 
 static void
@@ -71,7 +71,7 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 	for (int i = 0; i < page->count; i++) {
 		const struct operation *operation = &batch->users->operations[i];
 		if (operation->is_in_batch)
-			buffer_printf(&items, "%s{\"row\":%u,\"user_id\":\"%s\"}", items.length > 0 ? "," : "", page->rows[i].number, operation->user_id);
+			buffer_printf(&items, "%s\"%u\":\"%s\"", items.length > 0 ? "," : "", page->rows[i].number, operation->user_id);
 	}
 	*behind = about_rows(page, &query_import_undone, &items);
 	buffer_free(&items);
@@ -113,8 +113,8 @@ add_made(struct page *page, int found)
 	char audit_id[UUID_TEXT_SIZE];
 
 	uuid_make_text(audit_id);
-	buffer_printf(&page->made, "%s{\"row\":%ld,\"user_id\":\"%s\",\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
-		row_int(page->found, found, "row"), row_text(page->found, found, "user_id"), row_text(page->found, found, "version"), audit_id);
+	buffer_printf(&page->made, "%s\"%s\":{\"row\":%ld,\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
+		row_text(page->found, found, "user_id"), row_int(page->found, found, "row"), row_text(page->found, found, "version"), audit_id);
 }
 
 static const char *
@@ -163,9 +163,9 @@ remove_made(struct page *page)
 
 	if (page->made.length == 0)
 		return JOB_GOES_ON;
-	const char *items = arena_printf(arena, "[%s]", buffer_text(&page->made));
+	const char *users = arena_printf(arena, "{%s}", buffer_text(&page->made));
 	status = job_lease_write(lease, &(const struct statement){ &query_import_undo_made, (const char *const[]){ lease->org_id, lease->id,
-		items, permissions_of(page), proposal_actor(&page->batch.origin) } }, 1, &removed);
+		users, permissions_of(page), proposal_actor(&page->batch.origin) } }, 1, &removed);
 	if (status == DATABASE_OK)
 		tell_who_stays(page, removed);
 	PQclear(removed);

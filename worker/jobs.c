@@ -153,6 +153,7 @@ jobs_run(const struct config *config, struct shared_page *page, const char *run_
 	struct jobs jobs = { .kinds = BUFFER_INIT };
 
 	worker_open(&jobs.worker, config, page, child, "job");
+	database_plan_for_values(jobs.worker.database);
 	take_name(&jobs.worker, run_id);
 	list_kinds(&jobs.kinds);
 	free_of_dead(&jobs.worker);

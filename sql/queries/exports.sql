@@ -2,7 +2,14 @@
 
 -- One column for each of common/user_columns.c, named by its key; the values of the
 -- organization's own fields as one array in the order of `keys`. Behind the CTE page (id).
+-- Those of the page are kept aside, for no planner shall look for a department's users to
+-- find out whether it is wanted.
 -- fragment: user_export_rows
+who AS MATERIALIZED (
+    SELECT u.org_id, u.id, u.email, u.username, u.first_name, u.last_name, u.phone, u.external_id, u.kind, u.role_id, u.department_id,
+        u.position_id, u.locale, u.status, u.version, u.attributes
+    FROM page JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+)
 SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.phone, u.external_id, u.kind, r.name AS role,
     way.path AS department, j.title AS position,
     array_to_string(ARRAY(
@@ -10,22 +17,20 @@ SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.phone, u.external
         WHERE m.org_id = u.org_id AND m.user_id = u.id ORDER BY g.name), '; ') AS groups,
     u.locale, u.status, u.version,
     ARRAY(SELECT u.attributes ->> k.key FROM unnest(:keys::text[]) WITH ORDINALITY k (key, place) ORDER BY k.place) AS attributes
-FROM page
-JOIN rollcall.users u ON u.org_id = :org_id AND u.id = page.id
+FROM who u
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
 LEFT JOIN (
     SELECT d.id, array_to_string(:{department_path}, ' / ') AS path
     FROM rollcall.department d
-    WHERE d.org_id = :org_id AND d.id IN (
-        SELECT x.department_id FROM page p JOIN rollcall.users x ON x.org_id = :org_id AND x.id = p.id)
+    WHERE d.org_id = :org_id AND d.id IN (SELECT w.department_id FROM who w)
 ) way ON way.id = u.department_id
-ORDER BY page.id
+ORDER BY u.id
 
 -- name: user_export_page (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, keys)
 WITH page AS MATERIALIZED (
     :{page_oldest}
-)
+),
 :{user_export_rows};
 
 -- name: user_export_search (org_id, status, kind, role_id, email, username, external_id, updated_since, search, department_id, group_id, incomplete, vacation, assignable, at, after_id, limit, keys)
@@ -34,7 +39,7 @@ WITH sample AS MATERIALIZED (
 ),
 page AS MATERIALIZED (
     :{page_search_oldest}
-)
+),
 :{user_export_rows};
 
 -- With their labels: what stands in the columns behind those that everybody has.
@@ -152,11 +157,6 @@ FROM rollcall.export e
 JOIN rollcall.api_key k ON k.org_id = e.org_id AND k.id = e.maker_id AND k.revoked_at IS NULL
     AND (k.expires_at IS NULL OR k.expires_at > now())
 WHERE e.org_id = :org_id AND e.id = :id AND e.maker_kind = 'api_key';
-
--- Until the end of the transaction statements are planned for their values: a filter that is
--- not given is folded away, and one that is finds its index.
--- name: plan_for_values () all_organizations
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: export_progress (org_id, id, rows) writes
 UPDATE rollcall.export e SET state = 'running', rows = :rows::integer

@@ -68,10 +68,10 @@ SELECT i.id AS by_id, i.version AS version_by_id, i.status AS status_by_id,
     e.id AS by_email, e.version AS version_by_email, e.status AS status_by_email,
     n.id AS by_username, n.version AS version_by_username, n.status AS status_by_username
 FROM jsonb_to_recordset(:wanted::jsonb) AS w (place integer, id uuid, email text, username text, external_id text)
-LEFT JOIN rollcall.users i ON i.org_id = :org_id AND i.id = w.id AND i.anonymised_at IS NULL
-LEFT JOIN rollcall.users x ON x.org_id = :org_id AND x.external_id = w.external_id
-LEFT JOIN rollcall.users e ON e.org_id = :org_id AND lower(e.email) = lower(w.email)
-LEFT JOIN rollcall.users n ON n.org_id = :org_id AND lower(n.username) = lower(w.username)
+LEFT JOIN LATERAL (SELECT u.* FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = w.id AND u.anonymised_at IS NULL OFFSET 0) i ON true
+LEFT JOIN LATERAL (SELECT u.* FROM rollcall.users u WHERE u.org_id = :org_id AND u.external_id = w.external_id OFFSET 0) x ON true
+LEFT JOIN LATERAL (SELECT u.* FROM rollcall.users u WHERE u.org_id = :org_id AND lower(u.email) = lower(w.email) OFFSET 0) e ON true
+LEFT JOIN LATERAL (SELECT u.* FROM rollcall.users u WHERE u.org_id = :org_id AND lower(u.username) = lower(w.username) OFFSET 0) n ON true
 ORDER BY w.place;
 
 -- A page of the dry run.
@@ -103,6 +103,32 @@ UPDATE rollcall.import i SET
     stage_began_at = NULL, stage_rows = NULL, updated_at = now()
 WHERE i.org_id = :org_id AND i.id = :id;
 
+-- What is said of rows comes as an object with their numbers as names, and what belongs to a
+-- row is looked up for it: so the keys find all of it, whatever the planner believes of
+-- tables that have grown by a hundred thousand rows since he looked at them last. (The first
+-- and the last of them are said as well: by those he reads a part of the index.)
+-- fragment: row_named
+r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:users::jsonb) k (row)))
+  AND r.row >= (SELECT min(k.row::integer) FROM jsonb_object_keys(:users::jsonb) k (row))
+  AND r.row <= (SELECT max(k.row::integer) FROM jsonb_object_keys(:users::jsonb) k (row))
+
+-- fragment: user_named
+(:users::jsonb ->> r.row::text)::uuid
+
+-- fragment: version_named
+(SELECT u.version FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :{user_named})
+
+-- fragment: is_user_written
+(SELECT :{is_written_here} FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :{user_named})
+
+-- fragment: row_of_items
+r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:items::jsonb) k (row)))
+  AND r.row >= (SELECT min(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
+  AND r.row <= (SELECT max(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
+
+-- fragment: item_named
+(:items::jsonb -> r.row::text)
+
 -- What is still to be applied, in the order of the file. A row that is about whom another
 -- row makes finds him through that one.
 -- name: import_apply_next (org_id, import_id, after_row, limit)
@@ -117,36 +143,34 @@ LIMIT :limit::integer;
 
 -- Before an edit in the same transaction: what the user's body will be when it is undone. The
 -- version that the edit rests on says that this is what was there.
--- items    [{row, user_id}]
--- name: import_remember (org_id, import_id, items) writes
-UPDATE rollcall.import_row r SET
-    before = (
+-- users    {row: user_id}
+-- name: import_remember (org_id, import_id, users) writes
+UPDATE rollcall.import_row r SET before = (
+    SELECT (
         SELECT coalesce(jsonb_object_agg(k.name, CASE k.name
             WHEN 'attributes' THEN (SELECT coalesce(jsonb_object_agg(a.key, u.attributes -> a.key), '{}') FROM jsonb_object_keys(r.body -> 'attributes') a (key))
             ELSE v.all -> k.name END), '{}')
         FROM jsonb_object_keys(r.body) k (name)
         WHERE v.all ? k.name OR k.name = 'attributes')
         || CASE WHEN r.body ? 'email' THEN '{"email_pending": null}' ELSE '{}' END::jsonb
-FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id
-LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
-CROSS JOIN LATERAL (SELECT jsonb_build_object('email', u.email, 'username', u.username, 'first_name', u.first_name, 'last_name', u.last_name,
-    'phone', u.phone, 'external_id', u.external_id, 'kind', u.kind, 'role_id', u.role_id, 'department_id', u.department_id,
-    'position', j.title, 'locale', u.locale, 'group_ids', to_jsonb(:{groups_of_user})) AS all) v
-WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'update';
+    FROM rollcall.users u
+    LEFT JOIN rollcall.position j ON j.org_id = u.org_id AND j.id = u.position_id
+    CROSS JOIN LATERAL (SELECT jsonb_build_object('email', u.email, 'username', u.username, 'first_name', u.first_name, 'last_name', u.last_name,
+        'phone', u.phone, 'external_id', u.external_id, 'kind', u.kind, 'role_id', u.role_id, 'department_id', u.department_id,
+        'position', j.title, 'locale', u.locale, 'group_ids', to_jsonb(:{groups_of_user})) AS all) v
+    WHERE u.org_id = :org_id AND u.id = :{user_named})
+WHERE :{row_named} AND r.outcome = 'update';
 
 -- Behind what a round writes, in its transaction: whose row was written in it, that one is
 -- applied; of several about one user all know the first. Hashes of passwords are not needed any more.
--- items    [{row, user_id}]
--- name: import_applied (org_id, import_id, items) writes
+-- users    {row: user_id}
+-- name: import_applied (org_id, import_id, users) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET
-        outcome = 'applied', user_id = u.id, version = u.version, written_at = now(), body = r.body - 'password_hash',
+        outcome = 'applied', user_id = :{user_named}, version = :{version_named}, written_at = now(), body = r.body - 'password_hash',
         same_as = coalesce((SELECT q.same_as FROM rollcall.import_row q
             WHERE q.org_id = r.org_id AND q.import_id = r.import_id AND q.row = r.same_as), r.same_as)
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-    JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome IN ('create', 'update')
+    WHERE :{row_named} AND r.outcome IN ('create', 'update') AND :{is_user_written}
     RETURNING r.row
 ),
 position_new AS (
@@ -159,24 +183,23 @@ FROM (SELECT count(*) AS count FROM written) n, position_new x
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- What came to nothing: refused by now, or as it should be already.
--- items    [{row, outcome, errors}]
+-- items    {row: {outcome, errors}}
 -- name: import_not_applied (org_id, import_id, items) writes
-WITH item AS MATERIALIZED (
-    SELECT t.row, t.outcome, t.errors, r.outcome AS planned
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, outcome text, errors jsonb)
-    JOIN rollcall.import_row r ON r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome IN ('create', 'update')
+WITH planned AS MATERIALIZED (
+    SELECT r.row, r.outcome AS plan, :{item_named} ->> 'outcome' AS outcome
+    FROM rollcall.import_row r
+    WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 ),
 told AS (
-    UPDATE rollcall.import_row r SET outcome = t.outcome, errors = coalesce(t.errors, '[]')
-    FROM item t
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row
+    UPDATE rollcall.import_row r SET outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]')
+    WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 )
 UPDATE rollcall.import i SET
     errors = i.errors + n.errors, unchanged = i.unchanged + n.unchanged, creates = i.creates - n.creates, updates = i.updates - n.updates,
     stage_done = i.stage_done + n.errors + n.unchanged, updated_at = now()
 FROM (SELECT count(*) FILTER (WHERE t.outcome = 'error') AS errors, count(*) FILTER (WHERE t.outcome = 'unchanged') AS unchanged,
-        count(*) FILTER (WHERE t.planned = 'create') AS creates, count(*) FILTER (WHERE t.planned = 'update') AS updates
-    FROM item t) n
+        count(*) FILTER (WHERE t.plan = 'create') AS creates, count(*) FILTER (WHERE t.plan = 'update') AS updates
+    FROM planned t) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- Undoing.
@@ -193,8 +216,15 @@ WHERE i.org_id = :org_id AND i.id = :import_id;
 -- name: import_undo_next (org_id, import_id, before_row, limit)
 SELECT r.row, r.before, r.before IS NULL AS is_made, r.user_id, u.version, u.id IS NULL AS is_gone,
     CASE WHEN u.id IS NOT NULL THEN :{untouched_since_import} END AS is_untouched
-FROM rollcall.import_row r
-LEFT JOIN rollcall.users u ON u.org_id = r.org_id AND u.id = r.user_id AND u.anonymised_at IS NULL
+FROM (
+    SELECT * FROM rollcall.import_row f
+    WHERE f.org_id = :org_id AND f.import_id = :import_id AND f.outcome = 'applied'
+      AND (:before_row::integer IS NULL OR f.row < :before_row::integer)
+    ORDER BY f.row DESC
+    LIMIT :limit::integer) r
+LEFT JOIN LATERAL (
+    SELECT u.org_id, u.id, u.version FROM rollcall.users u
+    WHERE u.org_id = r.org_id AND u.id = r.user_id AND u.anonymised_at IS NULL OFFSET 0) u ON true
 -- The last of the rows that are about him, applied or undone.
 CROSS JOIN LATERAL (
     SELECT g.version, g.written_at
@@ -208,26 +238,22 @@ CROSS JOIN LATERAL (
         WHERE f.org_id = r.org_id AND f.import_id = r.import_id AND f.row = r.same_as) g
     WHERE g.written_at IS NOT NULL
     ORDER BY g.version DESC LIMIT 1) last
-WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.outcome = 'applied'
-  AND (:before_row::integer IS NULL OR r.row < :before_row::integer)
-ORDER BY r.row DESC
-LIMIT :limit::integer;
+ORDER BY r.row DESC;
 
 -- Who never came: gone as if erased, whatever the policy says of deleting. Who has accepted,
 -- signed in, been assigned something, administers, or holds more than who undoes is left.
--- items    [{row, user_id, version, audit_id}]
--- name: import_undo_made (org_id, import_id, items, permissions, actor) writes
-WITH item AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid, version bigint, audit_id uuid)
-),
-locked AS MATERIALIZED (
-    SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name, t.audit_id, t.row
+-- users    {user_id: {row, version, audit_id}}
+-- name: import_undo_made (org_id, import_id, users, permissions, actor) writes
+WITH locked AS MATERIALIZED (
+    SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name,
+        (:users::jsonb -> u.id::text ->> 'audit_id')::uuid AS audit_id, (:users::jsonb -> u.id::text ->> 'row')::integer AS row
     FROM rollcall.users u
-    JOIN item t ON t.user_id = u.id AND t.version = u.version
     JOIN rollcall.policy p ON p.org_id = u.org_id
     LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
     LEFT JOIN rollcall.invitation v ON v.org_id = u.org_id AND v.user_id = u.id
-    WHERE u.org_id = :org_id AND u.anonymised_at IS NULL AND u.last_login_at IS NULL AND v.accepted_at IS NULL
+    WHERE u.org_id = :org_id AND u.id = ANY (ARRAY(SELECT k.id::uuid FROM jsonb_object_keys(:users::jsonb) k (id)))
+      AND u.version = (:users::jsonb -> u.id::text ->> 'version')::bigint
+      AND u.anonymised_at IS NULL AND u.last_login_at IS NULL AND v.accepted_at IS NULL
       AND NOT :{is_administrator}
       AND NOT EXISTS (SELECT FROM rollcall.assignment g WHERE g.org_id = u.org_id AND g.user_id = u.id)
       AND (:permissions::text[] && '{*}' OR coalesce(r.permissions, '{}') || u.own_permissions <@ (:permissions::text[] || p.default_permissions))
@@ -251,8 +277,8 @@ audited AS (
 ),
 told AS (
     UPDATE rollcall.import_row w SET outcome = 'undone', user_id = NULL
-    FROM removed r
-    WHERE w.org_id = :org_id AND w.import_id = :import_id AND w.row = r.row
+    WHERE w.org_id = :org_id AND w.import_id = :import_id AND w.row = ANY (ARRAY(SELECT r.row FROM removed r))
+      AND w.row >= (SELECT min(r.row) FROM removed r) AND w.row <= (SELECT max(r.row) FROM removed r)
     RETURNING w.row
 ),
 counted AS (
@@ -263,12 +289,11 @@ counted AS (
 SELECT row FROM told;
 
 -- As import_applied, for who got his values back.
--- name: import_undone (org_id, import_id, items) writes
+-- users    {row: user_id}
+-- name: import_undone (org_id, import_id, users) writes
 WITH written AS (
-    UPDATE rollcall.import_row r SET outcome = 'undone', version = u.version, written_at = now()
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, user_id uuid)
-    JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t.user_id AND :{is_written_here}
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'applied'
+    UPDATE rollcall.import_row r SET outcome = 'undone', version = :{version_named}, written_at = now()
+    WHERE :{row_named} AND r.outcome = 'applied' AND :{is_user_written}
     RETURNING r.row
 )
 UPDATE rollcall.import i SET undone = i.undone + n.count, stage_done = i.stage_done + n.count, updated_at = now()
@@ -276,12 +301,11 @@ FROM (SELECT count(*) AS count FROM written) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
 -- What is left as it is, and why; or was undone because there was nothing to do.
--- items    [{row, outcome, errors}]
+-- items    {row: {outcome, errors}}
 -- name: import_not_undone (org_id, import_id, items) writes
 WITH told AS (
-    UPDATE rollcall.import_row r SET outcome = t.outcome, errors = coalesce(t.errors, '[]')
-    FROM jsonb_to_recordset(:items::jsonb) AS t (row integer, outcome text, errors jsonb)
-    WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row = t.row AND r.outcome = 'applied'
+    UPDATE rollcall.import_row r SET outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]')
+    WHERE :{row_of_items} AND r.outcome = 'applied'
     RETURNING r.outcome
 )
 UPDATE rollcall.import i SET

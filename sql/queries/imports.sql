@@ -29,7 +29,10 @@
     ceil(greatest(i.stage_rows - i.stage_done, 0) / nullif(s.per_s, 0))::integer AS remaining_s,
     i.problem,
     jsonb_build_object('kind', i.maker_kind, 'id', i.maker_id, 'name',
-        CASE i.maker_kind WHEN 'user' THEN coalesce(wd.pseudonym, w.first_name || ' ' || w.last_name) ELSE k.name END) AS maker,
+        CASE i.maker_kind WHEN 'user' THEN coalesce(
+            (SELECT d.pseudonym FROM rollcall.deleted_user d WHERE d.org_id = i.org_id AND d.id = i.maker_id),
+            (SELECT u.first_name || ' ' || u.last_name FROM rollcall.users u WHERE u.org_id = i.org_id AND u.id = i.maker_id))
+        ELSE (SELECT k.name FROM rollcall.api_key k WHERE k.org_id = i.org_id AND k.id = i.maker_id) END) AS maker,
     i.created_at, i.updated_at
 
 -- fragment: import_from
@@ -37,9 +40,6 @@ rollcall.import i
 CROSS JOIN LATERAL (SELECT i.state IN ('parsing', 'applying', 'undoing') AS is_under_way) u
 CROSS JOIN LATERAL (SELECT u.is_under_way, CASE WHEN u.is_under_way AND i.stage_done > 0 AND now() > i.stage_began_at
     THEN round(i.stage_done / extract(epoch FROM now() - i.stage_began_at), 1) END AS per_s) s
-LEFT JOIN rollcall.users w ON w.org_id = i.org_id AND w.id = i.maker_id AND i.maker_kind = 'user'
-LEFT JOIN rollcall.deleted_user wd ON wd.org_id = i.org_id AND wd.id = i.maker_id AND i.maker_kind = 'user'
-LEFT JOIN rollcall.api_key k ON k.org_id = i.org_id AND k.id = i.maker_id AND i.maker_kind = 'api_key'
 
 -- name: import_list (org_id, state, after_id, limit)
 SELECT :{import_view}

@@ -57,9 +57,10 @@ SELECT e.id,
     coalesce(n.id <> a.id, n.id IS NOT NULL) OR :among_themselves::boolean AND a.repeats_username AS username_taken,
     coalesce(x.id <> a.id, x.id IS NOT NULL) OR :among_themselves::boolean AND a.repeats_external_id AS external_id_taken
 FROM asked a
-LEFT JOIN rollcall.users e ON e.org_id = :org_id AND lower(e.email) = lower(a.email)
-LEFT JOIN rollcall.users n ON n.org_id = :org_id AND lower(n.username) = lower(a.username)
-LEFT JOIN rollcall.users x ON x.org_id = :org_id AND x.external_id = a.external_id
+-- One by one, by the keys, whatever the planner believes of a table that is being filled.
+LEFT JOIN LATERAL (SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND lower(u.email) = lower(a.email) OFFSET 0) e ON true
+LEFT JOIN LATERAL (SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND lower(u.username) = lower(a.username) OFFSET 0) n ON true
+LEFT JOIN LATERAL (SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.external_id = a.external_id OFFSET 0) x ON true
 ORDER BY a.place;
 
 -- Behind all that an atomic request writes. Who was not written in this transaction lost,

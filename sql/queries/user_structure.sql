@@ -25,7 +25,7 @@ FROM (SELECT :user_id::uuid AS user_id, :department_id::uuid AS department_id, :
 -- fragment: structure_joins
 JOIN rollcall.organization o ON o.id = :org_id
 LEFT JOIN rollcall.position j ON j.org_id = o.id AND lower(j.title) = lower(n.position)
-LEFT JOIN rollcall.users u ON u.org_id = o.id AND u.id = n.user_id
+LEFT JOIN LATERAL (SELECT x.org_id, x.position_id FROM rollcall.users x WHERE x.org_id = :org_id AND x.id = n.user_id OFFSET 0) u ON true
 LEFT JOIN rollcall.position b ON b.org_id = u.org_id AND b.id = u.position_id
 
 -- A title that is written for the first time, told as a change of its own. Another may

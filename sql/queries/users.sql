@@ -154,7 +154,7 @@ LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = :role_id::uuid
 WHERE o.id = :org_id;
 
 -- Only the row; its first transition comes behind it, before the same sync, and
--- brings status, invitation, mail and audit. A field or an option that went meanwhile:
+-- brings invitation, mail and audit; the status, too, but for who begins as the row says. A field or an option that went meanwhile:
 -- no row, and the transition finds nobody.
 -- name: user_insert (org_id, rows) writes
 WITH :{users_made}
@@ -182,7 +182,7 @@ WITH :{users_made}
 item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS t (id uuid, email text, username text, first_name text, last_name text,
         phone text, external_id text, kind text, role_id uuid, own_permissions text[], department_id uuid, position_id uuid,
-        attributes jsonb, locale text, position text, group_ids uuid[])
+        attributes jsonb, locale text, position text, group_ids uuid[], status text, status_reason text, version bigint)
 ),
 held AS MATERIALIZED (
     SELECT f.key, f.type, f.options FROM rollcall.field f
@@ -191,10 +191,10 @@ held AS MATERIALIZED (
 ),
 made AS (
     INSERT INTO rollcall.users (org_id, id, email, username, first_name, last_name, phone, external_id, kind, role_id,
-        own_permissions, department_id, position_id, attributes, locale, status, status_reason)
+        own_permissions, department_id, position_id, attributes, locale, status, status_reason, version)
     SELECT :org_id, t.id, t.email, t.username, t.first_name, t.last_name, t.phone, t.external_id, coalesce(t.kind, 'employee'),
         t.role_id, coalesce(t.own_permissions, '{}'), t.department_id, :{inserted_position}, coalesce(t.attributes, '{}'), t.locale,
-        'pending', 'created'
+        coalesce(t.status, 'pending'), coalesce(t.status_reason, 'created'), coalesce(t.version, 0)
     FROM item t
     CROSS JOIN LATERAL (SELECT coalesce(t.attributes, '{}') AS attributes) given
     WHERE :{fields_stand}

@@ -120,7 +120,7 @@ def test_who_took_a_file_is_written_down_but_not_of_whom(standing, people):
 def test_a_head_is_answered_without_the_body(standing, people):
     answer = standing.admin.call("HEAD", "/v1/users/export")
     assert answer.status == 200 and answer.text == "" and answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert standing.admin.get("/v1/me").ok(200)		# on the same connection
+    assert standing.admin.get("/v1/me").ok(200), "on the same connection"
 
 
 def test_a_file_of_many_pages_is_whole_and_in_order(server_only):
@@ -173,7 +173,7 @@ def test_a_client_of_http_1_0_gets_the_file_and_the_end_of_the_connection(server
 def test_a_request_behind_a_stream_is_answered(server_only):
     many_users(server_only, 1200)
     sock = open_stream(server_only)
-    sock.sendall(f"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    sock.sendall("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     found = read_all(sock)
     assert found.count(b"HTTP/1.1 200 OK") == 2 and b"\r\n0\r\n\r\nHTTP/1.1 200" in found
 
@@ -218,10 +218,10 @@ def test_clients_that_go_in_the_middle_leave_nothing_behind(server_only):
     server_only.restart_server(ROLLCALL_PROCESSES=1)
     many_users(server_only, 20000)
     children = server_only.server.children()
-    for number in range(80):	# more than there may be at once
+    for number in range(80):  # more than there may be at once
         sock = open_stream(server_only)
         sock.recv(1 + number * 50)
-        if number % 2:		# with a reset
+        if number % 2:  # with a reset
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         sock.close()
     wait_until(lambda: export_is_possible(server_only), timeout=20)

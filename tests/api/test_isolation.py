@@ -3,7 +3,7 @@
 A table says for every route what A could send of B's: ids in paths, in bodies and in filters, names,
 tokens. Each request is made twice, with what is B's and with what nobody has: both answers are the
 same but for what was sent, nothing of B changes, and no answer holds a text of B. The table is
-checked against server/*.c: a route, a body's id or a filter that is not in it fails.
+checked against server/*.c and common/*.c: a route, a body's id or a filter that is not in it fails.
 """
 import itertools
 import json
@@ -352,10 +352,10 @@ class Theirs:
         """One that is ready, one that was applied, one of which a part is missing."""
         made = {}
         for name, state, applied in (("import", "ready", 0), ("applied_import", "applied", 1)):
-            answer = self.boss.call("POST", "/v1/imports", data=f"E-mail\n{MARK}@file.example\n".encode(), params={"file_name": f"{MARK}.csv"})
+            answer = self.boss.call("POST", "/v1/imports", data=f"{MARK} column\n{MARK}@file.example\n".encode(), params={"file_name": f"{MARK}.csv"})
             made[name] = answer.ok(202)["id"]
-            self.system.sql("UPDATE rollcall.import SET state = %s, applied = %s, headers = '{E-mail}', mapping = '{\"E-mail\": \"email\"}' WHERE id = %s",
-                            state, applied, made[name])
+            self.system.sql("UPDATE rollcall.import SET state = %s, applied = %s, headers = %s, mapping = %s WHERE id = %s",
+                            state, applied, [f"{MARK} column"], json.dumps({f"{MARK} column": "email"}), made[name])
             self.system.sql("INSERT INTO rollcall.import_row (org_id, import_id, row, cells, outcome) VALUES (%s, %s, 2, %s, 'create')",
                             self.id, made[name], [f"{MARK}@file.example"])
         self.system.sql("INSERT INTO rollcall.import_mapping (org_id, header, field) VALUES (%s, %s, 'email')", self.id, f"{MARK} header")
@@ -518,7 +518,7 @@ def test_every_route_is_walked():
 
 def tables_of_server():
     """{name: (ids that a body takes)}, {name: (parameters)} and {route: the names of both}, read from the source."""
-    text = "\n".join(path.read_text() for path in sorted(SERVER.glob("*.c")))
+    text = "\n".join(path.read_text() for folder in (SERVER, SERVER.parent / "common") for path in sorted(folder.glob("*.c")))
     bodies = {name: re.findall(r'\{ "(\w+)", BODY_IDS?\b', table) for name, table in re.findall(r"struct body_field (\w+)\[\] = \{\n(.*?)\n\};", text, re.S)}
     parameters = {name: re.findall(r'"(\w+)"', table) for name, table in re.findall(r"char \*const (\w+_parameters)\[\] = \{(.*?)\};", text, re.S)}
     routes = {(method, path): rest for method, path, rest in re.findall(r'\{ HTTP_(\w+), "([^"]+)", (.*) \},', (SERVER / "routes.c").read_text())}

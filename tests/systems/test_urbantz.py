@@ -1,18 +1,18 @@
 """Urbantz, from the top of its page to the end: S2, managing the users of a platform."""
+import io
 import json
 
+import openpyxl
 import pytest
 
+from support.imports import apply, dry_run, faults, outcomes
 from support.outbox import nudge
 from support.system import ADMIN_EMAIL, PASSWORD, numbers
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.preset("urbantz")
 
-SCREENS = {
-    "S2-09": "the form with a line for each user in the console; POST /v1/users/bulk",
-    "S2-10": "the spreadsheet with a line for each user; POST /v1/imports",
-}
+SCREENS = {}
 DECISIONS = {
     "S2-26": "inactive for being idle is a status with a label of its own, and an administrator brings the user back",
     "S2-27": "users are warned 14 and 3 days before; policy idle_warn_days switches it off",
@@ -110,6 +110,47 @@ def test_several_users_are_added_at_once_and_each_by_the_rules_of_his_role(share
         if item["status"] == 201:
             assert shared_rollcall.wait_mail(line["email"], kind="invitation").link
             assert shared_rollcall.user(item)["invitation"]["state"] == "pending"
+
+
+def test_a_form_of_many_lines_is_taken_whole_or_says_what_is_wrong_in_each(shared_rollcall, roles):
+    """S2-09, S2-05: nobody is made as long as a line is wrong; mended, a line is a user."""
+    lines = [body(roles["Driver"], attributes=HUB), body(roles["Driver"], first_name=""), body(roles["Admin"]), body()]
+
+    def send(lines):
+        return shared_rollcall.admin.post("/v1/users/bulk", {"atomic": True, "operations": [{"op": "create", **line} for line in lines]}).ok(200)
+
+    answer = send(lines)
+    assert (answer["succeeded"], [item["status"] for item in answer.items]) == (0, [424, 422, 424, 422])
+    wrong = {item["index"]: {error["pointer"] for error in item["problem"]["errors"]} for item in answer.items if item["status"] == 422}
+    assert wrong == {1: {"/first_name", "/attributes/hub"}, 3: {"/role_id"}}
+    assert shared_rollcall.admin.get("/v1/users", email=lines[0]["email"]).ok(200).items == []
+    lines[1].update(first_name="Marie", attributes=HUB)
+    lines[3]["role_id"] = roles["Customer care"]
+    answer = send([*lines, body(roles["Admin"])])
+    assert (answer["succeeded"], answer["failed"]) == (5, 0)
+    for line, item in zip(lines, answer.items):
+        assert shared_rollcall.user(item)["email"] == line["email"] and shared_rollcall.wait_mail(line["email"], kind="invitation").link
+
+
+def test_a_spreadsheet_makes_a_user_of_each_line_by_the_rules_of_his_role(shared_rollcall):
+    """S2-10, S2-11: all fields are columns; whoever is made gets the mail as from the form."""
+    headers = ["First name", "Last name", "E-mail", "Role", "Phone", "Hub"]
+    people = [["Marie", "Curie", f"sheet{next(numbers)}@example.org", role, 33123456789, hub]
+              for role, hub in (("Driver", "Lyon"), ("Driver", ""), ("Admin", ""), ("Customer care", "Lyon"), ("", "Lyon"), ("Pilot", ""))]
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    for row in [headers, *people]:
+        book.active.append(row)
+    book.save(out)
+    made = dry_run(shared_rollcall.admin, out.getvalue(), file_name="users.xlsx")
+    assert outcomes(shared_rollcall.admin, made) == {2: "create", 3: "error", 4: "create", 5: "create", 6: "error", 7: "error"}
+    assert faults(shared_rollcall.admin, made) == [(3, "Hub", "required"), (6, "Role", "required"), (7, "Role", "unknown_id")]
+    assert apply(shared_rollcall.admin, made)["counts"]["applied"] == 3
+    for row in (0, 2, 3):
+        address, role, hub = people[row][2], people[row][3], people[row][5]
+        (user,) = shared_rollcall.admin.get("/v1/users", email=address).ok(200).items
+        assert (user["role"], user["phone"], user["attributes"].get("hub", "")) == (role, "+33123456789", hub)
+        assert shared_rollcall.wait_mail(address, kind="invitation").link
+    assert shared_rollcall.admin.get("/v1/users", email=people[1][2]).ok(200).items == []
 
 
 def schema_of(system, role_id):

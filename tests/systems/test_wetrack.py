@@ -4,18 +4,22 @@ The administrator makes employees and external users, active from the start if h
 invites them then, later or again. Nobody's address ever changes; who is no longer needed is
 inactivated, or deleted with everything that was assigned to him.
 """
+import io
 import itertools
+import re
 
+import openpyxl
 import pytest
 
+from support.imports import apply, dry_run, ended, faults, outcomes, rows
+from support.selections import begin, select, wait_ended
 from support.system import ADMIN_EMAIL, PASSWORD
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.preset("wetrack")
 
-# Rows about a screen that is not there yet, or about many at once, with the API that will serve it.
-SCREENS = {
-    "S4-02": "importing a file; POST /v1/imports",
-}
+# Rows about a screen that is not there yet, with the API that will serve it.
+SCREENS = {}
 # Rows that record a gap of the page, with what was decided.
 DECISIONS = {}
 
@@ -276,6 +280,140 @@ def test_an_invitation_may_go_to_somebody_who_has_been_invited_and_has_come(trac
     track.accept(track.mails(came["email"], kind="invitation")[-1].link, "nine copper lanterns at dusk").ok(200)
     client.get("/v1/me").refused(401)
     track.login(came["email"], "nine copper lanterns at dusk").ok(201)
+
+
+# --- a file of many: downloaded, filled in or edited, and uploaded again
+
+def cells_of(book):
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(book)).worksheets
+    return [["" if cell.value is None else cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+def book_of(table):
+    """As a spreadsheet's program saves it."""
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    for row in table:
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def export(track, **filter):
+    """Headers, and each user by his columns."""
+    made = track.admin.post("/v1/exports", {"format": "xlsx", "filter": filter}).ok(202)["id"]
+    ready = wait_until(lambda: (seen := track.admin.get(f"/v1/exports/{made}").ok(200))["state"] not in ("queued", "running") and seen, 30)
+    headers, *people = cells_of(track.admin.get(ready["file_url"]).ok(200).response.content)
+    return headers, [dict(zip(headers, person)) for person in people]
+
+
+def upload(track, headers, people, **params):
+    return dry_run(track.admin, book_of([headers, *([person.get(header, "") for header in headers] for person in people)]),
+                   file_name="employees.xlsx", **params)
+
+
+def preview(made):
+    """"N new, M overwritten", and what else there is to say of the rows before anything is started."""
+    return {name: number for name, number in made["counts"].items() if number and name != "rows"}
+
+
+def test_employees_are_imported_from_a_template_that_was_filled_in(track):
+    """S4-02: faults are shown by row and column, what is right is started, and nobody is invited by it."""
+    known, general = save(track), track.roles["General"]["id"]
+    headers, example = cells_of(track.admin.get("/v1/imports/template", format="xlsx", role_id=general).ok(200).response.content)
+    assert {"E-mail *", "First name *", "Last name *", "Role *", "Department", "Groups", "Status"} <= set(headers)
+    person = {**dict(zip(headers, example)), "Phone": "", "External ID": "", "Department": "Catering"}
+    addresses = [f"seamus{next(numbers)}@example.org" for _ in range(3)]
+    people = [{**person, "E-mail *": addresses[0], "Status": "active"}, {**person, "E-mail *": addresses[1], "Status": "inactive"},
+              {**person, "E-mail *": "seamus at example.org"}, {**person, "E-mail *": addresses[2], "Role *": "", "Department": "Fireworks"},
+              {**person, "E-mail *": known["email"]}]
+    made = upload(track, headers, people)
+    assert (made["state"], preview(made)) == ("ready", {"create": 2, "error": 3})
+    assert faults(track.admin, made) == [(4, "E-mail *", "invalid"), (5, "Department", "unknown_id"), (5, "Role *", "required"),
+                                         (6, "E-mail *", "email_taken")]
+    track.admin.post(f"/v1/imports/{made['id']}/apply", {"invite": True}).refused(403, "refused_by_policy", policy="import_invites")
+    done = apply(track.admin, made)
+    assert (done["state"], done["counts"]["applied"], done["counts"]["error"]) == ("applied", 2, 3)
+    made_users = {user["email"]: user for address in addresses for user in track.admin.get("/v1/users", email=address).ok(200).items}
+    assert {email: user["status_label"] for email, user in made_users.items()} == {addresses[0]: ACTIVE, addresses[1]: INACTIVE}
+    mail = track.wait_mail(ADMIN_EMAIL, kind="import_done")
+    assert "employees.xlsx" in mail.subject and [int(number) for number in re.findall(r": (\d+)$", mail.text, re.M)] == [5, 2, 0, 3]
+    for user in made_users.values():
+        assert user["invitation"] is None and invitations(track, user) == 0
+    # The file comes back with what is wrong beside it, to be mended and uploaded again.
+    told = cells_of(track.admin.get(f"/v1/imports/{made['id']}/report").ok(200).response.content)
+    assert len(told) == 6 and set(headers) < set(told[0])
+
+
+def test_employees_are_exported_edited_and_imported_again(track):
+    """S4-02, S4-03: "N new, M overwritten" is shown before anything is; who did not change is left alone."""
+    department = track.admin.post("/v1/departments", {"name": f"Stage {next(numbers)}"}).ok(201).body
+    users = [save(track, department_id=department["id"], phone="+353861234567") for _ in range(3)]
+    headers, people = export(track, department_id=department["id"])
+    assert sorted(person["E-mail"] for person in people) == sorted(user["email"] for user in users)
+    by_address = {person["E-mail"]: person for person in people}
+    moved, renamed, same = (by_address[user["email"]] for user in users)
+    moved.update({"Department": "Transport", "Role": "User Admin"})
+    renamed.update({"Last name": "Murphy", "Phone": ""})
+    new = {"E-mail": f"new{next(numbers)}@example.org", "First name": "Aoife", "Last name": "Kelly", "Role": "General", "Status": "active"}
+    made = upload(track, headers, [moved, renamed, same, new])
+    assert (made["state"], preview(made)) == ("ready", {"create": 1, "update": 2, "unchanged": 1})
+    assert [track.user(user) for user in users] == users and track.admin.get("/v1/users", email=new["E-mail"]).ok(200).items == []
+    assert apply(track.admin, made)["counts"]["applied"] == 3
+    now = [track.user(user) for user in users]
+    assert (now[0]["role"], now[0]["department_id"]) == ("User Admin", track.departments["Transport"]["id"])
+    assert (now[1]["last_name"], now[1]["phone"]) == ("Murphy", None)
+    assert now[2] == users[2]
+    # The same file again overwrites nobody with what has changed since.
+    again = upload(track, headers, [moved, renamed, same])
+    assert set(outcomes(track.admin, again).values()) <= {"unchanged", "error"}
+
+
+def test_an_address_is_not_changed_by_a_file_either(track):
+    """S4-02, S4-20: that row is told so, and the others go on."""
+    department = track.admin.post("/v1/departments", {"name": f"Stage {next(numbers)}"}).ok(201).body
+    first, second = (save(track, department_id=department["id"]) for _ in range(2))
+    headers, people = export(track, department_id=department["id"])
+    people.sort(key=lambda person: person["E-mail"] != first["email"])
+    people[0]["E-mail"], people[1]["First name"] = f"other{next(numbers)}@example.org", "Nuala"
+    made = upload(track, headers, people)
+    assert preview(made) == {"update": 1, "error": 1}
+    assert [(row["errors"][0]["column"], row["errors"][0]["policy"]) for row in rows(track.admin, made, outcome="error")] == [("E-mail", "email_change")]
+    apply(track.admin, made)
+    assert track.user(first)["email"] == first["email"] and track.user(second)["first_name"] == "Nuala"
+
+
+def test_columns_are_mapped_where_their_headers_say_nothing(track):
+    """S4-02: by who uploads the file; the next file of such headers needs no word."""
+    headers, mapping = ["Mailbox", "Given", "Sur", "Crew", "Badge"], {"Mailbox": "email", "Given": "first_name", "Sur": "last_name", "Crew": "department", "Badge": None}
+    person = {"Mailbox": f"crew{next(numbers)}@example.org", "Given": "Cian", "Sur": "Walsh", "Crew": "Catering", "Badge": "77", "Role": "General"}
+    unmapped = upload(track, [*headers, "Role"], [person])
+    assert (unmapped["state"], unmapped["problem"]["code"]) == ("failed", "headers_unknown") and "Mailbox" in unmapped["problem"]["detail"]
+    track.admin.post(f"/v1/imports/{unmapped['id']}/parse", {"mapping": mapping}).ok(202)
+    made = ended(track.admin, unmapped["id"])
+    assert (made["state"], preview(made)) == ("ready", {"create": 1})
+    assert made["mapping"] == {**mapping, "Role": "role"}
+    apply(track.admin, made)
+    (user,) = track.admin.get("/v1/users", email=person["Mailbox"]).ok(200).items
+    assert (user["first_name"], user["department_id"]) == ("Cian", track.departments["Catering"]["id"])
+    later = upload(track, [*headers, "Role"], [{**person, "Mailbox": f"crew{next(numbers)}@example.org"}])
+    assert (later["state"], preview(later)) == ("ready", {"create": 1})
+
+
+def test_everybody_of_a_department_is_invited_once_a_number_is_typed(track):
+    """S4-18, S4-19: however many there are; who was never invited, who was, and who has come."""
+    department = track.admin.post("/v1/departments", {"name": f"Stage {next(numbers)}"}).ok(201).body
+    where = {"department_id": department["id"]}
+    never, invited, came = save(track, **where), save(track, invite=True, **where), save_accepted(track, **where)
+    gone, elsewhere = save(track, status="inactive", **where), save(track)
+    before = {user["id"]: invitations(track, user) for user in (never, invited, came)}
+    asked = select(track, "invite", **where).ok(201)
+    assert asked["count"] == 4 and asked["code"]
+    assert {id: invitations(track, id) for id in before} == before
+    seen = wait_ended(track, begin(track, "invite", **where))
+    assert (seen["state"], seen["done"], seen["failed"]) == ("done", 3, 1)
+    for user in (never, invited, came):
+        assert track.wait_mail(user["email"], kind="invitation", count=before[user["id"]] + 1).link
+    assert invitations(track, gone) == 0 and invitations(track, elsewhere) == 0
 
 
 # --- editing

@@ -6,7 +6,7 @@ from support.outbox import nudge, second_worker, wait_settled
 from support.system import ADMIN_EMAIL
 from support.waiting import wait_until
 
-from imports import apply, csv_of, dry_run, ended, faults, outcomes, rows, undo, upload
+from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, rows, undo, upload
 
 PEOPLE = ["E-mail", "First name", "Last name"]
 

@@ -8,7 +8,7 @@ import pytest
 from support.waiting import wait_until
 from workbook import strings, styles, workbook
 
-from imports import MIB, apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo, upload
+from support.imports import MIB, apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo, upload
 
 PEOPLE = ["E-mail", "Ім'я", "Прізвище"]
 OLENA = ["olena@example.org", "Олена", "Шевченко-Ґалаґан"]

@@ -5,7 +5,7 @@ import pytest
 from support.outbox import rounds, wait_settled
 from support.waiting import wait_until
 
-from imports import apply, csv_of, dry_run, faults, outcomes, renewed, rows, undo
+from support.imports import apply, csv_of, dry_run, faults, outcomes, renewed, rows, undo
 
 PEOPLE = ["E-mail", "First name", "Last name"]
 # What is no user's, or remembers what was: the audit, the import itself, mails that were cancelled, who was there.

@@ -1,22 +1,20 @@
 """The file parser, through its child: what CSV and XLSX files say, and what becomes of hostile ones."""
 import codecs
 import csv
-import functools
 import io
 import json
 import os
 import random
-import struct
 import subprocess
 import zipfile
 
 import pytest
 
 from probe import PROGRAM as MAILER_PROBE
-from workbook import DECLARATION, OFFICE, pack, parts, relations, sheet, strings, styles, workbook
+from workbook import (CELL, DECLARATION, EXTERNAL, LAUGHS, MIB, OFFICE, ONE, bomb, deep, flagged, forged_size, pack, parts, relations, sheet,
+                      strings, styles, workbook)
 
 PROBE = MAILER_PROBE.parent / "parser_probe"
-MIB = 1024 * 1024
 
 
 class Parsed:
@@ -135,7 +133,7 @@ def test_the_limits_themselves_are_within():
 
 
 def test_a_fault_is_said_in_a_sentence():
-    assert parse(b'a\n"b').end["says"] == "Row 2, column 1: the quotation mark that opens the cell is never closed."
+    assert parse(b'a\n"b').end["says"] == "Row 2, column 1: the quotation mark that opens the cell is never closed: close it behind the cell."
 
 
 # -- XLSX --
@@ -189,39 +187,6 @@ def test_the_first_sheet_that_is_shown_is_found_by_its_relation():
             "</x:sheets></x:workbook>")
     made = parts(book=book, sheet=None, relations=relations(("a", "worksheet", "no.xml"), ("b", "worksheet", "/Data/./x/../Two.xml")))
     assert rows_of(pack({**made, "data/two.xml": sheet("<row><c><v>2</v></c></row>")})) == [["2"]]
-
-
-def deep(levels):
-    return "<row><c>" + "<x>" * levels + "</x>" * levels + "<v>1</v></c></row>"
-
-
-def forged_size(content, part, size):
-    """What a part says of its own unpacked size, in both places."""
-    content = bytearray(content)
-    for signature, size_at, name_at in ((b"PK\3\4", 22, 30), (b"PK\1\2", 24, 46)):
-        at = content.index(part.encode()) if signature == b"PK\3\4" else content.rindex(part.encode())
-        assert content[at - name_at:at - name_at + 4] == signature
-        struct.pack_into("<I", content, at - name_at + size_at, size)
-    return bytes(content)
-
-
-def flagged(content, bit):
-    """The same archive, all of whose parts have that bit in their flags."""
-    content = bytearray(content)
-    for signature, flags_at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        at = -1
-        while (at := content.find(signature, at + 1)) >= 0:
-            content[at + flags_at] |= bit
-    return bytes(content)
-
-
-ONE = "<row><c><v>1</v></c></row>"
-CELL = '<row><c t="inlineStr"><is><t>{}</t></is></c></row>'
-LAUGHS = ('<!DOCTYPE x [<!ENTITY a "ha">' + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>")
-EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-@functools.cache
-def bomb():
-    return workbook(sheet=sheet(CELL.format("x") + " " * 256 * MIB))
 
 
 HOSTILE = {

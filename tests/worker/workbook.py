@@ -1,11 +1,14 @@
 """Workbooks as raw XML in a zip: right ones, and ones that no program would write."""
+import functools
 import io
+import struct
 import zipfile
 from xml.sax.saxutils import escape
 
 NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
+MIB = 1024 * 1024
 DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
 
@@ -71,3 +74,40 @@ def pack(made, method=zipfile.ZIP_DEFLATED):
 
 def workbook(rows="", **changed):
     return pack(parts(rows, **changed))
+
+
+# -- hostile ones --
+
+ONE = "<row><c><v>1</v></c></row>"
+CELL = '<row><c t="inlineStr"><is><t>{}</t></is></c></row>'
+LAUGHS = ('<!DOCTYPE x [<!ENTITY a "ha">' + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>")
+EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+
+
+def deep(levels):
+    return "<row><c>" + "<x>" * levels + "</x>" * levels + "<v>1</v></c></row>"
+
+
+def forged_size(content, part, size):
+    """What a part says of its own unpacked size, in both places."""
+    content = bytearray(content)
+    for signature, size_at, name_at in ((b"PK\3\4", 22, 30), (b"PK\1\2", 24, 46)):
+        at = content.index(part.encode()) if signature == b"PK\3\4" else content.rindex(part.encode())
+        assert content[at - name_at:at - name_at + 4] == signature
+        struct.pack_into("<I", content, at - name_at + size_at, size)
+    return bytes(content)
+
+
+def flagged(content, bit):
+    """The same archive, all of whose parts have that bit in their flags."""
+    content = bytearray(content)
+    for signature, flags_at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = -1
+        while (at := content.find(signature, at + 1)) >= 0:
+            content[at + flags_at] |= bit
+    return bytes(content)
+
+
+@functools.cache
+def bomb(rows=CELL.format("x")):
+    return workbook(sheet=sheet(rows + " " * 256 * MIB))

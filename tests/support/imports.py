@@ -2,8 +2,8 @@
 import csv
 import io
 
-from support.outbox import due_now
-from support.waiting import wait_until
+from .outbox import due_now
+from .waiting import wait_until
 
 UNDER_WAY = ("uploading", "parsing", "applying", "undoing")
 MIB = 1024 * 1024
