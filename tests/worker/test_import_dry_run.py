@@ -4,9 +4,14 @@ import uuid
 
 import pytest
 
-from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, rows, undo
+from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo
 
 PEOPLE = ["E-mail", "First name", "Last name"]
+
+
+@pytest.fixture
+def rollcall(shared_rollcall):
+    yield from renewed(shared_rollcall)
 
 
 def field(system, key, label, kind="text", **more):

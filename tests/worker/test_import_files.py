@@ -8,13 +8,18 @@ import pytest
 from support.waiting import wait_until
 from workbook import strings, styles, workbook
 
-from support.imports import MIB, apply, csv_of, dry_run, ended, faults, outcomes, rows, undo, upload
+from support.imports import MIB, apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo, upload
 
 PEOPLE = ["E-mail", "Ім'я", "Прізвище"]
 OLENA = ["olena@example.org", "Олена", "Шевченко-Ґалаґан"]
 # A guess needs letters to go by.
 LONGER = [[f"p{n}@example.org", name, surname] for n, (name, surname) in enumerate(
     [("Іван", "Франко"), ("Леся", "Українка"), ("Григорій", "Сковорода"), ("Марія", "Заньковецька"), ("Тарас", "Шевченко"), ("Ольга", "Кобилянська")])]
+
+
+@pytest.fixture
+def rollcall(shared_rollcall):
+    yield from renewed(shared_rollcall)
 
 
 def policy(system, **values):
