@@ -18,6 +18,7 @@
 #include "subject.h"
 #include "supervisor.h"
 
+#define PAGE_ROWS_MAX 1000
 #define PAGE_ROWS "1000"
 
 /* One page, and what its rows are in the batch. */
@@ -25,7 +26,8 @@ struct page {
 	struct import_work *work;
 	struct job_batch batch;
 	struct import_row *rows;	/* the number, the body and the errors alone */
-	int count;			/* of those that go in this batch */
+	int places[PAGE_ROWS_MAX];	/* of those that go in this batch, among what was found */
+	int count;
 };
 
 static struct json_object *
@@ -137,10 +139,11 @@ refuse_orphan(struct page *page, int place, long same_as)
 }
 
 static void
-propose(struct page *page, const PGresult *rows, int i)
+propose(struct page *page, int place, const PGresult *rows)
 {
+	const int i = page->places[place];
 	const bool is_new = strcmp(row_text(rows, i, "outcome"), "create") == 0;
-	struct import_row *row = &page->rows[i];
+	struct import_row *row = &page->rows[place];
 	const char *user_id = kept(page, rows, i, "user_id"), *hash;
 
 	row->number = (uint32_t)row_int(rows, i, "row");
@@ -148,52 +151,66 @@ propose(struct page *page, const PGresult *rows, int i)
 	hash = json_member_string(row->body, "password_hash");
 	hash = hash != NULL ? arena_copy(page->batch.origin.scratch, hash) : NULL;
 	json_object_object_del(row->body, "password_hash");
-	user_batch_propose(page->batch.users, i, is_new ? OPERATION_CREATE : OPERATION_UPDATE, row->body, user_id,
+	user_batch_propose(page->batch.users, place, is_new ? OPERATION_CREATE : OPERATION_UPDATE, row->body, user_id,
 		kept(page, rows, i, "version"));
-	page->batch.users->operations[i].pr.password_hash = hash;
+	page->batch.users->operations[place].pr.password_hash = hash;
 	if (!is_new && user_id == NULL)
-		refuse_orphan(page, i, row_int(rows, i, "same_as"));
+		refuse_orphan(page, place, row_int(rows, i, "same_as"));
 	else
-		user_batch_check_form(page->batch.users, i);
+		user_batch_check_form(page->batch.users, place);
 }
 
-/* A batch ends before a row that rests on one of its own: on whom that makes, or edits. */
-static int
-rows_together(const PGresult *rows)
+/* Whether the row is about whom a row before it on the page makes or edits. */
+static bool
+rests_on_another(const PGresult *rows, int place)
 {
-	const long first = row_int(rows, 0, "row");
-	int count = 1;
+	const char *user_id = row_text(rows, place, "user_id");
+	const long same_as = row_int(rows, place, "same_as");
 
-	for (; count < PQntuples(rows); count++) {
-		const char *user_id = row_text(rows, count, "user_id");
-		if (row_int(rows, count, "same_as") >= first)
-			break;
-		for (int i = 0; user_id != NULL && i < count; i++) {
-			const char *before = row_text(rows, i, "user_id");
-			if (before != NULL && strcmp(before, user_id) == 0)
-				return count;
+	for (int i = 0; i < place; i++) {
+		const char *before = row_text(rows, i, "user_id");
+		if (user_id != NULL ? before != NULL && strcmp(before, user_id) == 0 : same_as != 0 && row_int(rows, i, "row") == same_as)
+			return true;
+	}
+	return false;
+}
+
+/* Those that can go together; the others wait for the next page, which begins behind *after. */
+static void
+choose(struct page *page, const PGresult *rows, long *after)
+{
+	const int count = PQntuples(rows);
+	bool all_go = true;
+
+	*after = row_int(rows, count - 1, "row");
+	for (int i = 0; i < count; i++) {
+		if (!rests_on_another(rows, i)) {
+			page->places[page->count++] = i;
+		} else if (all_go) {
+			*after = row_int(rows, i, "row") - 1;
+			all_go = false;
 		}
 	}
-	return count;
 }
 
 static enum job_progress
-apply_page(struct import_work *work, const PGresult *rows, int count)
+apply_page(struct import_work *work, const PGresult *rows, long *after)
 {
-	struct page page = { .work = work, .count = count };
+	struct page page = { .work = work };
 	enum job_progress progress;
 
-	import_work_batch(work, &page.batch, frame, &page, count);
-	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)count);
-	for (int i = 0; i < count; i++)
-		propose(&page, rows, i);
+	choose(&page, rows, after);
+	import_work_batch(work, &page.batch, frame, &page, page.count);
+	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)page.count);
+	for (int i = 0; i < page.count; i++)
+		propose(&page, i, rows);
 	progress = job_batch_run(&page.batch);
 	if (progress == JOB_GOES_ON)
 		progress = write_failures(&page);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < page.count; i++)
 		import_row_free(&page.rows[i]);
 	job_batch_close(&page.batch);
-	job_lease_count_rows(work->lease, count);
+	job_lease_count_rows(work->lease, page.count);
 	return progress;
 }
 
@@ -213,9 +230,7 @@ apply_next(struct import_work *work, long *after, bool *is_over)
 	if (rows == NULL) {
 		progress = JOB_IS_LATER;
 	} else if (!*is_over) {
-		const int count = rows_together(rows);
-		progress = apply_page(work, rows, count);
-		*after = row_int(rows, count - 1, "row");
+		progress = apply_page(work, rows, after);
 	}
 	PQclear(rows);
 	return progress;

@@ -17,13 +17,15 @@
 #include "subject.h"
 #include "supervisor.h"
 
+#define PAGE_ROWS_MAX 1000
 #define PAGE_ROWS "1000"
 
 struct page {
 	struct import_work *work;
 	struct job_batch batch;
 	const PGresult *found;		/* of query_import_undo_next, */
-	int found_count;		/* and how many of it are of this page */
+	int places[PAGE_ROWS_MAX];	/* and which of it are of this page */
+	int place_count;
 	struct import_row *rows;	/* of those in the batch: the number, the body, the errors */
 	int count;
 	struct buffer made, told;	/* items of import_undo_made and import_not_undone */
@@ -144,7 +146,8 @@ was_removed(const PGresult *removed, long number)
 static void
 tell_who_stays(struct page *page, const PGresult *removed)
 {
-	for (int i = 0; i < page->found_count; i++) {
+	for (int n = 0; n < page->place_count; n++) {
+		const int i = page->places[n];
 		if (!row_is_true(page->found, i, "is_made") || !row_is_true(page->found, i, "is_untouched"))
 			continue;
 		if (!was_removed(removed, row_int(page->found, i, "row")))
@@ -180,7 +183,8 @@ sort_out(struct page *page)
 {
 	int edits = 0;
 
-	for (int i = 0; i < page->found_count; i++) {
+	for (int n = 0; n < page->place_count; n++) {
+		const int i = page->places[n];
 		const uint32_t number = (uint32_t)row_int(page->found, i, "row");
 		if (row_is_true(page->found, i, "is_gone"))
 			leave(page, number, "not_found", "This user was deleted since.");
@@ -221,7 +225,8 @@ undo_edits(struct page *page)
 	int place = 0;
 
 	page->rows = arena_take(page->batch.origin.scratch, sizeof(*page->rows) * (size_t)(page->count + 1));
-	for (int i = 0; i < page->found_count; i++) {
+	for (int n = 0; n < page->place_count; n++) {
+		const int i = page->places[n];
 		if (is_edit(page, i))
 			propose(page, place++, i);
 	}
@@ -234,12 +239,35 @@ undo_edits(struct page *page)
 	return progress;
 }
 
-static enum job_progress
-undo_page(struct import_work *work, const PGresult *found, int found_count)
+/* Of several rows about one user the last of the file goes, and the others wait for the next page,
+ * which begins before *before: what came of the one is where the other begins. */
+static void
+choose(struct page *page, long *before)
 {
-	struct page page = { .work = work, .found = found, .found_count = found_count };
+	const int count = PQntuples(page->found);
+	bool all_go = true;
+
+	*before = row_int(page->found, count - 1, "row");
+	for (int i = 0; i < count; i++) {
+		int other = 0;
+		while (strcmp(row_text(page->found, other, "user_id"), row_text(page->found, i, "user_id")) != 0)
+			other++;
+		if (other == i) {
+			page->places[page->place_count++] = i;
+		} else if (all_go) {
+			*before = row_int(page->found, i, "row") + 1;
+			all_go = false;
+		}
+	}
+}
+
+static enum job_progress
+undo_page(struct import_work *work, const PGresult *found, long *before)
+{
+	struct page page = { .work = work, .found = found };
 	enum job_progress progress;
 
+	choose(&page, before);
 	page.count = sort_out(&page);
 	import_work_batch(work, &page.batch, frame, &page, page.count);
 	page.batch.origin.is_import = false;
@@ -253,42 +281,28 @@ undo_page(struct import_work *work, const PGresult *found, int found_count)
 	buffer_free(&page.made);
 	buffer_free(&page.told);
 	job_batch_close(&page.batch);
-	job_lease_count_rows(work->lease, found_count);
+	job_lease_count_rows(work->lease, page.place_count);
 	return progress;
 }
 
 /* ---- All of it. */
 
-/* A page ends before a row about somebody who is in it already: what came of the one is
- * where the other begins. */
-static int
-rows_together(const PGresult *found)
-{
-	int count = 1;
-
-	for (; count < PQntuples(found); count++) {
-		for (int i = 0; i < count; i++) {
-			if (strcmp(row_text(found, i, "user_id"), row_text(found, count, "user_id")) == 0)
-				return count;
-		}
-	}
-	return count;
-}
-
+/* *before: the row before which the next page begins, 0: none yet; *is_over: there was none. */
 static enum job_progress
-undo_next(struct import_work *work, char before[24], bool *is_over)
+undo_next(struct import_work *work, long *before, bool *is_over)
 {
 	struct job_lease *lease = work->lease;
-	PGresult *found = worker_query(lease->worker, &query_import_undo_next,
-		(const char *const[]){ lease->org_id, lease->id, *before != '\0' ? before : NULL, PAGE_ROWS });
-	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+	char number[24];
+	enum job_progress progress = JOB_GOES_ON;
 
+	snprintf(number, sizeof(number), "%ld", *before);
+	PGresult *found = worker_query(lease->worker, &query_import_undo_next,
+		(const char *const[]){ lease->org_id, lease->id, *before != 0 ? number : NULL, PAGE_ROWS });
 	*is_over = found != NULL && PQntuples(found) == 0;
-	if (found != NULL && !*is_over) {
-		const int count = rows_together(found);
-		progress = undo_page(work, found, count);
-		snprintf(before, 24, "%ld", row_int(found, count - 1, "row"));
-	}
+	if (found == NULL)
+		progress = JOB_IS_LATER;
+	else if (!*is_over)
+		progress = undo_page(work, found, before);
 	PQclear(found);
 	return progress;
 }
@@ -299,15 +313,15 @@ import_undo_run(struct job_lease *lease)
 	struct import_work work;
 	enum job_progress progress = JOB_GOES_ON;
 	bool is_there, is_over = false;
-	char before[24] = "";
 	enum job_end end;
+	long before = 0;
 
 	if (import_work_open(&work, lease, "undoing", true, &is_there) != JOB_GOES_ON)
 		return JOB_LATER;
 	if (!is_there)
 		return job_lease_finish(lease, NULL, 0, NULL) == DATABASE_OK ? JOB_ENDED : JOB_LATER;
 	while (progress == JOB_GOES_ON && !is_over && !supervisor_stopping())
-		progress = undo_next(&work, before, &is_over);
+		progress = undo_next(&work, &before, &is_over);
 	end = progress == JOB_GOES_ON && !is_over ? JOB_STOPPED : import_work_end(&work, progress, "undone", false);
 	import_work_close(&work);
 	return end;
