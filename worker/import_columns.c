@@ -273,12 +273,12 @@ const struct import_column *
 import_columns_find(const struct import_columns *columns, const char *key)
 {
 	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
-	const bool is_attribute = strncmp(key, USER_COLUMN_ATTRIBUTE, prefix) == 0;
+	const char *attribute = strncmp(key, USER_COLUMN_ATTRIBUTE, prefix) == 0 ? key + prefix : NULL;
 
 	for (int i = 0; i < columns->count; i++) {
 		const struct import_column *column = &columns->list[i];
-		if (is_attribute ? column->field != NULL && strcmp(column->field->key, key + prefix) == 0
-				 : column->column != NULL && strcmp(column->column->key, key) == 0)
+		const char *own = column->field != NULL ? column->field->key : column->column != NULL ? column->column->key : NULL;
+		if (own != NULL && (column->field != NULL) == (attribute != NULL) && strcmp(own, attribute != NULL ? attribute : key) == 0)
 			return column;
 	}
 	return NULL;

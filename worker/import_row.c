@@ -308,8 +308,9 @@ take_away(const struct reader *reader, const struct import_column *column)
 static void
 read_cell(const struct reader *reader, const struct import_column *column, const struct parser_cell *cell)
 {
-	const char *field = column->column != NULL ? column->column->key
-		: arena_printf(reader->reading->arena, USER_COLUMN_ATTRIBUTE "%s", column->field->key);
+	const char *field = column->field != NULL
+		? arena_printf(reader->reading->arena, USER_COLUMN_ATTRIBUTE "%s", column->field->key)
+		: column->column->key;
 	const char *text;
 
 	if (cell != NULL && cell->value == PARSER_ERROR) {
