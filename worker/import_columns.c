@@ -269,11 +269,19 @@ import_columns_restore(struct import_columns *columns, const char *headers, cons
 
 /* ---- What is asked of them. */
 
+/* "hub" of "attributes.hub"; NULL: it is no key of a custom field. */
+static const char *
+attribute_of(const char *key)
+{
+	const char *point = strchr(key, '.');
+
+	return point != NULL && strncmp(key, USER_COLUMN_ATTRIBUTE, (size_t)(point - key) + 1) == 0 ? point + 1 : NULL;
+}
+
 const struct import_column *
 import_columns_find(const struct import_columns *columns, const char *key)
 {
-	const size_t prefix = strlen(USER_COLUMN_ATTRIBUTE);
-	const char *attribute = strncmp(key, USER_COLUMN_ATTRIBUTE, prefix) == 0 ? key + prefix : NULL;
+	const char *attribute = attribute_of(key);
 
 	for (int i = 0; i < columns->count; i++) {
 		const struct import_column *column = &columns->list[i];
