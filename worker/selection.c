@@ -16,6 +16,7 @@
 #include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
+#include "text.h"
 #include "user_batch.h"
 #include "uuid.h"
 
@@ -85,7 +86,7 @@ end(struct selection *selection, const char *problem)
 {
 	struct job_lease *lease = selection->lease;
 	struct proposal origin = { .scratch = lease->arena, .id = selection->maker.request_id, .ip = selection->maker.ip,
-		.caller = { .kind = strcmp(selection->maker.kind, "user") == 0 ? CALLER_USER : CALLER_API_KEY, .id = selection->maker.id } };
+		.caller = { .kind = text_equals(selection->maker.kind, "user") ? CALLER_USER : CALLER_API_KEY, .id = selection->maker.id } };
 	const struct statement last_words = { &query_selection_end, (const char *const[]){ lease->org_id, lease->id, problem,
 		proposal_new_id(&origin), proposal_actor(&origin) } };
 	PGresult *result = NULL;
