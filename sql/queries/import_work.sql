@@ -191,7 +191,8 @@ WITH planned AS MATERIALIZED (
     WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 ),
 told AS (
-    UPDATE rollcall.import_row r SET outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]')
+    UPDATE rollcall.import_row r SET
+        outcome = :{item_named} ->> 'outcome', errors = coalesce(:{item_named} -> 'errors', '[]'), body = r.body - 'password_hash'
     WHERE :{row_of_items} AND r.outcome IN ('create', 'update')
 )
 UPDATE rollcall.import i SET
