@@ -162,18 +162,11 @@ static int
 rows_together(const PGresult *rows)
 {
 	const long first = row_int(rows, 0, "row");
+	const int most = import_work_count_apart(rows);
 	int count = 1;
 
-	for (; count < PQntuples(rows); count++) {
-		const char *user_id = row_text(rows, count, "user_id");
-		if (row_int(rows, count, "same_as") >= first)
-			break;
-		for (int i = 0; user_id != NULL && i < count; i++) {
-			const char *before = row_text(rows, i, "user_id");
-			if (before != NULL && strcmp(before, user_id) == 0)
-				return count;
-		}
-	}
+	while (count < most && row_int(rows, count, "same_as") < first)
+		count++;
 	return count;
 }
 

@@ -259,22 +259,6 @@ undo_page(struct import_work *work, const PGresult *found, int found_count)
 
 /* ---- All of it. */
 
-/* A page ends before a row about somebody who is in it already: what came of the one is
- * where the other begins. */
-static int
-rows_together(const PGresult *found)
-{
-	int count = 1;
-
-	for (; count < PQntuples(found); count++) {
-		for (int i = 0; i < count; i++) {
-			if (strcmp(row_text(found, i, "user_id"), row_text(found, count, "user_id")) == 0)
-				return count;
-		}
-	}
-	return count;
-}
-
 static enum job_progress
 undo_next(struct import_work *work, char before[24], bool *is_over)
 {
@@ -285,7 +269,9 @@ undo_next(struct import_work *work, char before[24], bool *is_over)
 
 	*is_over = found != NULL && PQntuples(found) == 0;
 	if (found != NULL && !*is_over) {
-		const int count = rows_together(found);
+		/* A page ends before a row about somebody who is in it already: what came of the one is
+		 * where the other begins. */
+		const int count = import_work_count_apart(found);
 		progress = undo_page(work, found, count);
 		snprintf(before, 24, "%ld", row_int(found, count - 1, "row"));
 	}

@@ -8,6 +8,7 @@
 #include "import_report.h"
 #include "json.h"
 #include "queries.h"
+#include "seen.h"
 #include "subject.h"
 
 static const char *const permissions[] = { "imports:write", "users:write", NULL };
@@ -67,6 +68,23 @@ import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_f
 	batch->origin.is_import = true;
 	batch->origin.invites = work->invites;
 	job_batch_open(batch, count);
+}
+
+int
+import_work_count_apart(const PGresult *rows)
+{
+	struct arena *arena = arena_create();
+	struct seen *seen = seen_create(arena);
+	int count = 0;
+
+	for (; count < PQntuples(rows); count++) {
+		const char *user_id = row_text(rows, count, "user_id");
+		if (user_id != NULL && seen_add(seen, user_id, 1) != 0)
+			break;
+	}
+	seen_free(&seen);
+	arena_free(&arena);
+	return count;
 }
 
 void

@@ -32,6 +32,9 @@ void import_work_close(struct import_work *work);
 /* Begins a batch of so many rows, as the maker. */
 void import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_frame *frame, void *context, int count);
 
+/* How many rows, from the first on, are about different users (column user_id; null: about nobody yet). */
+int import_work_count_apart(const PGresult *rows);
+
 /* {code, detail}, to be kept as the import's problem. */
 void import_work_fail(struct import_work *work, const char *code, const char *detail);
 /* The end of a run: the state that the import has from then on, or what has stopped it. `tells`: the
