@@ -25,6 +25,11 @@
 #define PART_BYTES_MAX (UINT64_C(3) << 30)
 /* What a cell is in XML besides its text. */
 #define CELL_BYTES 64
+/* Where an archive lists its files it says, in front of a name, how long the file was before it
+ * was packed (PKWARE APPNOTE 4.3.12). What lists the dozen files of a workbook is far shorter. */
+#define LISTING_BYTES_MAX 16384
+#define LISTING_HEAD_BYTES 46
+#define LISTING_LENGTH_AT 24
 /* A double keeps so many digits as they were written. */
 #define DIGITS_EXACT 15
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -239,16 +244,43 @@ sheet_end_row(struct sheet *sheet)
 		sheet->fault = SHEET_TOO_MANY_ROWS;
 }
 
+/* The length that the archive says the rows have; 0: it does not list them. */
+static uint64_t
+packed_length(int fd)
+{
+	static const char name[] = "xl/worksheets/sheet1.xml";
+	const off_t end = lseek(fd, 0, SEEK_END), begin = end > LISTING_BYTES_MAX ? end - LISTING_BYTES_MAX : 0;
+	uint8_t listing[LISTING_BYTES_MAX];
+	const ssize_t count = pread(fd, listing, sizeof(listing), begin);
+	const uint8_t *at = count > 0 ? memmem(listing, (size_t)count, name, strlen(name)) : NULL;
+
+	/* A small archive has the file itself in these bytes, with the same name in front. */
+	for (const uint8_t *next = at; next != NULL; next = memmem(at + 1, (size_t)(listing + count - at - 1), name, strlen(name)))
+		at = next;
+	if (at == NULL || at - listing < LISTING_HEAD_BYTES)
+		return 0;
+	at -= LISTING_HEAD_BYTES - LISTING_LENGTH_AT;
+	return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24;
+}
+
+/* Of a disk that is full libxlsxwriter says nothing: what it could not write is missing. So
+ * the rows are asked for before they are packed, and counted in what they were packed into. */
 bool
 sheet_close_book(struct sheet *sheet)
 {
 	struct sheet_book *book = sheet->book;
 	lxw_workbook *workbook = book->workbook;
+	FILE *rows;
+	long length;
 
 	if (sheet->fault != SHEET_OK)
 		return false;
+	rows = book->worksheet->optimize_tmpfile;
+	length = fflush(rows) == 0 && ferror(rows) == 0 ? ftell(rows) : -1;
 	book->workbook = NULL;
 	take_error(sheet, workbook_close(workbook));	/* frees it, whatever comes of it */
+	if (sheet->fault == SHEET_OK && (length < 0 || packed_length(book->fd) < (uint64_t)length))
+		fail(sheet, "some of its rows were not written");
 	if (sheet->fault == SHEET_OK && lseek(book->fd, 0, SEEK_SET) != 0)
 		fail(sheet, strerror(errno));
 	return sheet->fault == SHEET_OK;
@@ -258,10 +290,12 @@ size_t
 sheet_read_book(struct sheet *sheet, uint8_t *bytes, size_t size)
 {
 	size_t length = 0;
-	ssize_t count;
+	ssize_t count = 0;
 
 	while (length < size && (count = read(sheet->book->fd, bytes + length, size - length)) > 0)
 		length += (size_t)count;
+	if (count < 0)
+		fail(sheet, strerror(errno));
 	return length;
 }
 

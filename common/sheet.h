@@ -44,7 +44,8 @@ void sheet_write_number(struct sheet *sheet, const char *number);
 void sheet_end_row(struct sheet *sheet);
 
 /* Of a workbook: completes it; false: sheet->fault says why not. Then it is read from its
- * beginning: how many bytes there were, 0 at the end. */
+ * beginning: how many bytes there were, 0 at the end; or before it, with SHEET_NO_ROOM, where
+ * it cannot be read. */
 bool sheet_close_book(struct sheet *sheet) __attribute__((warn_unused_result));
 size_t sheet_read_book(struct sheet *sheet, uint8_t *bytes, size_t size);
 void sheet_free_book(struct sheet *sheet);

@@ -232,6 +232,7 @@ write_book(struct request *rq, struct sheet *sheet)
 	is_written = sheet_close_book(sheet);
 	while (is_written && (length = sheet_read_book(sheet, bytes, sizeof(bytes))) > 0)
 		buffer_append(&rq->reply, (const char *)bytes, length);
+	is_written = is_written && sheet->fault == SHEET_OK;
 	sheet_free_book(sheet);
 	return is_written;
 }

@@ -63,5 +63,5 @@ file_writer_take_book(struct file_writer *writer, struct sheet *sheet)
 	while (status == DATABASE_OK && (length = sheet_read_book(sheet, bytes, PART_BYTES)) > 0)
 		status = write_part(writer, bytes, length);
 	free(bytes);
-	return status;
+	return status == DATABASE_OK && sheet->fault != SHEET_OK ? DATABASE_ERROR : status;
 }

@@ -24,7 +24,7 @@ struct file_writer {
 /* Writes what makes whole parts, and takes it out of the buffer; with `all` what is left, too. */
 enum database_status file_writer_take(struct file_writer *writer, struct buffer *bytes, bool all)
 	__attribute__((warn_unused_result));
-/* Writes a workbook that is closed. */
+/* Writes a workbook that is closed. DATABASE_ERROR also where it cannot be read. */
 enum database_status file_writer_take_book(struct file_writer *writer, struct sheet *sheet)
 	__attribute__((warn_unused_result));
 

@@ -200,10 +200,28 @@ be_edit(struct matching *matching, struct import_row *row, const char *status)
 		error(matching, row, "password_hash", "read_only", "A hash is taken for new users only.");
 }
 
+/* Whom a row is about, for those that follow it. NULL: whom it makes. */
+static void
+note_subject(struct matching *matching, const struct import_row *row, const char *user_id)
+{
+	(void)seen_add(matching->seen, arena_printf(matching->arena, "s%u", row->number), row->number);
+	if (user_id != NULL)
+		(void)seen_add(matching->seen, arena_printf(matching->arena, "s%u %s", row->number, user_id), row->number);
+}
+
+/* Whether the row that it follows is known to be about somebody else. */
+static bool
+follows_another(struct matching *matching, const struct import_row *row, const char *user_id)
+{
+	return row->same_as != 0 && seen_find(matching->seen, arena_printf(matching->arena, "s%u", row->same_as)) != 0
+		&& seen_find(matching->seen, arena_printf(matching->arena, "s%u %s", row->same_as, user_id)) == 0;
+}
+
 static void
 be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
 {
 	row->user_id = kept(matching, place, id);
+	note_subject(matching, row, row->user_id);
 	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
 	row->same_as = first_with(matching, row, 'u', row->user_id, false);
 	be_edit(matching, row, row_text(matching->found, place, status));
@@ -261,8 +279,12 @@ match_names(struct matching *matching, struct import_row *row, int place)
 		be_edit(matching, row, NULL);
 	} else if (known == NAME_COUNT) {
 		row->outcome = "create";
+		note_subject(matching, row, NULL);
 	} else if (are_different) {
 		error(matching, row, names[known].field, "ambiguous", "Different users have the external id, e-mail address or username of this row.");
+	} else if (follows_another(matching, row, row_text(matching->found, place, names[known].id))) {
+		error(matching, row, names[known].field, "ambiguous", arena_printf(matching->arena,
+			"There is a user with this %s, but by its other names this row is about the same one as row %u.", names[known].what, row->same_as));
 	} else if (matching->work->policy.import_on_duplicate == DUPLICATE_UPDATE) {
 		drop_names(matching, row, place, row_text(matching->found, place, names[known].id));
 		be_about(matching, row, place, names[known].id, names[known].version, names[known].status);

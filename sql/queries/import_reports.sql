@@ -10,7 +10,7 @@ FROM rollcall.import i,
     LATERAL (SELECT CASE WHEN i.format = 'xlsx' AND i.state IN ('ready', 'applied', 'undone') THEN i.report_id END AS file_id) w,
     LATERAL (SELECT count(*) AS parts, coalesce(sum(octet_length(p.bytes)), 0) AS size
         FROM rollcall.file_part p WHERE p.org_id = i.org_id AND p.file_id = w.file_id) f
-WHERE i.org_id = :org_id AND i.id = :id;
+WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
 
 -- name: import_report_page (org_id, id, after_row, limit)
 SELECT r.row, r.outcome, r.errors, r.user_id, r.cells

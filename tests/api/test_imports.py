@@ -389,7 +389,8 @@ def test_rows_are_not_shown_before_the_dry_run_is_over(standing, filled):
 def test_an_import_that_is_being_purged_is_not_found_any_more(standing, ready):
     is_now(standing, ready, "expired")
     standing.admin.get(f"/v1/imports/{ready['id']}").refused(404, "not_found")
-    standing.admin.get(f"/v1/imports/{ready['id']}/rows").refused(404, "not_found")
+    for path in ("rows", "report"):
+        standing.admin.get(f"/v1/imports/{ready['id']}/{path}").refused(404, "not_found")
     for what in ("parse", "apply", "undo"):
         do(standing.admin, what, ready).refused(404, "not_found")
     assert standing.admin.get("/v1/imports", count="true").ok(200).body == {"items": [], "next_cursor": None, "total": 0}

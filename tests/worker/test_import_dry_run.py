@@ -232,6 +232,20 @@ def test_a_row_whose_names_belong_to_different_rows_is_about_nobody(rollcall):
     assert faults(rollcall.admin, made) == [(6, "Login", "ambiguous")]
 
 
+def test_a_row_whose_names_belong_to_a_row_and_to_a_user_is_about_nobody(rollcall):
+    """It was taken for the user's alone, and the address that it gave him was left out."""
+    policy(rollcall, import_on_duplicate="update")
+    rollcall.create_user(email="one@example.org", username="one")
+    two = rollcall.create_user(email="two@example.org", username="two")
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Login"], ["new@example.org", "A", "B", ""], ["new@example.org", "", "", "two"],
+                                          ["one@example.org", "A", "B", ""], ["one@example.org", "", "", "one"],
+                                          ["two@example.org", "C", "D", ""]))
+    assert outcomes(rollcall.admin, made) == {2: "create", 3: "error", 4: "update", 5: "unchanged", 6: "update"}
+    assert faults(rollcall.admin, made) == [(3, "Login", "ambiguous")]
+    apply(rollcall.admin, made)
+    assert rollcall.user(two)["first_name"] == "C"
+
+
 @pytest.mark.parametrize("case", ["active", "pending"])
 def test_an_address_in_other_letters_is_no_new_address(rollcall, case):
     policy(rollcall, import_on_duplicate="update")
