@@ -15,10 +15,13 @@
 #include "import_work.h"
 #include "json.h"
 #include "queries.h"
+#include "seen.h"
 #include "subject.h"
 #include "supervisor.h"
 
-#define PAGE_ROWS "1000"
+#define PAGE_ROWS 1000
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
 
 /* One page, and what its rows are in the batch. */
 struct page {
@@ -136,11 +139,12 @@ refuse_orphan(struct page *page, int place, long same_as)
 	operation_refuse(operation, PROBLEM_NOT_APPLIED, NULL);
 }
 
+/* Row i of the result, in this place of the batch. */
 static void
-propose(struct page *page, const PGresult *rows, int i)
+propose(struct page *page, int place, const PGresult *rows, int i)
 {
 	const bool is_new = strcmp(row_text(rows, i, "outcome"), "create") == 0;
-	struct import_row *row = &page->rows[i];
+	struct import_row *row = &page->rows[place];
 	const char *user_id = kept(page, rows, i, "user_id"), *hash;
 
 	row->number = (uint32_t)row_int(rows, i, "row");
@@ -148,37 +152,49 @@ propose(struct page *page, const PGresult *rows, int i)
 	hash = json_member_string(row->body, "password_hash");
 	hash = hash != NULL ? arena_copy(page->batch.origin.scratch, hash) : NULL;
 	json_object_object_del(row->body, "password_hash");
-	user_batch_propose(page->batch.users, i, is_new ? OPERATION_CREATE : OPERATION_UPDATE, row->body, user_id,
+	user_batch_propose(page->batch.users, place, is_new ? OPERATION_CREATE : OPERATION_UPDATE, row->body, user_id,
 		kept(page, rows, i, "version"));
-	page->batch.users->operations[i].pr.password_hash = hash;
+	page->batch.users->operations[place].pr.password_hash = hash;
 	if (!is_new && user_id == NULL)
-		refuse_orphan(page, i, row_int(rows, i, "same_as"));
+		refuse_orphan(page, place, row_int(rows, i, "same_as"));
 	else
-		user_batch_check_form(page->batch.users, i);
+		user_batch_check_form(page->batch.users, place);
 }
 
-/* A batch ends before a row that rests on one of its own: on whom that makes, or edits. */
-static int
-rows_together(const PGresult *rows)
+/* Whether a row rests on one before it in the page: on whom that makes, or edits. */
+static bool
+rests_on_another(struct seen *seen, const PGresult *rows, int i)
 {
-	const long first = row_int(rows, 0, "row");
-	int count = 1;
+	const char *user_id = row_text(rows, i, "user_id"), *same_as = row_text(rows, i, "same_as");
+	const bool has_its_user = user_id != NULL && seen_add(seen, user_id, 1) != 0;
 
-	for (; count < PQntuples(rows); count++) {
-		const char *user_id = row_text(rows, count, "user_id");
-		if (row_int(rows, count, "same_as") >= first)
-			break;
-		for (int i = 0; user_id != NULL && i < count; i++) {
-			const char *before = row_text(rows, i, "user_id");
-			if (before != NULL && strcmp(before, user_id) == 0)
-				return count;
-		}
+	(void)seen_add(seen, row_text(rows, i, "row"), 1);
+	return has_its_user || (same_as != NULL && seen_find(seen, same_as) != 0);
+}
+
+/* Those of a page that go in one batch, by their places in it; the first always does. What rests on
+ * them stays for the next. Returns how many; *stays: the first that stays, or the end. */
+static int
+choose(const PGresult *rows, int places[PAGE_ROWS], int *stays)
+{
+	struct arena *arena = arena_create();
+	struct seen *seen = seen_create(arena);
+	int count = 0;
+
+	*stays = PQntuples(rows);
+	for (int i = 0; i < PQntuples(rows); i++) {
+		if (!rests_on_another(seen, rows, i))
+			places[count++] = i;
+		else if (*stays == PQntuples(rows))
+			*stays = i;
 	}
+	seen_free(&seen);
+	arena_free(&arena);
 	return count;
 }
 
 static enum job_progress
-apply_page(struct import_work *work, const PGresult *rows, int count)
+apply_page(struct import_work *work, const PGresult *rows, const int *places, int count)
 {
 	struct page page = { .work = work, .count = count };
 	enum job_progress progress;
@@ -186,7 +202,7 @@ apply_page(struct import_work *work, const PGresult *rows, int count)
 	import_work_batch(work, &page.batch, frame, &page, count);
 	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)count);
 	for (int i = 0; i < count; i++)
-		propose(&page, rows, i);
+		propose(&page, i, rows, places[i]);
 	progress = job_batch_run(&page.batch);
 	if (progress == JOB_GOES_ON)
 		progress = write_failures(&page);
@@ -199,23 +215,25 @@ apply_page(struct import_work *work, const PGresult *rows, int count)
 
 /* ---- All of it. */
 
-/* *after: the row behind which the next page begins; *is_over: there was none. */
+/* *after: the row behind which the next page begins; *is_over: there was none. Of those that
+ * are behind it the ones that are done are not found again. */
 static enum job_progress
 apply_next(struct import_work *work, long *after, bool *is_over)
 {
 	struct job_lease *lease = work->lease;
+	int places[PAGE_ROWS], stays;
 	char number[24];
 	enum job_progress progress = JOB_GOES_ON;
 
 	snprintf(number, sizeof(number), "%ld", *after);
-	PGresult *rows = worker_query(lease->worker, &query_import_apply_next, (const char *const[]){ lease->org_id, lease->id, number, PAGE_ROWS });
+	PGresult *rows = worker_query(lease->worker, &query_import_apply_next, (const char *const[]){ lease->org_id, lease->id, number, AS_TEXT(PAGE_ROWS) });
 	*is_over = rows != NULL && PQntuples(rows) == 0;
 	if (rows == NULL) {
 		progress = JOB_IS_LATER;
 	} else if (!*is_over) {
-		const int count = rows_together(rows);
-		progress = apply_page(work, rows, count);
-		*after = row_int(rows, count - 1, "row");
+		const int count = choose(rows, places, &stays);
+		progress = apply_page(work, rows, places, count);
+		*after = stays < PQntuples(rows) ? row_int(rows, stays, "row") - 1 : row_int(rows, stays - 1, "row");
 	}
 	PQclear(rows);
 	return progress;

@@ -14,20 +14,43 @@
 #include "import_work.h"
 #include "json.h"
 #include "queries.h"
+#include "seen.h"
 #include "subject.h"
 #include "supervisor.h"
 
-#define PAGE_ROWS "1000"
+#define PAGE_ROWS 1000
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
 
 struct page {
 	struct import_work *work;
 	struct job_batch batch;
 	const PGresult *found;		/* of query_import_undo_next, */
-	int found_count;		/* and how many of it are of this page */
+	const int *places;		/* and which of its rows are of this page */
+	int found_count;
 	struct import_row *rows;	/* of those in the batch: the number, the body, the errors */
 	int count;
 	struct buffer made, told;	/* items of import_undo_made and import_not_undone */
 };
+
+/* Of the i-th row of the page. */
+static const char *
+text_of(const struct page *page, int i, const char *column)
+{
+	return row_text(page->found, page->places[i], column);
+}
+
+static long
+number_of(const struct page *page, int i)
+{
+	return row_int(page->found, page->places[i], "row");
+}
+
+static bool
+is(const struct page *page, int i, const char *column)
+{
+	return row_is_true(page->found, page->places[i], column);
+}
 
 static struct statement
 about_rows(struct page *page, const struct query *query, struct buffer *items)
@@ -94,14 +117,14 @@ take_outcome(struct page *page, int place)
 static void
 propose(struct page *page, int place, int found)
 {
-	const char *body = row_text(page->found, found, "before"), *reason;
+	const char *body = text_of(page, found, "before"), *reason;
 	struct import_row *row = &page->rows[place];
 	struct arena *arena = page->batch.origin.scratch;
 
-	row->number = (uint32_t)row_int(page->found, found, "row");
+	row->number = (uint32_t)number_of(page, found);
 	row->body = json_parse(body, strlen(body), &reason);
-	user_batch_propose(page->batch.users, place, OPERATION_UPDATE, row->body, arena_copy(arena, row_text(page->found, found, "user_id")),
-		arena_copy(arena, row_text(page->found, found, "version")));
+	user_batch_propose(page->batch.users, place, OPERATION_UPDATE, row->body, arena_copy(arena, text_of(page, found, "user_id")),
+		arena_copy(arena, text_of(page, found, "version")));
 	user_batch_check_form(page->batch.users, place);
 }
 
@@ -114,7 +137,7 @@ add_made(struct page *page, int found)
 
 	uuid_make_text(audit_id);
 	buffer_printf(&page->made, "%s\"%s\":{\"row\":%ld,\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
-		row_text(page->found, found, "user_id"), row_int(page->found, found, "row"), row_text(page->found, found, "version"), audit_id);
+		text_of(page, found, "user_id"), number_of(page, found), text_of(page, found, "version"), audit_id);
 }
 
 static const char *
@@ -145,10 +168,10 @@ static void
 tell_who_stays(struct page *page, const PGresult *removed)
 {
 	for (int i = 0; i < page->found_count; i++) {
-		if (!row_is_true(page->found, i, "is_made") || !row_is_true(page->found, i, "is_untouched"))
+		if (!is(page, i, "is_made") || !is(page, i, "is_untouched"))
 			continue;
-		if (!was_removed(removed, row_int(page->found, i, "row")))
-			leave(page, (uint32_t)row_int(page->found, i, "row"), "state_conflict",
+		if (!was_removed(removed, number_of(page, i)))
+			leave(page, (uint32_t)number_of(page, i), "state_conflict",
 				"This user has come, was assigned something, administers, or holds permissions that you do not hold.");
 	}
 }
@@ -181,12 +204,12 @@ sort_out(struct page *page)
 	int edits = 0;
 
 	for (int i = 0; i < page->found_count; i++) {
-		const uint32_t number = (uint32_t)row_int(page->found, i, "row");
-		if (row_is_true(page->found, i, "is_gone"))
+		const uint32_t number = (uint32_t)number_of(page, i);
+		if (is(page, i, "is_gone"))
 			leave(page, number, "not_found", "This user was deleted since.");
-		else if (!row_is_true(page->found, i, "is_untouched"))
+		else if (!is(page, i, "is_untouched"))
 			leave(page, number, "version_mismatch", "This user was changed since.");
-		else if (row_is_true(page->found, i, "is_made"))
+		else if (is(page, i, "is_made"))
 			add_made(page, i);
 		else
 			edits++;
@@ -197,7 +220,7 @@ sort_out(struct page *page)
 static bool
 is_edit(const struct page *page, int found)
 {
-	return row_is_true(page->found, found, "is_untouched") && !row_is_true(page->found, found, "is_made");
+	return is(page, found, "is_untouched") && !is(page, found, "is_made");
 }
 
 static enum job_progress
@@ -235,9 +258,9 @@ undo_edits(struct page *page)
 }
 
 static enum job_progress
-undo_page(struct import_work *work, const PGresult *found, int found_count)
+undo_page(struct import_work *work, const PGresult *found, const int *places, int found_count)
 {
-	struct page page = { .work = work, .found = found, .found_count = found_count };
+	struct page page = { .work = work, .found = found, .places = places, .found_count = found_count };
 	enum job_progress progress;
 
 	page.count = sort_out(&page);
@@ -259,19 +282,25 @@ undo_page(struct import_work *work, const PGresult *found, int found_count)
 
 /* ---- All of it. */
 
-/* A page ends before a row about somebody who is in it already: what came of the one is
- * where the other begins. */
+/* Of what was found those that go in one page, by their places; the first always does. A row about
+ * somebody who is in it already stays for the next: what came of the one is where the other begins.
+ * Returns how many; *stays: the first that stays, or the end. */
 static int
-rows_together(const PGresult *found)
+choose(const PGresult *found, int places[PAGE_ROWS], int *stays)
 {
-	int count = 1;
+	struct arena *arena = arena_create();
+	struct seen *seen = seen_create(arena);
+	int count = 0;
 
-	for (; count < PQntuples(found); count++) {
-		for (int i = 0; i < count; i++) {
-			if (strcmp(row_text(found, i, "user_id"), row_text(found, count, "user_id")) == 0)
-				return count;
-		}
+	*stays = PQntuples(found);
+	for (int i = 0; i < PQntuples(found); i++) {
+		if (seen_add(seen, row_text(found, i, "user_id"), 1) == 0)
+			places[count++] = i;
+		else if (*stays == PQntuples(found))
+			*stays = i;
 	}
+	seen_free(&seen);
+	arena_free(&arena);
 	return count;
 }
 
@@ -280,14 +309,15 @@ undo_next(struct import_work *work, char before[24], bool *is_over)
 {
 	struct job_lease *lease = work->lease;
 	PGresult *found = worker_query(lease->worker, &query_import_undo_next,
-		(const char *const[]){ lease->org_id, lease->id, *before != '\0' ? before : NULL, PAGE_ROWS });
+		(const char *const[]){ lease->org_id, lease->id, *before != '\0' ? before : NULL, AS_TEXT(PAGE_ROWS) });
 	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+	int places[PAGE_ROWS], stays;
 
 	*is_over = found != NULL && PQntuples(found) == 0;
 	if (found != NULL && !*is_over) {
-		const int count = rows_together(found);
-		progress = undo_page(work, found, count);
-		snprintf(before, 24, "%ld", row_int(found, count - 1, "row"));
+		const int count = choose(found, places, &stays);
+		progress = undo_page(work, found, places, count);
+		snprintf(before, 24, "%ld", stays < PQntuples(found) ? row_int(found, stays, "row") + 1 : row_int(found, stays - 1, "row"));
 	}
 	PQclear(found);
 	return progress;
