@@ -15,19 +15,20 @@
 #include "import_work.h"
 #include "json.h"
 #include "queries.h"
+#include "seen.h"
 #include "subject.h"
 #include "supervisor.h"
 
-#define PAGE_ROWS_MAX 1000
-#define PAGE_ROWS "1000"
+#define PAGE_ROWS 1000
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
 
 /* One page, and what its rows are in the batch. */
 struct page {
 	struct import_work *work;
 	struct job_batch batch;
 	struct import_row *rows;	/* the number, the body and the errors alone */
-	int places[PAGE_ROWS_MAX];	/* of those that go in this batch, among what was found */
-	int count;
+	int count;			/* of those that go in this batch */
 };
 
 static struct json_object *
@@ -138,10 +139,10 @@ refuse_orphan(struct page *page, int place, long same_as)
 	operation_refuse(operation, PROBLEM_NOT_APPLIED, NULL);
 }
 
+/* Row i of the result, in this place of the batch. */
 static void
-propose(struct page *page, int place, const PGresult *rows)
+propose(struct page *page, int place, const PGresult *rows, int i)
 {
-	const int i = page->places[place];
 	const bool is_new = strcmp(row_text(rows, i, "outcome"), "create") == 0;
 	struct import_row *row = &page->rows[place];
 	const char *user_id = kept(page, rows, i, "user_id"), *hash;
@@ -160,77 +161,79 @@ propose(struct page *page, int place, const PGresult *rows)
 		user_batch_check_form(page->batch.users, place);
 }
 
-/* Whether the row is about whom a row before it on the page makes or edits. */
+/* Whether a row rests on one before it in the page: on whom that makes, or edits. */
 static bool
-rests_on_another(const PGresult *rows, int place)
+rests_on_another(struct seen *seen, const PGresult *rows, int i)
 {
-	const char *user_id = row_text(rows, place, "user_id");
-	const long same_as = row_int(rows, place, "same_as");
+	const char *user_id = row_text(rows, i, "user_id"), *same_as = row_text(rows, i, "same_as");
+	const bool has_its_user = user_id != NULL && seen_add(seen, user_id, 1) != 0;
 
-	for (int i = 0; i < place; i++) {
-		const char *before = row_text(rows, i, "user_id");
-		if (user_id != NULL ? before != NULL && strcmp(before, user_id) == 0 : same_as != 0 && row_int(rows, i, "row") == same_as)
-			return true;
-	}
-	return false;
+	(void)seen_add(seen, row_text(rows, i, "row"), 1);
+	return has_its_user || (same_as != NULL && seen_find(seen, same_as) != 0);
 }
 
-/* Those that can go together; the others wait for the next page, which begins behind *after. */
-static void
-choose(struct page *page, const PGresult *rows, long *after)
+/* Those of a page that go in one batch, by their places in it; the first always does. What rests on
+ * them stays for the next. Returns how many; *stays: the first that stays, or the end. */
+static int
+choose(const PGresult *rows, int places[PAGE_ROWS], int *stays)
 {
-	const int count = PQntuples(rows);
-	bool all_go = true;
+	struct arena *arena = arena_create();
+	struct seen *seen = seen_create(arena);
+	int count = 0;
 
-	*after = row_int(rows, count - 1, "row");
-	for (int i = 0; i < count; i++) {
-		if (!rests_on_another(rows, i)) {
-			page->places[page->count++] = i;
-		} else if (all_go) {
-			*after = row_int(rows, i, "row") - 1;
-			all_go = false;
-		}
+	*stays = PQntuples(rows);
+	for (int i = 0; i < PQntuples(rows); i++) {
+		if (!rests_on_another(seen, rows, i))
+			places[count++] = i;
+		else if (*stays == PQntuples(rows))
+			*stays = i;
 	}
+	seen_free(&seen);
+	arena_free(&arena);
+	return count;
 }
 
 static enum job_progress
-apply_page(struct import_work *work, const PGresult *rows, long *after)
+apply_page(struct import_work *work, const PGresult *rows, const int *places, int count)
 {
-	struct page page = { .work = work };
+	struct page page = { .work = work, .count = count };
 	enum job_progress progress;
 
-	choose(&page, rows, after);
-	import_work_batch(work, &page.batch, frame, &page, page.count);
-	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)page.count);
-	for (int i = 0; i < page.count; i++)
-		propose(&page, i, rows);
+	import_work_batch(work, &page.batch, frame, &page, count);
+	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)count);
+	for (int i = 0; i < count; i++)
+		propose(&page, i, rows, places[i]);
 	progress = job_batch_run(&page.batch);
 	if (progress == JOB_GOES_ON)
 		progress = write_failures(&page);
-	for (int i = 0; i < page.count; i++)
+	for (int i = 0; i < count; i++)
 		import_row_free(&page.rows[i]);
 	job_batch_close(&page.batch);
-	job_lease_count_rows(work->lease, page.count);
+	job_lease_count_rows(work->lease, count);
 	return progress;
 }
 
 /* ---- All of it. */
 
-/* *after: the row behind which the next page begins; *is_over: there was none. */
+/* *after: the row behind which the next page begins; *is_over: there was none. Of those that
+ * are behind it the ones that are done are not found again. */
 static enum job_progress
 apply_next(struct import_work *work, long *after, bool *is_over)
 {
 	struct job_lease *lease = work->lease;
+	int places[PAGE_ROWS], stays;
 	char number[24];
 	enum job_progress progress = JOB_GOES_ON;
 
 	snprintf(number, sizeof(number), "%ld", *after);
-	PGresult *rows = worker_query(lease->worker, &query_import_apply_next, (const char *const[]){ lease->org_id, lease->id, number, PAGE_ROWS });
+	PGresult *rows = worker_query(lease->worker, &query_import_apply_next, (const char *const[]){ lease->org_id, lease->id, number, AS_TEXT(PAGE_ROWS) });
 	*is_over = rows != NULL && PQntuples(rows) == 0;
 	if (rows == NULL) {
 		progress = JOB_IS_LATER;
 	} else if (!*is_over) {
-		progress = apply_page(work, rows, after);
+		const int count = choose(rows, places, &stays);
+		progress = apply_page(work, rows, places, count);
+		*after = stays < PQntuples(rows) ? row_int(rows, stays, "row") - 1 : row_int(rows, stays - 1, "row");
 	}
 	PQclear(rows);
 	return progress;

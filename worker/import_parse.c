@@ -352,7 +352,7 @@ tell_empty(struct dry_run *run)
 static bool
 is_ours(enum parser_fault_kind kind)
 {
-	return kind == PARSER_FAULT_NOT_STARTED;
+	return kind == PARSER_FAULT_NOT_STARTED || kind == PARSER_FAULT_KILLED;
 }
 
 static void

@@ -14,22 +14,43 @@
 #include "import_work.h"
 #include "json.h"
 #include "queries.h"
+#include "seen.h"
 #include "subject.h"
 #include "supervisor.h"
 
-#define PAGE_ROWS_MAX 1000
-#define PAGE_ROWS "1000"
+#define PAGE_ROWS 1000
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
 
 struct page {
 	struct import_work *work;
 	struct job_batch batch;
 	const PGresult *found;		/* of query_import_undo_next, */
-	int places[PAGE_ROWS_MAX];	/* and which of it are of this page */
-	int place_count;
+	const int *places;		/* and which of its rows are of this page */
+	int found_count;
 	struct import_row *rows;	/* of those in the batch: the number, the body, the errors */
 	int count;
 	struct buffer made, told;	/* items of import_undo_made and import_not_undone */
 };
+
+/* Of the i-th row of the page. */
+static const char *
+text_of(const struct page *page, int i, const char *column)
+{
+	return row_text(page->found, page->places[i], column);
+}
+
+static long
+number_of(const struct page *page, int i)
+{
+	return row_int(page->found, page->places[i], "row");
+}
+
+static bool
+is(const struct page *page, int i, const char *column)
+{
+	return row_is_true(page->found, page->places[i], column);
+}
 
 static struct statement
 about_rows(struct page *page, const struct query *query, struct buffer *items)
@@ -96,14 +117,14 @@ take_outcome(struct page *page, int place)
 static void
 propose(struct page *page, int place, int found)
 {
-	const char *body = row_text(page->found, found, "before"), *reason;
+	const char *body = text_of(page, found, "before"), *reason;
 	struct import_row *row = &page->rows[place];
 	struct arena *arena = page->batch.origin.scratch;
 
-	row->number = (uint32_t)row_int(page->found, found, "row");
+	row->number = (uint32_t)number_of(page, found);
 	row->body = json_parse(body, strlen(body), &reason);
-	user_batch_propose(page->batch.users, place, OPERATION_UPDATE, row->body, arena_copy(arena, row_text(page->found, found, "user_id")),
-		arena_copy(arena, row_text(page->found, found, "version")));
+	user_batch_propose(page->batch.users, place, OPERATION_UPDATE, row->body, arena_copy(arena, text_of(page, found, "user_id")),
+		arena_copy(arena, text_of(page, found, "version")));
 	user_batch_check_form(page->batch.users, place);
 }
 
@@ -116,7 +137,7 @@ add_made(struct page *page, int found)
 
 	uuid_make_text(audit_id);
 	buffer_printf(&page->made, "%s\"%s\":{\"row\":%ld,\"version\":%s,\"audit_id\":\"%s\"}", page->made.length > 0 ? "," : "",
-		row_text(page->found, found, "user_id"), row_int(page->found, found, "row"), row_text(page->found, found, "version"), audit_id);
+		text_of(page, found, "user_id"), number_of(page, found), text_of(page, found, "version"), audit_id);
 }
 
 static const char *
@@ -146,12 +167,11 @@ was_removed(const PGresult *removed, long number)
 static void
 tell_who_stays(struct page *page, const PGresult *removed)
 {
-	for (int n = 0; n < page->place_count; n++) {
-		const int i = page->places[n];
-		if (!row_is_true(page->found, i, "is_made") || !row_is_true(page->found, i, "is_untouched"))
+	for (int i = 0; i < page->found_count; i++) {
+		if (!is(page, i, "is_made") || !is(page, i, "is_untouched"))
 			continue;
-		if (!was_removed(removed, row_int(page->found, i, "row")))
-			leave(page, (uint32_t)row_int(page->found, i, "row"), "state_conflict",
+		if (!was_removed(removed, number_of(page, i)))
+			leave(page, (uint32_t)number_of(page, i), "state_conflict",
 				"This user has come, was assigned something, administers, or holds permissions that you do not hold.");
 	}
 }
@@ -183,14 +203,13 @@ sort_out(struct page *page)
 {
 	int edits = 0;
 
-	for (int n = 0; n < page->place_count; n++) {
-		const int i = page->places[n];
-		const uint32_t number = (uint32_t)row_int(page->found, i, "row");
-		if (row_is_true(page->found, i, "is_gone"))
+	for (int i = 0; i < page->found_count; i++) {
+		const uint32_t number = (uint32_t)number_of(page, i);
+		if (is(page, i, "is_gone"))
 			leave(page, number, "not_found", "This user was deleted since.");
-		else if (!row_is_true(page->found, i, "is_untouched"))
+		else if (!is(page, i, "is_untouched"))
 			leave(page, number, "version_mismatch", "This user was changed since.");
-		else if (row_is_true(page->found, i, "is_made"))
+		else if (is(page, i, "is_made"))
 			add_made(page, i);
 		else
 			edits++;
@@ -201,7 +220,7 @@ sort_out(struct page *page)
 static bool
 is_edit(const struct page *page, int found)
 {
-	return row_is_true(page->found, found, "is_untouched") && !row_is_true(page->found, found, "is_made");
+	return is(page, found, "is_untouched") && !is(page, found, "is_made");
 }
 
 static enum job_progress
@@ -225,8 +244,7 @@ undo_edits(struct page *page)
 	int place = 0;
 
 	page->rows = arena_take(page->batch.origin.scratch, sizeof(*page->rows) * (size_t)(page->count + 1));
-	for (int n = 0; n < page->place_count; n++) {
-		const int i = page->places[n];
+	for (int i = 0; i < page->found_count; i++) {
 		if (is_edit(page, i))
 			propose(page, place++, i);
 	}
@@ -239,35 +257,12 @@ undo_edits(struct page *page)
 	return progress;
 }
 
-/* Of several rows about one user the last of the file goes, and the others wait for the next page,
- * which begins before *before: what came of the one is where the other begins. */
-static void
-choose(struct page *page, long *before)
-{
-	const int count = PQntuples(page->found);
-	bool all_go = true;
-
-	*before = row_int(page->found, count - 1, "row");
-	for (int i = 0; i < count; i++) {
-		int other = 0;
-		while (strcmp(row_text(page->found, other, "user_id"), row_text(page->found, i, "user_id")) != 0)
-			other++;
-		if (other == i) {
-			page->places[page->place_count++] = i;
-		} else if (all_go) {
-			*before = row_int(page->found, i, "row") + 1;
-			all_go = false;
-		}
-	}
-}
-
 static enum job_progress
-undo_page(struct import_work *work, const PGresult *found, long *before)
+undo_page(struct import_work *work, const PGresult *found, const int *places, int found_count)
 {
-	struct page page = { .work = work, .found = found };
+	struct page page = { .work = work, .found = found, .places = places, .found_count = found_count };
 	enum job_progress progress;
 
-	choose(&page, before);
 	page.count = sort_out(&page);
 	import_work_batch(work, &page.batch, frame, &page, page.count);
 	page.batch.origin.is_import = false;
@@ -281,28 +276,49 @@ undo_page(struct import_work *work, const PGresult *found, long *before)
 	buffer_free(&page.made);
 	buffer_free(&page.told);
 	job_batch_close(&page.batch);
-	job_lease_count_rows(work->lease, page.place_count);
+	job_lease_count_rows(work->lease, found_count);
 	return progress;
 }
 
 /* ---- All of it. */
 
-/* *before: the row before which the next page begins, 0: none yet; *is_over: there was none. */
+/* Of what was found those that go in one page, by their places; the first always does. A row about
+ * somebody who is in it already stays for the next: what came of the one is where the other begins.
+ * Returns how many; *stays: the first that stays, or the end. */
+static int
+choose(const PGresult *found, int places[PAGE_ROWS], int *stays)
+{
+	struct arena *arena = arena_create();
+	struct seen *seen = seen_create(arena);
+	int count = 0;
+
+	*stays = PQntuples(found);
+	for (int i = 0; i < PQntuples(found); i++) {
+		if (seen_add(seen, row_text(found, i, "user_id"), 1) == 0)
+			places[count++] = i;
+		else if (*stays == PQntuples(found))
+			*stays = i;
+	}
+	seen_free(&seen);
+	arena_free(&arena);
+	return count;
+}
+
 static enum job_progress
-undo_next(struct import_work *work, long *before, bool *is_over)
+undo_next(struct import_work *work, char before[24], bool *is_over)
 {
 	struct job_lease *lease = work->lease;
-	char number[24];
-	enum job_progress progress = JOB_GOES_ON;
-
-	snprintf(number, sizeof(number), "%ld", *before);
 	PGresult *found = worker_query(lease->worker, &query_import_undo_next,
-		(const char *const[]){ lease->org_id, lease->id, *before != 0 ? number : NULL, PAGE_ROWS });
+		(const char *const[]){ lease->org_id, lease->id, *before != '\0' ? before : NULL, AS_TEXT(PAGE_ROWS) });
+	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+	int places[PAGE_ROWS], stays;
+
 	*is_over = found != NULL && PQntuples(found) == 0;
-	if (found == NULL)
-		progress = JOB_IS_LATER;
-	else if (!*is_over)
-		progress = undo_page(work, found, before);
+	if (found != NULL && !*is_over) {
+		const int count = choose(found, places, &stays);
+		progress = undo_page(work, found, places, count);
+		snprintf(before, 24, "%ld", stays < PQntuples(found) ? row_int(found, stays, "row") + 1 : row_int(found, stays - 1, "row"));
+	}
 	PQclear(found);
 	return progress;
 }
@@ -313,15 +329,15 @@ import_undo_run(struct job_lease *lease)
 	struct import_work work;
 	enum job_progress progress = JOB_GOES_ON;
 	bool is_there, is_over = false;
+	char before[24] = "";
 	enum job_end end;
-	long before = 0;
 
 	if (import_work_open(&work, lease, "undoing", true, &is_there) != JOB_GOES_ON)
 		return JOB_LATER;
 	if (!is_there)
 		return job_lease_finish(lease, NULL, 0, NULL) == DATABASE_OK ? JOB_ENDED : JOB_LATER;
 	while (progress == JOB_GOES_ON && !is_over && !supervisor_stopping())
-		progress = undo_next(&work, &before, &is_over);
+		progress = undo_next(&work, before, &is_over);
 	end = progress == JOB_GOES_ON && !is_over ? JOB_STOPPED : import_work_end(&work, progress, "undone", false);
 	import_work_close(&work);
 	return end;

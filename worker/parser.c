@@ -161,9 +161,11 @@ judge(int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return PARSER_FAULT_FORBIDDEN;
-	/* The second is the kernel's, past the limit of RLIMIT_CPU. */
-	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
 		return PARSER_FAULT_DEADLINE;
+	/* By an administrator, or because the machine ran out of memory: it says nothing of the file. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return PARSER_FAULT_KILLED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == PARSER_CHILD_NO_MEMORY)
 		return PARSER_FAULT_MEMORY;
 	if (WIFEXITED(status) && (WEXITSTATUS(status) == PARSER_CHILD_NOT_STARTED || WEXITSTATUS(status) == PARSER_CHILD_NOT_SHUT_IN))

@@ -48,6 +48,7 @@ static const struct {
 	[PARSER_FAULT_DIED] = { "died", "The file's reader broke down over it: copy the table into a new file." },
 	[PARSER_FAULT_LIED] = { "lied", "The file's reader answered nonsense, and was stopped: copy the table into a new file." },
 	[PARSER_FAULT_NOT_STARTED] = { "not_started", "The file's reader could not be started." },
+	[PARSER_FAULT_KILLED] = { "killed", "The file's reader was killed." },
 	[PARSER_FAULT_STOPPED] = { "stopped", "Reading was stopped." },
 };
 

@@ -30,6 +30,14 @@ limit(int resource, rlim_t most)
 	return setrlimit((__rlimit_resource_t)resource, &(struct rlimit){ most, most }) == 0;
 }
 
+/* At its end the kernel sends SIGXCPU, and SIGKILL only to who outlives that: so whoever dies
+ * of SIGKILL was killed by somebody. */
+static bool
+limit_time(rlim_t cpu_s)
+{
+	return setrlimit((__rlimit_resource_t)RLIMIT_CPU, &(struct rlimit){ cpu_s, cpu_s + 1 }) == 0;
+}
+
 static bool
 allow_all(scmp_filter_ctx filter)
 {
@@ -78,7 +86,7 @@ sandbox_enter(size_t memory_bytes, unsigned cpu_s)
 		&& prctl(PR_SET_DUMPABLE, 0) == 0
 		&& limit(RLIMIT_CORE, 0)
 		&& limit(RLIMIT_FSIZE, 0)
-		&& limit(RLIMIT_CPU, cpu_s)
+		&& limit_time(cpu_s)
 		&& (HAS_SHADOW || limit(RLIMIT_AS, memory_bytes))
 		&& limit(RLIMIT_NOFILE, 0)
 		&& forbid_the_rest();

@@ -26,7 +26,7 @@
         jsonb_build_object('count', :{import_part_count}, 'bytes', :{import_part_bytes}, 'missing', :{import_missing}) END AS parts,
     CASE WHEN s.is_under_way THEN jsonb_build_object('done', i.stage_done, 'rows', i.stage_rows) END AS progress,
     s.per_s AS rate_per_s,
-    ceil(greatest(i.stage_rows - i.stage_done, 0) / nullif(s.per_s, 0))::integer AS remaining_s,
+    CASE WHEN i.stage_rows IS NOT NULL THEN ceil(greatest(i.stage_rows - i.stage_done, 0) / nullif(s.per_s, 0))::integer END AS remaining_s,
     i.problem,
     jsonb_build_object('kind', i.maker_kind, 'id', i.maker_id, 'name',
         CASE i.maker_kind WHEN 'user' THEN coalesce(

@@ -322,6 +322,9 @@ def test_progress_is_told_while_a_stage_is_under_way(standing, ready):
     is_now(standing, ready, "parsing", stage_rows=None, stage_done=0)
     seen = get(standing.admin, ready)
     assert (seen["progress"], seen["rate_per_s"], seen["remaining_s"]) == ({"done": 0, "rows": None}, None, None)
+    is_now(standing, ready, "parsing", stage_rows=None, stage_done=100)
+    seen = get(standing.admin, ready)
+    assert seen["rate_per_s"] > 0 and seen["remaining_s"] is None
 
 
 def test_imports_are_listed_newest_first_in_pages(standing):

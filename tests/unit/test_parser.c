@@ -71,6 +71,7 @@ static void close_its_pipe(void) { close(STDOUT_FILENO); }
 static void end_early(void) { _exit(0); }
 static void abort_itself(void) { abort(); }
 static void fall_over(void) { signal(SIGSEGV, SIG_DFL); raise(SIGSEGV); }
+static void be_killed(void) { raise(SIGKILL); }
 
 /* Nothing of the parent's is in sight: neither its environment nor its files. */
 static void
@@ -144,6 +145,7 @@ static const struct deed {
 	{ "end early", end_early, PARSER_FAULT_DIED },
 	{ "abort", abort_itself, PARSER_FAULT_DIED },
 	{ "fall over", fall_over, PARSER_FAULT_FORBIDDEN },
+	{ "be killed", be_killed, PARSER_FAULT_KILLED },
 	{ "lie", lie, PARSER_FAULT_LIED },
 	{ "chatter behind the end", chatter_behind_the_end, PARSER_FAULT_LIED },
 };

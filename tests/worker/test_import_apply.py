@@ -1,5 +1,9 @@
 """Applying an import: what becomes of users, mails and rows, whatever happens meanwhile."""
+import contextlib
+import os
+import pathlib
 import re
+import signal
 
 import pytest
 from support.outbox import nudge, second_worker, wait_settled
@@ -297,6 +301,50 @@ def test_a_dry_run_that_dies_begins_anew(rollcall):
     done = ended(rollcall.admin, made)
     assert done["state"] == "ready" and (done["counts"]["rows"], done["counts"]["create"]) == (9000, 9000), done
     assert rollcall.value("SELECT count(*) FROM rollcall.import_row") == 9000
+
+
+def parsers(system):
+    """The children of the worker's children: only those of jobs have any."""
+    found = []
+    for child in system.worker.children():
+        with contextlib.suppress(FileNotFoundError):
+            found += [int(pid) for pid in pathlib.Path(f"/proc/{child}/task/{child}/children").read_text().split()]
+    return found
+
+
+def test_a_file_whose_reader_is_killed_is_read_again_and_not_blamed(rollcall):
+    made = upload(rollcall.admin, csv_of(PEOPLE, *people(20000)))
+    wait_until(lambda: rollcall.value("SELECT rows FROM rollcall.import") >= 1000, 30, 0.001)
+    (reader,) = parsers(rollcall)
+    os.kill(reader, signal.SIGKILL)
+    wait_until(lambda: "could not end a job: it is tried again" in rollcall.worker.text(), 10)
+    done = ended(rollcall.admin, made)
+    assert (done["state"], done["problem"], done["counts"]["rows"], done["counts"]["create"]) == ("ready", None, 20000, 20000), done
+    assert rollcall.value("SELECT count(*) FROM rollcall.import_row") == 20000
+
+
+def test_rows_that_come_in_pairs_are_applied_and_undone_by_the_page(rollcall):
+    """Each second row edits whom the row before it makes: it waits for that one, and all others do not wait for it."""
+    policy(rollcall, import_on_duplicate="update")
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *[row for one in people(800) for row in (one, [one[0], "Later", one[2]])]))
+    assert (made["counts"]["create"], made["counts"]["update"]) == (800, 800)
+    done = apply(rollcall.admin, made)
+    assert done["counts"]["applied"] == 1600 and {user["first_name"] for user in users_of(rollcall).values()} == {"Ada", "Later"}
+    assert rollcall.value("SELECT count(DISTINCT written_at) FROM rollcall.import_row") <= 8
+    undone = undo(rollcall.admin, made)
+    assert (undone["counts"]["undone"], undone["counts"]["left"]) == (1600, 0) and len(users_of(rollcall)) == 1
+    assert rollcall.value("SELECT count(DISTINCT written_at) FROM rollcall.import_row WHERE user_id IS NOT NULL") <= 8
+
+
+def test_rows_that_come_thrice_are_applied_in_their_order(rollcall):
+    policy(rollcall, import_on_duplicate="update")
+    old = rollcall.create_user(email="old@people.example", first_name="Old", last_name="Person")
+    three = [[one[0], name, one[2]] for name in ("First", "Second", "Third") for one in [["old@people.example", "", "Person"], *people(400)]]
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *three))
+    assert apply(rollcall.admin, made)["counts"]["applied"] == 1203
+    assert {user["first_name"] for user in users_of(rollcall).values()} == {"Ada", "Third"}
+    assert undo(rollcall.admin, made)["counts"]["undone"] == 1203
+    assert {address: user["first_name"] for address, user in users_of(rollcall).items()} == {ADMIN_EMAIL: "Ada", old["email"]: "Old"}
 
 
 def test_sigterm_in_the_middle_of_applying_gives_it_back(rollcall):
