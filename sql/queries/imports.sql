@@ -62,11 +62,11 @@ FROM :{import_from}
 WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
 
 -- What a file says in a column of passwords is shown to nobody, and of a long text its
--- beginning: a page is bounded however the file is made. Rows are there when the dry run is
+-- beginning, the shorter the more columns there are: a page is bounded however the file is made. Rows are there when the dry run is
 -- over: before that they are of the run before, or not all.
 -- name: import_row_list (org_id, import_id, outcome, after_key, limit)
 SELECT r.row, r.outcome, r.user_id, r.errors,
-    (SELECT coalesce(jsonb_object_agg(c.header, left(c.cell, 500)), '{}')
+    (SELECT coalesce(jsonb_object_agg(c.header, left(c.cell, least(500, 16000 / nullif(cardinality(i.headers), 0)))), '{}')
      FROM unnest(i.headers, r.cells) AS c (header, cell)
      WHERE c.header <> '' AND c.cell IS NOT NULL AND i.mapping ->> c.header IS DISTINCT FROM 'password_hash') AS values,
     r.row AS cursor_key, r.import_id AS cursor_id

@@ -362,6 +362,15 @@ def test_rows_come_in_the_order_of_the_file_with_what_is_wrong(standing, filled)
     assert rows[2]["values"] == {"E-mail": "4@example.org", "Ім'я": "я" * 500}
 
 
+def test_a_page_of_rows_is_bounded_however_wide_and_full_they_are(standing, ready):
+    """A workbook of a few kB repeats one shared text in all of its cells."""
+    is_now(standing, ready, "ready", headers=[f"h{number}" for number in range(256)], mapping='{"h0": "email"}')
+    for number in range(2, 12):
+        add_row(standing, ready, number, "create", ["x" * 3000] * 256)
+    values = standing.admin.get(f"/v1/imports/{ready['id']}/rows").ok(200).items[9]["values"]
+    assert len(values) == 256 and sum(map(len, values.values())) <= 16000 and all(values.values())
+
+
 def test_a_password_of_a_file_is_shown_to_nobody(standing, filled):
     assert "secret" not in standing.admin.get(f"/v1/imports/{filled['id']}/rows").ok(200).text
 
