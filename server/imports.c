@@ -207,6 +207,8 @@ import_undo(struct request *rq)
 {
 	const struct import_case *import = import_case(rq);
 
+	if (!proposal_require(&rq->proposal, "users:delete", "whoever the import has made goes"))
+		return request_answer_refusal(rq);
 	if (!import_is(import, "applied") && !(import_is(import, "failed") && import->has_effect))
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			arena_printf(rq->scratch, "Only what was applied can be undone; this import is %s.", import->state));

@@ -48,6 +48,8 @@ selection_create(struct request *rq)
 	enum step step = request_answer_faults(rq);
 	int n = USER_FILTER_PARAMS;
 
+	if (step == STEP_NEXT && !proposal_require(&rq->proposal, "users:read", "a filter tells who there is"))
+		step = request_answer_refusal(rq);
 	if (step == STEP_NEXT)
 		step = require_invite(rq, request_text(rq, "op"));
 	if (step != STEP_NEXT)

@@ -207,6 +207,21 @@ trimmed(struct arena *arena, const char *text)
 	return arena_copy_n(arena, text, bytes);
 }
 
+/* Hashes, and what people call a column of passwords, whatever it was taken for. */
+static bool
+is_secret(const struct import_column *column)
+{
+	static const char *const words[] = { "password", "passwd", "pwd", "pass", "пароль", "secret", "hash", "pin" };
+
+	if (column->column != NULL)
+		return column->column->id == COLUMN_PASSWORD_HASH;
+	for (size_t i = 0; column->field == NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (folds_alike(column->header, words[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_used(const struct import_columns *columns, int count, const char *header)
 {
@@ -246,6 +261,8 @@ import_columns_take_headers(struct import_columns *columns, const struct parser_
 	for (int i = 0; i < row->count; i++)
 		columns->list[i].header = header_of(columns, i, row->cells[i].text);
 	find_meanings(columns);
+	for (int i = 0; i < row->count; i++)
+		columns->list[i].is_secret = is_secret(&columns->list[i]);
 }
 
 void

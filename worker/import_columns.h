@@ -24,6 +24,7 @@ struct import_column {
 	const char *header;			/* no two are alike */
 	const struct user_column *column;	/* NULL: a custom field, or nothing */
 	struct field *field;			/* NULL: not a custom field */
+	bool is_secret;				/* what stands in it is for nobody to read */
 	bool is_settled;			/* somebody has said what it means, or that it means nothing */
 };
 

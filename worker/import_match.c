@@ -15,6 +15,8 @@
 #include "subject.h"
 #include "text.h"
 
+#define FOLLOWERS_MAX 20
+
 /* By what somebody is known; the order says whose column is named first. */
 static const struct name {
 	const char *field, *code;
@@ -294,6 +296,17 @@ match_names(struct matching *matching, struct import_row *row, int place)
 	}
 }
 
+/* Rows about one user are applied one after another, each by itself. */
+static void
+limit_followers(struct matching *matching, struct import_row *row)
+{
+	for (int i = 0; i < FOLLOWERS_MAX; i++) {
+		if (seen_add(matching->seen, arena_printf(matching->arena, "f%u %d", row->same_as, i), row->number) == 0)
+			return;
+	}
+	error(matching, row, NULL, "too_long", "At most 20 rows of a file may be about one user, besides the first.");
+}
+
 enum job_progress
 import_match(struct import_work *work, struct seen *seen, struct import_row *rows, int count, struct arena *arena)
 {
@@ -306,6 +319,8 @@ import_match(struct import_work *work, struct seen *seen, struct import_row *row
 			match_id(&matching, &rows[i], i);
 		else if (rows[i].outcome == NULL)
 			match_names(&matching, &rows[i], i);
+		if (rows[i].same_as != 0)
+			limit_followers(&matching, &rows[i]);
 		/* A status is chosen for who is new. */
 		if (rows[i].outcome != NULL && strcmp(rows[i].outcome, "create") == 0 && rows[i].status != NULL)
 			json_object_object_add(rows[i].body, "status", json_object_new_string(rows[i].status));

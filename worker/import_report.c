@@ -86,8 +86,6 @@ write_file(struct report *report)
 
 	if (status == DATABASE_OK && sheet_close_book(&report->sheet))
 		status = file_writer_take_book(&file, &report->sheet);
-	if (report->sheet.fault == SHEET_NO_ROOM)
-		return DATABASE_ERROR;
 	return status == DATABASE_OK && report->sheet.fault != SHEET_OK ? name_report(report, report->id, NULL) : status;
 }
 

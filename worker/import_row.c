@@ -332,7 +332,7 @@ read_cell(const struct reader *reader, const struct import_column *column, const
 	}
 }
 
-/* What was said is kept for the report; but hashes of passwords are nobody's to read. */
+/* What was said is kept for the report; but passwords are nobody's to read. */
 static void
 keep_cells(const struct reader *reader, const struct parser_row *parsed)
 {
@@ -341,10 +341,8 @@ keep_cells(const struct reader *reader, const struct parser_row *parsed)
 
 	buffer_putc(out, '[');
 	for (int i = 0; i < parsed->count; i++) {
-		const bool is_hash = i < columns->count && columns->list[i].column != NULL
-			&& columns->list[i].column->id == COLUMN_PASSWORD_HASH;
 		json_write_separator(out);
-		json_write_string(out, is_hash ? "" : parsed->cells[i].text);
+		json_write_string(out, i < columns->count && columns->list[i].is_secret ? "" : parsed->cells[i].text);
 	}
 	buffer_putc(out, ']');
 }

@@ -11,6 +11,7 @@
 #include "subject.h"
 
 static const char *const permissions[] = { "imports:write", "users:write", NULL };
+static const char *const undo_permissions[] = { "imports:write", "users:write", "users:delete", NULL };
 
 static const char *
 keep(struct import_work *work, const PGresult *rows, const char *column)
@@ -26,7 +27,7 @@ take(struct import_work *work, const PGresult *rows, bool as_actor)
 	work->maker = (struct job_maker){
 		.kind = keep(work, rows, as_actor ? "actor_kind" : "maker_kind"),
 		.id = keep(work, rows, as_actor ? "actor_id" : "maker_id"),
-		.ip = keep(work, rows, "ip"), .request_id = keep(work, rows, "request_id"), .permissions = permissions,
+		.ip = keep(work, rows, "ip"), .request_id = keep(work, rows, "request_id"), .permissions = as_actor ? undo_permissions : permissions,
 	};
 	policy_from_row(&work->policy, work->lease->arena, rows, 0);
 	work->charset_wanted = keep(work, rows, "charset_wanted");
@@ -109,8 +110,8 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 		return JOB_LATER;
 	if (has_stopped(work, progress))
 		state = "failed";
-	/* A file that was not understood has no rows to report of. */
-	if (work->columns.count > 0 && import_report_write(lease) != DATABASE_OK)
+	/* What has stopped is reported of as CSV. */
+	if (work->problem == NULL && import_report_write(lease) != DATABASE_OK)
 		return JOB_LATER;
 	uuid_make_text(mail_id);
 	const char *const about[] = { lease->org_id, lease->id, mail_id };

@@ -205,6 +205,12 @@ remembered AS (
     SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, :mode FROM removed r
 ),
 :{removed_forgotten},
+-- What files said of him, too; the files themselves go with their time (import_retention).
+imported_forgotten AS (
+    UPDATE rollcall.import_row w SET cells = '{}', body = NULL, before = NULL, errors = '[]'
+    FROM removed r
+    WHERE w.org_id = :org_id AND w.user_id = r.id
+),
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id

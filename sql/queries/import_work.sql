@@ -4,12 +4,17 @@
 -- What is always true: what is written of users and what the import's rows say of it stand in
 -- one transaction, so a row is applied once, however often a worker dies.
 
+-- So many headers an organization may have said the meaning of.
+-- fragment: headers_remembered
+1000
+
 -- What every stage begins with.
 -- name: import_work_load (org_id, id)
 SELECT i.state, i.maker_kind, i.maker_id, i.actor ->> 'kind' AS actor_kind, i.actor ->> 'id' AS actor_id,
     i.actor ->> 'ip' AS ip, i.actor ->> 'request_id' AS request_id, i.file_name, i.size, i.charset_wanted, i.mapping_wanted,
     i.format, i.delimiter, i.headers, i.mapping, i.invite,
-    coalesce((SELECT jsonb_object_agg(m.header, m.field) FROM rollcall.import_mapping m WHERE m.org_id = i.org_id), '{}') AS remembered,
+    coalesce((SELECT jsonb_object_agg(m.header, m.field) FROM (
+        SELECT * FROM rollcall.import_mapping x WHERE x.org_id = i.org_id ORDER BY x.header LIMIT :{headers_remembered}) m), '{}') AS remembered,
     coalesce((SELECT jsonb_agg(jsonb_build_object('key', f.key, 'type', f.type, 'options', f.options, 'pattern', f.pattern,
             'required_for_roles', f.required_for_roles, 'labels', f.labels) ORDER BY f.key)
         FROM rollcall.field f WHERE f.org_id = i.org_id), '[]') AS fields,
@@ -51,6 +56,7 @@ WHERE i.org_id = :org_id AND i.id = :id;
 WITH said AS (
     INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
     SELECT DISTINCT ON (lower(w.key)) :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
+    WHERE (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id) < :{headers_remembered}
     ORDER BY lower(w.key), w.value
     ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field
 )
@@ -256,7 +262,7 @@ WITH locked AS MATERIALIZED (
       AND u.version = (:users::jsonb -> u.id::text ->> 'version')::bigint
       AND u.anonymised_at IS NULL AND u.last_login_at IS NULL AND v.accepted_at IS NULL
       AND NOT :{is_administrator}
-      AND NOT EXISTS (SELECT FROM rollcall.assignment g WHERE g.org_id = u.org_id AND g.user_id = u.id)
+      AND u.assignment_epoch = 0
       AND (:permissions::text[] && '{*}' OR coalesce(r.permissions, '{}') || u.own_permissions <@ (:permissions::text[] || p.default_permissions))
     ORDER BY u.id
     FOR UPDATE OF u

@@ -193,7 +193,7 @@ WITH begun AS (
     UPDATE rollcall.import i SET
         state = 'undoing',
         actor = :actor::jsonb,
-        stage_began_at = now(), stage_done = 0, stage_rows = i.applied, problem = NULL,
+        stage_began_at = now(), stage_done = 0, stage_rows = i.applied - i.undone - i.left_alone, problem = NULL,
         updated_at = now()
     WHERE i.org_id = :org_id AND i.id = :id AND (i.state = 'applied' OR i.state = 'failed' AND i.applied > 0)
     RETURNING i.id, i.state, 'import.undone' AS action, jsonb_build_object('rows', jsonb_build_array(NULL, i.stage_rows)) AS changes
