@@ -73,8 +73,8 @@ def test_so_many_selections_wait_for_their_number_and_no_more(server_only):
 
 
 def test_permissions_are_those_of_what_is_done(standing):
-    for permissions, op, is_allowed in ((["imports:write"], "activate", False), (["users:write"], "activate", False), (["imports:write", "users:write"], "inactivate", True),
-                                        (["imports:write", "users:write"], "invite", False), (["imports:write", "users:write", "users:invite"], "invite", True)):
+    for permissions, op, is_allowed in ((["imports:write"], "activate", False), (["users:write"], "activate", False), (["imports:write", "users:write"], "inactivate", False), (["imports:write", "users:write", "users:read"], "inactivate", True),
+                                        (["imports:write", "users:write", "users:read"], "invite", False), (["imports:write", "users:write", "users:read", "users:invite"], "invite", True)):
         answer = select(standing, op, client=standing.client(standing.make_key(*permissions)), q="nobody")
         if is_allowed:
             answer.ok(201)
@@ -126,10 +126,10 @@ def test_only_its_maker_confirms_it_and_sees_its_number(standing):
 
 
 def test_who_may_no_longer_invite_does_not_confirm_an_invitation(standing):
-    key = standing.make_key("imports:write", "users:write", "users:invite")
+    key = standing.make_key("imports:write", "users:write", "users:read", "users:invite")
     client = standing.client(key)
     selection = select(standing, "invite", client=client, q="nobody").ok(201)
-    standing.sql("UPDATE rollcall.api_key SET permissions = '{imports:write,users:write}' WHERE 'users:invite' = ANY (permissions) AND name = 'a key'")
+    standing.sql("UPDATE rollcall.api_key SET permissions = '{imports:write,users:read,users:write}' WHERE 'users:invite' = ANY (permissions) AND name = 'a key'")
     confirm(standing, selection, client=client).refused(403, "permission_missing")
     assert state(standing, selection) == "pending"
 

@@ -480,3 +480,16 @@ def test_a_file_with_thirty_different_mistakes_gets_all_thirty_named_by_row_and_
             "Position": "p" * 300, "External ID": "e" * 300, "User ID": "me"}
     made = dry_run(rollcall.admin, csv_of(headers, [line[header] for header in headers]))
     assert {column for _, column, _ in faults(rollcall.admin, made)} == set(headers), faults(rollcall.admin, made)
+
+
+def test_passwords_in_a_column_that_means_nothing_are_kept_for_nobody(shared_rollcall):
+    made = dry_run(shared_rollcall.admin, csv_of([*PEOPLE, "Пароль"], ["a@people.example", "A", "B", "seven quiet violets"]))
+    assert made["mapping"]["Пароль"] is None and outcomes(shared_rollcall.admin, made) == {2: "create"}
+    assert "violets" not in shared_rollcall.admin.get(f"/v1/imports/{made['id']}/rows").text
+    assert "violets" not in shared_rollcall.admin.get(f"/v1/imports/{made['id']}/report").text
+
+
+def test_a_file_has_so_many_rows_about_one_user_and_no_more(shared_rollcall):
+    policy(shared_rollcall, import_on_duplicate="update")
+    made = dry_run(shared_rollcall.admin, csv_of(PEOPLE, *[["one@people.example", "A", f"B{number}"] for number in range(23)]))
+    assert faults(shared_rollcall.admin, made) == [(23, None, "too_long"), (24, None, "too_long")]
