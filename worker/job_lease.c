@@ -85,12 +85,15 @@ job_lease_count_rows(struct job_lease *lease, int rows)
 	metric_add(lease->worker->page, METRIC_JOB_ROWS, rows);
 }
 
-void
+bool
 job_lease_release(struct job_lease *lease, bool stopped)
 {
 	char attempts[16];
+	PGresult *released;
 
 	snprintf(attempts, sizeof(attempts), "%d", lease->attempts);
-	PQclear(worker_query(lease->worker, &query_job_release, (const char *const[]){ lease->org_id, lease->id,
-		lease->worker->name, attempts, stopped ? "true" : "false" }));
+	released = worker_query(lease->worker, &query_job_release, (const char *const[]){ lease->org_id, lease->id,
+		lease->worker->name, attempts, stopped ? "true" : "false" });
+	PQclear(released);
+	return released != NULL;
 }

@@ -39,7 +39,7 @@ bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result))
 void job_lease_count_rows(struct job_lease *lease, int rows);
 
 /* For who claims: gives it back, to be run after a while, or (`stopped`) by whoever comes
- * first. Of a lease that is lost nothing. */
-void job_lease_release(struct job_lease *lease, bool stopped);
+ * first. Of a lease that is lost nothing. False: the database did not hear it. */
+bool job_lease_release(struct job_lease *lease, bool stopped) __attribute__((warn_unused_result));
 
 #endif

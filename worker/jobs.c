@@ -30,6 +30,7 @@
 struct jobs {
 	struct worker worker;
 	struct buffer kinds;	/* those that we know, as an array */
+	bool holds_remnant;	/* what was not heard of as given back */
 };
 
 /* The same as that of the one before us in this place. */
@@ -48,11 +49,15 @@ list_kinds(struct buffer *out)
 	buffer_putc(out, '}');
 }
 
-/* What it died with needs not wait for the end of a lease. */
+/* What the one before us died with, or we could not give back when the database was gone, needs
+ * not wait for the end of its lease. */
 static void
-free_of_dead(struct worker *worker)
+free_remnant(struct jobs *jobs)
 {
-	PQclear(worker_query(worker, &query_job_free, (const char *const[]){ worker->name }));
+	PGresult *freed = worker_query(&jobs->worker, &query_job_free, (const char *const[]){ jobs->worker.name });
+
+	jobs->holds_remnant = freed == NULL;
+	PQclear(freed);
 }
 
 static const struct job_kind *
@@ -116,7 +121,7 @@ run_claimed(struct jobs *jobs, const PGresult *claimed)
 	child_busy_set(worker->page, worker->child, clock_monotonic_ms());
 	end = lease.attempts > ATTEMPTS_MAX ? give_up(&lease, kind) : run_kind(&lease, kind);
 	if (end != JOB_ENDED)
-		job_lease_release(&lease, end == JOB_STOPPED);
+		jobs->holds_remnant = !job_lease_release(&lease, end == JOB_STOPPED);
 	child_busy_set(worker->page, worker->child, 0);
 	arena_free(&lease.arena);
 }
@@ -156,8 +161,10 @@ jobs_run(const struct config *config, struct shared_page *page, const char *run_
 	database_plan_for_values(jobs.worker.database);
 	take_name(&jobs.worker, run_id);
 	list_kinds(&jobs.kinds);
-	free_of_dead(&jobs.worker);
+	jobs.holds_remnant = true;
 	while (!supervisor_stopping()) {
+		if (jobs.holds_remnant)
+			free_remnant(&jobs);
 		if (work(&jobs))
 			continue;
 		/* At least a little: an empty claim beside a due row is one that another holds. */

@@ -96,6 +96,27 @@ def test_a_child_that_is_killed_in_the_middle_is_replaced_and_the_next_goes_on_w
     assert_done_once(rollcall, department)
 
 
+@pytest.mark.allow_errors("connect|connection")
+def test_what_could_not_be_given_back_is_given_back_when_the_database_is_there_again(rollcall):
+    department = add_users(rollcall, COUNT)
+    with held(rollcall, department, 600), rollcall.cluster.connect("postgres") as other:
+        selection = begin(rollcall, department_id=department)
+        wait_until(lambda: done(rollcall, selection) == 500)
+        other.execute(f'ALTER DATABASE "{rollcall.database}" ALLOW_CONNECTIONS false')
+        try:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = 'rollcall-worker/job'",
+                          [rollcall.database])
+            wait_until(lambda: "could not connect" in rollcall.worker.text())
+            assert job(rollcall)[1], "nobody heard that it was given back"
+        finally:
+            other.execute(f'ALTER DATABASE "{rollcall.database}" ALLOW_CONNECTIONS true')
+        wait_until(lambda: not job(rollcall)[1], 20, because="nobody waits for the end of a lease that nobody holds")
+    due_now(rollcall)
+    seen = wait_ended(rollcall, selection)
+    assert (seen["state"], seen["done"], seen["failed"]) == ("done", COUNT, 0)
+    assert_done_once(rollcall, department)
+
+
 def test_what_a_dead_worker_held_is_taken_when_its_lease_runs_out(rollcall):
     department = add_users(rollcall, COUNT, status="pending")
     with held(rollcall, department, 600):
@@ -199,7 +220,7 @@ def test_it_stops_when_its_maker_is_no_longer_active_or_may_no_longer_do_it(roll
 def test_a_maker_with_fewer_permissions_cannot_touch_those_with_more(rollcall):
     department = add_users(rollcall, 3)
     rollcall.sql("UPDATE rollcall.users SET own_permissions = '{payroll:write}' WHERE id = (SELECT min(id::text)::uuid FROM rollcall.users WHERE department_id = %s)", department)
-    client = rollcall.client(rollcall.make_key("imports:write", "users:write"))
+    client = rollcall.client(rollcall.make_key("imports:write", "users:read", "users:write"))
     seen = wait_ended(rollcall, begin(rollcall, client=client, department_id=department))
     assert (seen["done"], seen["failed"]) == (2, 1)
     assert rollcall.value("SELECT problem ->> 'code' FROM rollcall.selection_user WHERE status >= 400") == "exceeds_your_permissions"
