@@ -207,7 +207,7 @@ remembered AS (
 :{removed_forgotten},
 -- What files said of him, too; the files themselves go with their time (import_retention).
 imported_forgotten AS (
-    UPDATE rollcall.import_row w SET cells = '{}', body = NULL, before = NULL, errors = '[]'
+    UPDATE rollcall.import_row w SET cells = '{}', body = '{}', before = NULL, errors = '[]'
     FROM removed r
     WHERE w.org_id = :org_id AND w.user_id = r.id
 ),
