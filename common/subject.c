@@ -20,6 +20,14 @@ row_text(const PGresult *rows, int row, const char *column)
 	return PQgetisnull(rows, row, number) ? NULL : PQgetvalue(rows, row, number);
 }
 
+const char *
+row_copy(struct arena *arena, const PGresult *rows, int row, const char *column)
+{
+	const char *text = row_text(rows, row, column);
+
+	return text != NULL ? arena_copy(arena, text) : NULL;
+}
+
 bool
 row_is_true(const PGresult *rows, int row, const char *column)
 {
@@ -36,30 +44,22 @@ row_int(const PGresult *rows, int row, const char *column)
 	return text != NULL ? strtol(text, NULL, 10) : 0;
 }
 
-static const char *
-kept(struct arena *arena, const PGresult *rows, int row, const char *column)
-{
-	const char *text = row_text(rows, row, column);
-
-	return text != NULL ? arena_copy(arena, text) : NULL;
-}
-
 void
 subject_from_row(struct subject *subject, struct arena *arena, const PGresult *rows, int row)
 {
 	*subject = (struct subject){
-		.id = kept(arena, rows, row, "user_id"),
-		.version = kept(arena, rows, row, "version"),
-		.session_epoch = kept(arena, rows, row, "session_epoch"),
-		.status_reason = kept(arena, rows, row, "status_reason"),
-		.email = kept(arena, rows, row, "email"),
-		.username = kept(arena, rows, row, "username"),
-		.first_name = kept(arena, rows, row, "first_name"),
-		.last_name = kept(arena, rows, row, "last_name"),
-		.locale = kept(arena, rows, row, "locale"),
-		.invited_by = kept(arena, rows, row, "invited_by"),
-		.admin_epoch = kept(arena, rows, row, "admin_epoch"),
-		.assignment_epoch = kept(arena, rows, row, "assignment_epoch"),
+		.id = row_copy(arena, rows, row, "user_id"),
+		.version = row_copy(arena, rows, row, "version"),
+		.session_epoch = row_copy(arena, rows, row, "session_epoch"),
+		.status_reason = row_copy(arena, rows, row, "status_reason"),
+		.email = row_copy(arena, rows, row, "email"),
+		.username = row_copy(arena, rows, row, "username"),
+		.first_name = row_copy(arena, rows, row, "first_name"),
+		.last_name = row_copy(arena, rows, row, "last_name"),
+		.locale = row_copy(arena, rows, row, "locale"),
+		.invited_by = row_copy(arena, rows, row, "invited_by"),
+		.admin_epoch = row_copy(arena, rows, row, "admin_epoch"),
+		.assignment_epoch = row_copy(arena, rows, row, "assignment_epoch"),
 		.invitation_generation = (uint32_t)row_int(rows, row, "invitation_generation"),
 		.invitation_passed = row_is_true(rows, row, "invitation_passed"),
 		.previous_expired = row_is_true(rows, row, "previous_expired"),

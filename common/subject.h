@@ -39,6 +39,8 @@ void subject_from_row(struct subject *subject, struct arena *arena, const PGresu
 
 /* A text of a column; NULL for SQL NULL. Lives as long as `rows`. */
 const char *row_text(const PGresult *rows, int row, const char *column);
+/* The same, kept in the arena. */
+const char *row_copy(struct arena *arena, const PGresult *rows, int row, const char *column);
 bool row_is_true(const PGresult *rows, int row, const char *column);
 long row_int(const PGresult *rows, int row, const char *column);	/* 0 for SQL NULL */
 

@@ -20,8 +20,6 @@
 #include "supervisor.h"
 
 #define PAGE_ROWS 1000
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 
 /* One page, and what its rows are in the batch. */
 struct page {
@@ -120,14 +118,6 @@ write_failures(struct page *page)
 
 /* ---- One page. */
 
-static const char *
-kept(struct page *page, const PGresult *rows, int i, const char *column)
-{
-	const char *text = row_text(rows, i, column);
-
-	return text != NULL ? arena_copy(page->batch.origin.scratch, text) : NULL;
-}
-
 /* An edit of whom a row of the file was to make. */
 static void
 refuse_orphan(struct page *page, int place, long same_as)
@@ -145,7 +135,7 @@ propose(struct page *page, int place, const PGresult *rows, int i)
 {
 	const bool is_new = strcmp(row_text(rows, i, "outcome"), "create") == 0;
 	struct import_row *row = &page->rows[place];
-	const char *user_id = kept(page, rows, i, "user_id"), *hash;
+	const char *user_id = row_copy(page->batch.origin.scratch, rows, i, "user_id"), *hash;
 
 	row->number = (uint32_t)row_int(rows, i, "row");
 	row->body = parse_body(row_text(rows, i, "body"));
@@ -153,7 +143,7 @@ propose(struct page *page, int place, const PGresult *rows, int i)
 	hash = hash != NULL ? arena_copy(page->batch.origin.scratch, hash) : NULL;
 	json_object_object_del(row->body, "password_hash");
 	user_batch_propose(page->batch.users, place, is_new ? OPERATION_CREATE : OPERATION_UPDATE, row->body, user_id,
-		kept(page, rows, i, "version"));
+		row_copy(page->batch.origin.scratch, rows, i, "version"));
 	page->batch.users->operations[place].pr.password_hash = hash;
 	if (!is_new && user_id == NULL)
 		refuse_orphan(page, place, row_int(rows, i, "same_as"));

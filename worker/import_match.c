@@ -183,14 +183,6 @@ ask(struct import_work *work, const struct import_row *rows, int count)
 	return found;
 }
 
-static const char *
-kept(struct matching *matching, int place, const char *column)
-{
-	const char *text = row_text(matching->found, place, column);
-
-	return text != NULL ? arena_copy(matching->arena, text) : NULL;
-}
-
 /* What an edit does not change. `status` is the one that he has; NULL: he is yet to be made. */
 static void
 be_edit(struct matching *matching, struct import_row *row, const char *status)
@@ -222,9 +214,9 @@ follows_another(struct matching *matching, const struct import_row *row, const c
 static void
 be_about(struct matching *matching, struct import_row *row, int place, const char *id, const char *version, const char *status)
 {
-	row->user_id = kept(matching, place, id);
+	row->user_id = row_copy(matching->arena, matching->found, place, id);
 	note_subject(matching, row, row->user_id);
-	row->seen_version = row->version != NULL ? row->version : kept(matching, place, version);
+	row->seen_version = row->version != NULL ? row->version : row_copy(matching->arena, matching->found, place, version);
 	row->same_as = first_with(matching, row, 'u', row->user_id, false);
 	be_edit(matching, row, row_text(matching->found, place, status));
 }

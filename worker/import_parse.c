@@ -278,7 +278,6 @@ keep_headers(struct dry_run *run, bool is_known)
 	const char delimiter[2] = { run->file.delimiter, '\0' };
 	PGresult *result = NULL;
 
-	work->format = run->file.format == PARSER_CSV ? "csv" : "xlsx";
 	import_columns_write_headers(&work->columns, &headers);
 	import_columns_write_mapping(&work->columns, &mapping);
 	if (is_known && work->columns.wanted != NULL)
@@ -286,7 +285,7 @@ keep_headers(struct dry_run *run, bool is_known)
 	else
 		buffer_puts(&remember, "{}");
 	const enum database_status status = job_lease_write(lease, &(const struct statement){ &query_import_parse_headers,
-		(const char *const[]){ lease->org_id, lease->id, work->format, run->file.charset,
+		(const char *const[]){ lease->org_id, lease->id, run->file.format == PARSER_CSV ? "csv" : "xlsx", run->file.charset,
 			arena_printf(lease->arena, "%d", run->file.sure_percent), *delimiter != '\0' ? delimiter : NULL,
 			buffer_text(&headers), buffer_text(&mapping), buffer_text(&remember) } }, 1, &result);
 	PQclear(result);

@@ -19,8 +19,6 @@
 #include "supervisor.h"
 
 #define PAGE_ROWS 1000
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 
 struct page {
 	struct import_work *work;

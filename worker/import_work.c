@@ -13,26 +13,13 @@
 static const char *const permissions[] = { "imports:write", "users:write", NULL };
 static const char *const undo_permissions[] = { "imports:write", "users:write", "users:delete", NULL };
 
-static const char *
-keep(struct import_work *work, const PGresult *rows, const char *column)
-{
-	const char *text = row_text(rows, 0, column);
-
-	return text != NULL ? arena_copy(work->lease->arena, text) : NULL;
-}
-
 static void
 take(struct import_work *work, const PGresult *rows, bool as_actor)
 {
-	work->maker = (struct job_maker){
-		.kind = keep(work, rows, as_actor ? "actor_kind" : "maker_kind"),
-		.id = keep(work, rows, as_actor ? "actor_id" : "maker_id"),
-		.ip = keep(work, rows, "ip"), .request_id = keep(work, rows, "request_id"), .permissions = as_actor ? undo_permissions : permissions,
-	};
+	work->maker = job_maker_from_row(work->lease->arena, rows, as_actor ? "actor" : "maker",
+		as_actor ? undo_permissions : permissions);
 	policy_from_row(&work->policy, work->lease->arena, rows, 0);
-	work->charset_wanted = keep(work, rows, "charset_wanted");
-	work->format = keep(work, rows, "format");
-	work->delimiter = keep(work, rows, "delimiter");
+	work->charset_wanted = row_copy(work->lease->arena, rows, 0, "charset_wanted");
 	work->size = row_int(rows, 0, "size");
 	work->invites = row_is_true(rows, 0, "invite");
 	import_columns_read(&work->columns, work->lease->arena, row_text(rows, 0, "fields"), row_text(rows, 0, "remembered"),
@@ -47,7 +34,7 @@ import_work_open(struct import_work *work, struct job_lease *lease, const char *
 	PGresult *rows = worker_query(lease->worker, &query_import_work_load, (const char *const[]){ lease->org_id, lease->id });
 	const bool is_known = rows != NULL;
 
-	*work = (struct import_work){ .lease = lease, .state = state };
+	*work = (struct import_work){ .lease = lease };
 	*is_there = is_known && PQntuples(rows) > 0 && strcmp(row_text(rows, 0, "state"), state) == 0;
 	if (*is_there)
 		take(work, rows, as_actor);

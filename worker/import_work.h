@@ -12,11 +12,9 @@
 
 struct import_work {
 	struct job_lease *lease;
-	const char *state;
 	struct job_maker maker;			/* who uploaded it, or, of undoing, who asked for that */
 	struct policy policy;
 	const char *charset_wanted;		/* NULL: it is guessed */
-	const char *format, *delimiter;		/* NULL before the file was read */
 	long size;
 	bool invites;
 	struct import_columns columns;		/* without a mapping before the file was read */

@@ -7,10 +7,21 @@
  */
 #include "job_batch.h"
 
-#include <string.h>
+#include "subject.h"
 
 /* Each waits for a lock as long as DATABASE_LOCK_TIMEOUT_MS; then the job waits longer. */
 #define CONFLICTS_MAX 5
+
+struct job_maker
+job_maker_from_row(struct arena *arena, const PGresult *rows, const char *who, const char *const *permissions)
+{
+	return (struct job_maker){
+		.kind = row_copy(arena, rows, 0, arena_printf(arena, "%s_kind", who)),
+		.id = row_copy(arena, rows, 0, arena_printf(arena, "%s_id", who)),
+		.ip = row_copy(arena, rows, 0, "ip"), .request_id = row_copy(arena, rows, 0, "request_id"),
+		.permissions = permissions,
+	};
+}
 
 void
 job_batch_open(struct job_batch *batch, int count)

@@ -31,6 +31,10 @@ struct job_maker {
 	const char *const *permissions;		/* that it takes, NULL-ended */
 };
 
+/* From columns maker_kind, maker_id (or actor_kind, actor_id, ...: `who`), ip, request_id. */
+struct job_maker job_maker_from_row(struct arena *arena, const PGresult *rows, const char *who,
+	const char *const *permissions);
+
 struct job_batch {
 	struct job_lease *lease;
 	const struct job_maker *maker;

@@ -8,14 +8,6 @@
 #include "queries.h"
 #include "subject.h"
 
-static const char *
-keep(struct arena *arena, const PGresult *rows, const char *column)
-{
-	const char *text = row_text(rows, 0, column);
-
-	return text != NULL ? arena_copy(arena, text) : NULL;
-}
-
 enum job_caller_state
 job_caller_read(struct job_lease *lease, const char *kind, const char *id, struct arena *arena, struct caller *caller)
 {
@@ -26,9 +18,9 @@ job_caller_read(struct job_lease *lease, const char *kind, const char *id, struc
 		*caller = (struct caller){
 			.kind = strcmp(kind, "user") == 0 ? CALLER_USER : CALLER_API_KEY,
 			.id = arena_copy(arena, id),
-			.role_id = keep(arena, rows, "role_id"),
-			.admin_epoch = keep(arena, rows, "admin_epoch"),
-			.language = keep(arena, rows, "language"),
+			.role_id = row_copy(arena, rows, 0, "role_id"),
+			.admin_epoch = row_copy(arena, rows, 0, "admin_epoch"),
+			.language = row_copy(arena, rows, 0, "language"),
 			.permissions = permission_set_parse(arena, row_text(rows, 0, "permissions")),
 		};
 	const enum job_caller_state state = rows == NULL ? JOB_CALLER_UNKNOWN : is_there ? JOB_CALLER_THERE : JOB_CALLER_GONE;

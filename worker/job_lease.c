@@ -13,8 +13,6 @@
 #include "queries.h"
 #include "shared_page.h"
 
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 
 /* The supervisor sees that the child goes on. */
 static void

@@ -22,8 +22,6 @@
 #include "supervisor.h"
 #include "worker.h"
 
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 /* With the back-off of sql/queries/jobs.sql: three quarters of an hour. */
 #define ATTEMPTS_MAX 20
 

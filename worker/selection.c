@@ -40,14 +40,6 @@ struct selection_batch {
 	const char *ids;		/* of those in it, as an array */
 };
 
-static const char *
-keep(struct selection *selection, const PGresult *rows, const char *column)
-{
-	const char *text = row_text(rows, 0, column);
-
-	return text != NULL ? arena_copy(selection->lease->arena, text) : NULL;
-}
-
 static enum operation_kind
 kind_of(const char *word)
 {
@@ -68,11 +60,8 @@ load(struct selection *selection)
 
 	if (is_known && PQntuples(rows) > 0) {
 		selection->kind = kind_of(row_text(rows, 0, "op"));
-		selection->maker = (struct job_maker){
-			.kind = keep(selection, rows, "maker_kind"), .id = keep(selection, rows, "maker_id"),
-			.ip = keep(selection, rows, "ip"), .request_id = keep(selection, rows, "request_id"),
-			.permissions = selection->kind == OPERATION_INVITE ? invite_permissions : permissions,
-		};
+		selection->maker = job_maker_from_row(selection->lease->arena, rows, "maker",
+			selection->kind == OPERATION_INVITE ? invite_permissions : permissions);
 		selection->is_running = strcmp(row_text(rows, 0, "state"), "running") == 0;
 	}
 	PQclear(rows);

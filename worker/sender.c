@@ -29,8 +29,6 @@
 #include "uuid.h"
 #include "worker.h"
 
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 #define BATCH 100
 /* A lease outlives SENDER_DEADLINE_S, at which who holds it is killed. */
 #define LEASE_S 180

@@ -14,6 +14,10 @@
 struct config;
 struct shared_page;
 
+/* A number that is defined, as the text that a query takes. */
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
+
 struct worker {
 	const struct config *config;
 	struct shared_page *page;

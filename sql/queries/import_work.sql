@@ -11,8 +11,8 @@
 -- What every stage begins with.
 -- name: import_work_load (org_id, id)
 SELECT i.state, i.maker_kind, i.maker_id, i.actor ->> 'kind' AS actor_kind, i.actor ->> 'id' AS actor_id,
-    i.actor ->> 'ip' AS ip, i.actor ->> 'request_id' AS request_id, i.file_name, i.size, i.charset_wanted, i.mapping_wanted,
-    i.format, i.delimiter, i.headers, i.mapping, i.invite,
+    i.actor ->> 'ip' AS ip, i.actor ->> 'request_id' AS request_id, i.size, i.charset_wanted, i.mapping_wanted,
+    i.headers, i.mapping, i.invite,
     coalesce((SELECT jsonb_object_agg(m.header, m.field) FROM (
         SELECT * FROM rollcall.import_mapping x WHERE x.org_id = i.org_id ORDER BY x.header LIMIT :{headers_remembered}) m), '{}') AS remembered,
     coalesce((SELECT jsonb_agg(jsonb_build_object('key', f.key, 'type', f.type, 'options', f.options, 'pattern', f.pattern,
