@@ -439,7 +439,7 @@ import_parse_run(struct job_lease *lease)
 	if (import_work_open(&work, lease, "parsing", false, &is_there) != JOB_GOES_ON)
 		return JOB_LATER;
 	if (!is_there)
-		return job_lease_finish(lease, NULL, 0, NULL) == DATABASE_OK ? JOB_ENDED : JOB_LATER;
+		return import_work_drop(lease);
 	work.invites = work.policy.import_invites == IMPORT_INVITES_TRUE;
 	run_dry(&run);
 	if (run.progress == JOB_GOES_ON && work.problem == NULL && supervisor_stopping())

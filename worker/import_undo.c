@@ -7,18 +7,13 @@
  */
 #include "imports.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "import_pages.h"
 #include "import_row.h"
-#include "import_work.h"
 #include "json.h"
 #include "queries.h"
-#include "seen.h"
 #include "subject.h"
-#include "supervisor.h"
-
-#define PAGE_ROWS 1000
 
 struct page {
 	struct import_work *work;
@@ -48,17 +43,6 @@ static bool
 is(const struct page *page, int i, const char *column)
 {
 	return row_is_true(page->found, page->places[i], column);
-}
-
-static struct statement
-about_rows(struct page *page, const struct query *query, struct buffer *items)
-{
-	const char **params = arena_take(page->batch.origin.scratch, sizeof(*params) * 3);
-
-	params[0] = page->work->lease->org_id;
-	params[1] = page->work->lease->id;
-	params[2] = arena_printf(page->batch.origin.scratch, "{%s}", buffer_text(items));
-	return (struct statement){ query, params };
 }
 
 /* What becomes of a row without anything being written of its user. */
@@ -94,8 +78,7 @@ frame(struct job_batch *batch, struct statement *before, struct statement *behin
 		if (operation->is_in_batch)
 			buffer_printf(&items, "%s\"%u\":\"%s\"", items.length > 0 ? "," : "", page->rows[i].number, operation->user_id);
 	}
-	*behind = about_rows(page, &query_import_undone, &items);
-	buffer_free(&items);
+	*behind = import_statement(page->work, batch, &query_import_undone, &items);
 }
 
 static void
@@ -229,7 +212,7 @@ write_told(struct page *page)
 
 	if (page->told.length == 0)
 		return JOB_GOES_ON;
-	const struct statement statement = about_rows(page, &query_import_not_undone, &page->told);
+	const struct statement statement = import_statement(page->work, &page->batch, &query_import_not_undone, &page->told);
 	status = job_lease_write(page->work->lease, &statement, 1, &result);
 	PQclear(result);
 	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
@@ -256,13 +239,13 @@ undo_edits(struct page *page)
 }
 
 static enum job_progress
-undo_page(struct import_work *work, const PGresult *found, const int *places, int found_count)
+undo_page(struct import_page *chosen)
 {
-	struct page page = { .work = work, .found = found, .places = places, .found_count = found_count };
+	struct page page = { .work = chosen->work, .found = chosen->found, .places = chosen->places, .found_count = chosen->count };
 	enum job_progress progress;
 
 	page.count = sort_out(&page);
-	import_work_batch(work, &page.batch, frame, &page, page.count);
+	import_work_batch(page.work, &page.batch, frame, &page, page.count);
 	page.batch.origin.is_import = false;
 	progress = job_batch_read_caller(&page.batch);
 	if (progress == JOB_GOES_ON)
@@ -274,69 +257,23 @@ undo_page(struct import_work *work, const PGresult *found, const int *places, in
 	buffer_free(&page.made);
 	buffer_free(&page.told);
 	job_batch_close(&page.batch);
-	job_lease_count_rows(work->lease, found_count);
 	return progress;
 }
 
-/* ---- All of it. */
-
-/* Of what was found those that go in one page, by their places; the first always does. A row about
- * somebody who is in it already stays for the next: what came of the one is where the other begins.
- * Returns how many; *stays: the first that stays, or the end. */
-static int
-choose(const PGresult *found, int places[PAGE_ROWS], int *stays)
+/* Of several rows about one user each begins where the one behind it in the file ended. */
+static bool
+rests_on_another(struct seen *seen, const PGresult *found, int i)
 {
-	struct arena *arena = arena_create();
-	struct seen *seen = seen_create(arena);
-	int count = 0;
-
-	*stays = PQntuples(found);
-	for (int i = 0; i < PQntuples(found); i++) {
-		if (seen_add(seen, row_text(found, i, "user_id"), 1) == 0)
-			places[count++] = i;
-		else if (*stays == PQntuples(found))
-			*stays = i;
-	}
-	seen_free(&seen);
-	arena_free(&arena);
-	return count;
-}
-
-static enum job_progress
-undo_next(struct import_work *work, char before[24], bool *is_over)
-{
-	struct job_lease *lease = work->lease;
-	PGresult *found = worker_query(lease->worker, &query_import_undo_next,
-		(const char *const[]){ lease->org_id, lease->id, *before != '\0' ? before : NULL, AS_TEXT(PAGE_ROWS) });
-	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
-	int places[PAGE_ROWS], stays;
-
-	*is_over = found != NULL && PQntuples(found) == 0;
-	if (found != NULL && !*is_over) {
-		const int count = choose(found, places, &stays);
-		progress = undo_page(work, found, places, count);
-		snprintf(before, 24, "%ld", stays < PQntuples(found) ? row_int(found, stays, "row") + 1 : row_int(found, stays - 1, "row"));
-	}
-	PQclear(found);
-	return progress;
+	return seen_add(seen, row_text(found, i, "user_id"), 1) != 0;
 }
 
 enum job_end
 import_undo_run(struct job_lease *lease)
 {
-	struct import_work work;
-	enum job_progress progress = JOB_GOES_ON;
-	bool is_there, is_over = false;
-	char before[24] = "";
-	enum job_end end;
+	static const struct import_stage stage = {
+		.state = "undoing", .done = "undone", .as_actor = true,
+		.next = &query_import_undo_next, .direction = -1, .rests = rests_on_another, .run = undo_page,
+	};
 
-	if (import_work_open(&work, lease, "undoing", true, &is_there) != JOB_GOES_ON)
-		return JOB_LATER;
-	if (!is_there)
-		return job_lease_finish(lease, NULL, 0, NULL) == DATABASE_OK ? JOB_ENDED : JOB_LATER;
-	while (progress == JOB_GOES_ON && !is_over && !supervisor_stopping())
-		progress = undo_next(&work, before, &is_over);
-	end = progress == JOB_GOES_ON && !is_over ? JOB_STOPPED : import_work_end(&work, progress, "undone", false);
-	import_work_close(&work);
-	return end;
+	return import_stage_run(lease, &stage);
 }

@@ -48,6 +48,12 @@ import_work_close(struct import_work *work)
 	import_columns_free(&work->columns);
 }
 
+enum job_end
+import_work_drop(struct job_lease *lease)
+{
+	return job_lease_finish(lease, NULL, 0, NULL) == DATABASE_OK ? JOB_ENDED : JOB_LATER;
+}
+
 void
 import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_frame *frame, void *context, int count)
 {

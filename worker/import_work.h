@@ -26,6 +26,8 @@ struct import_work {
 enum job_progress import_work_open(struct import_work *work, struct job_lease *lease, const char *state, bool as_actor,
 	bool *is_there) __attribute__((warn_unused_result));
 void import_work_close(struct import_work *work);
+/* Of one that is not there: the job goes. */
+enum job_end import_work_drop(struct job_lease *lease) __attribute__((warn_unused_result));
 
 /* Begins a batch of so many rows, as the maker. */
 void import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_frame *frame, void *context, int count);

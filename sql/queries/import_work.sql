@@ -113,24 +113,19 @@ WHERE i.org_id = :org_id AND i.id = :id;
 -- row is looked up for it: so the keys find all of it, whatever the planner believes of
 -- tables that have grown by a hundred thousand rows since he looked at them last. (The first
 -- and the last of them are said as well: by those he reads a part of the index.)
--- fragment: row_named
-r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:users::jsonb) k (row)))
-  AND r.row >= (SELECT min(k.row::integer) FROM jsonb_object_keys(:users::jsonb) k (row))
-  AND r.row <= (SELECT max(k.row::integer) FROM jsonb_object_keys(:users::jsonb) k (row))
+-- fragment: row_of_items
+r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:items::jsonb) k (row)))
+  AND r.row >= (SELECT min(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
+  AND r.row <= (SELECT max(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
 
 -- fragment: user_named
-(:users::jsonb ->> r.row::text)::uuid
+(:items::jsonb ->> r.row::text)::uuid
 
 -- fragment: version_named
 (SELECT u.version FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :{user_named})
 
 -- fragment: is_user_written
 (SELECT :{is_written_here} FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :{user_named})
-
--- fragment: row_of_items
-r.org_id = :org_id AND r.import_id = :import_id AND r.row = ANY (ARRAY(SELECT k.row::integer FROM jsonb_object_keys(:items::jsonb) k (row)))
-  AND r.row >= (SELECT min(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
-  AND r.row <= (SELECT max(k.row::integer) FROM jsonb_object_keys(:items::jsonb) k (row))
 
 -- fragment: item_named
 (:items::jsonb -> r.row::text)
@@ -143,14 +138,14 @@ SELECT r.row, r.body, r.outcome, r.same_as, coalesce(r.user_id, (
     WHERE q.org_id = r.org_id AND q.import_id = r.import_id AND q.row = r.same_as AND q.outcome IN ('applied', 'unchanged'))) AS user_id,
     r.version
 FROM rollcall.import_row r
-WHERE r.org_id = :org_id AND r.import_id = :import_id AND r.row > :after_row::integer AND r.outcome IN ('create', 'update')
+WHERE r.org_id = :org_id AND r.import_id = :import_id AND (:after_row::integer IS NULL OR r.row > :after_row::integer) AND r.outcome IN ('create', 'update')
 ORDER BY r.row
 LIMIT :limit::integer;
 
 -- Before an edit in the same transaction: what the user's body will be when it is undone. The
 -- version that the edit rests on says that this is what was there.
--- users    {row: user_id}
--- name: import_remember (org_id, import_id, users) writes
+-- items    {row: user_id}
+-- name: import_remember (org_id, import_id, items) writes
 UPDATE rollcall.import_row r SET before = (
     SELECT (
         SELECT coalesce(jsonb_object_agg(k.name, CASE k.name
@@ -165,18 +160,18 @@ UPDATE rollcall.import_row r SET before = (
         'phone', u.phone, 'external_id', u.external_id, 'kind', u.kind, 'role_id', u.role_id, 'department_id', u.department_id,
         'position', j.title, 'locale', u.locale, 'group_ids', to_jsonb(:{groups_of_user})) AS all) v
     WHERE u.org_id = :org_id AND u.id = :{user_named})
-WHERE :{row_named} AND r.outcome = 'update';
+WHERE :{row_of_items} AND r.outcome = 'update';
 
 -- Behind what a round writes, in its transaction: whose row was written in it, that one is
 -- applied; of several about one user all know the first. Hashes of passwords are not needed any more.
--- users    {row: user_id}
--- name: import_applied (org_id, import_id, users) writes
+-- items    {row: user_id}
+-- name: import_applied (org_id, import_id, items) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET
         outcome = 'applied', user_id = :{user_named}, version = :{version_named}, written_at = now(), body = r.body - 'password_hash',
         same_as = coalesce((SELECT q.same_as FROM rollcall.import_row q
             WHERE q.org_id = r.org_id AND q.import_id = r.import_id AND q.row = r.same_as), r.same_as)
-    WHERE :{row_named} AND r.outcome IN ('create', 'update') AND :{is_user_written}
+    WHERE :{row_of_items} AND r.outcome IN ('create', 'update') AND :{is_user_written}
     RETURNING r.row
 ),
 position_new AS (
@@ -296,11 +291,11 @@ counted AS (
 SELECT row FROM told;
 
 -- As import_applied, for who got his values back.
--- users    {row: user_id}
--- name: import_undone (org_id, import_id, users) writes
+-- items    {row: user_id}
+-- name: import_undone (org_id, import_id, items) writes
 WITH written AS (
     UPDATE rollcall.import_row r SET outcome = 'undone', version = :{version_named}, written_at = now()
-    WHERE :{row_named} AND r.outcome = 'applied' AND :{is_user_written}
+    WHERE :{row_of_items} AND r.outcome = 'applied' AND :{is_user_written}
     RETURNING r.row
 )
 UPDATE rollcall.import i SET undone = i.undone + n.count, stage_done = i.stage_done + n.count, updated_at = now()

@@ -1,0 +1,40 @@
+/*
+ * import_pages: a stage of an import that goes through its rows, page by page.
+ */
+#ifndef ROLLCALL_IMPORT_PAGES_H
+#define ROLLCALL_IMPORT_PAGES_H
+
+#include "import_work.h"
+#include "seen.h"
+
+#define IMPORT_PAGE_ROWS 1000
+
+/* Those of the rows found that go together: row places[i] of `found`. */
+struct import_page {
+	struct import_work *work;
+	const PGresult *found;
+	const int *places;
+	int count;
+};
+
+struct import_stage {
+	const char *state, *done;	/* of the import, while it goes on and when it is over */
+	bool as_actor;			/* as who asked for the stage, not as who uploaded the file */
+	bool tells;			/* by mail, when it is over */
+	/* (org_id, import_id, row, limit): the rows that are still to be dealt with, in the order of
+	 * the stage; `row`: behind it, NULL: from the beginning. */
+	const struct query *next;
+	int direction;			/* 1: as the file has them, -1: the last first */
+	/* Whether row i of `found` rests on what becomes of one before it there. Each is asked in turn. */
+	bool (*rests)(struct seen *seen, const PGresult *found, int i);
+	enum job_progress (*run)(struct import_page *page);
+};
+
+enum job_end import_stage_run(struct job_lease *lease, const struct import_stage *stage);
+
+/* A statement about rows: (org_id, import_id, {row: ...}); `items` are the members, and the
+ * buffer is freed. */
+struct statement import_statement(struct import_work *work, struct job_batch *batch, const struct query *query,
+	struct buffer *items);
+
+#endif
