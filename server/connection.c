@@ -254,6 +254,7 @@ connection_send(struct connection *c, struct job *job)
 		c->open = segment_add(c, NULL);
 	c->open->jobs[c->open->job_count++] = job;
 	c->load++;
+	job->connected_ms = c->up_since_ms;
 	for (int i = 0; i < job->count && c->fault == NULL; i++) {
 		const struct statement *statement = &job->statements[i];
 

@@ -21,7 +21,8 @@ struct job {
 	bool notifies;
 	bool alone;			/* shares its sync with no other job */
 	bool was_displaced;		/* a failure before it in its segment kept it from running */
-	bool was_resent;		/* after a lost connection; not a second time */
+	int64_t connected_ms;		/* since when the connection that it was sent on is up */
+	int64_t lost_ms;		/* when a connection was first lost with it; 0: never */
 	int count;
 	int answered;			/* statements whose result has come */
 	struct statement statements[JOB_STATEMENTS_MAX];

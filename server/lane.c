@@ -171,11 +171,13 @@ lane_dispatch(struct lane_state *lane)
 }
 
 /* A write on a lost connection may have committed: nobody but its client can know
- * whether to send it again. A read is sent once more. */
+ * whether to send it again. A read is sent once more for each outage: one that is lost
+ * again with a connection of the time before met the same outage, for connections do
+ * not all die in one moment. Lost with one that was made since, it may be the cause. */
 static bool
 may_resend(const struct job *job)
 {
-	return !job->writes && !job->was_resent;
+	return !job->writes && (job->lost_ms == 0 || job->connected_ms <= job->lost_ms);
 }
 
 static void
@@ -195,7 +197,8 @@ lane_on_job(void *context, struct job *job, enum job_fate fate)
 		lane_dispatch(lane);
 	} else {
 		job_reset(job);
-		job->was_resent = true;
+		if (job->lost_ms == 0)
+			job->lost_ms = clock_monotonic_ms();
 		TAILQ_INSERT_TAIL(&lane->returned, job, link);
 		if (!evtimer_pending(lane->resend, NULL))
 			set_timer(lane->resend, RESEND_AFTER_MS);

@@ -9,9 +9,10 @@
  * A job is one or more statements before one sync: one implicit transaction, one
  * round trip. Every accepted job completes exactly once, never inside lane_submit:
  * with rows, with an error, or with a lost connection. A read on a lost connection
- * is sent once more; a write never is (it may have committed). While a lane has no
- * connection, jobs wait for one, a second at most: a restart of PostgreSQL is
- * bridged. Callbacks run in the event loop; they may submit, but not free the lanes.
+ * is sent again, once to a connection made since; a write never is (it may have
+ * committed). While a lane has no connection, jobs wait for one, a second at most: a
+ * restart of PostgreSQL is bridged. Callbacks run in the event loop; they may submit,
+ * but not free the lanes.
  */
 #ifndef ROLLCALL_LANE_H
 #define ROLLCALL_LANE_H

@@ -521,6 +521,32 @@ reads_on_a_terminated_connection_are_sent_again(void **state)
 	assert_in_range(metric_get(f->page, METRIC_DATABASE_RECONNECTS), 1, READS);
 }
 
+/* Connections do not all die in one moment: a read may meet one outage twice. */
+static void
+a_read_that_loses_two_connections_of_one_outage_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcomes[READS] = { 0 };
+	int done = 0;
+
+	for (int i = 0; i < READS; i++) {
+		outcomes[i].total = &done;
+		assert_true(submit(f, LANE_READ, &nap, "0.5", &outcomes[i]));
+	}
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	for (int i = 0; i < READS; i++) {
+		int64_t start = clock_monotonic_ms();
+
+		run_once("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+			" WHERE application_name = 'rollcall-server/read' ORDER BY backend_start LIMIT 1");
+		while (clock_monotonic_ms() - start < 100)
+			event_base_loop(f->base, EVLOOP_NONBLOCK);
+	}
+	spin(f, &done, READS);
+	for (int i = 0; i < READS; i++)
+		assert_int_equal(outcomes[i].status, JOB_OK);
+}
+
 static void
 a_write_on_a_terminated_connection_is_lost_not_resent(void **state)
 {
@@ -660,6 +686,7 @@ main(void)
 		TEST(a_full_lane_refuses_and_freeing_completes_the_rest),
 		TEST(writes_wait_for_their_turn),
 		TEST(reads_on_a_terminated_connection_are_sent_again),
+		TEST(a_read_that_loses_two_connections_of_one_outage_is_answered),
 		TEST(a_write_on_a_terminated_connection_is_lost_not_resent),
 		TEST(idle_connections_that_are_terminated_come_back),
 		TEST(a_server_that_is_down_answers_within_a_second_and_one_that_returns_is_found),
