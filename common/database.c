@@ -70,7 +70,6 @@ void
 database_plan_for_values(struct database *database)
 {
 	database->plans_for_values = true;
-	disconnect(database);
 }
 
 void
@@ -121,24 +120,11 @@ database_options(const char *url, int statement_timeout_ms)
 	return buffer_take(&options);
 }
 
-static char *
-options_of(const struct database *database)
-{
-	char *common = database_options(database->url, database->statement_timeout_ms);
-	struct buffer options = BUFFER_INIT;
-
-	if (!database->plans_for_values)
-		return common;
-	buffer_printf(&options, "-c plan_cache_mode=force_custom_plan %s", common);
-	free(common);
-	return buffer_take(&options);
-}
-
 /* The connection string may set what stands before it, and not what stands after. */
 static PGconn *
 open_connection(const struct database *database)
 {
-	char *options = options_of(database);
+	char *options = database_options(database->url, database->statement_timeout_ms);
 	const char *const keywords[] = {
 		"connect_timeout", "tcp_user_timeout", "keepalives_idle", "target_session_attrs",
 		"dbname", "application_name", "client_encoding", "options", NULL,
@@ -283,7 +269,7 @@ prepare(struct database *database, const struct query *query, struct database_re
 		*failure = (struct database_result){ .status = DATABASE_LOST };
 		return false;
 	}
-	if (database->prepared[query->index])
+	if (database->plans_for_values || database->prepared[query->index])
 		return true;
 	result = PQprepare(database->connection, query->name, query->sql, 0, NULL);
 	if (!succeeded(result)) {
@@ -295,6 +281,30 @@ prepare(struct database *database, const struct query *query, struct database_re
 	return true;
 }
 
+/* A statement without a name is planned each time, for its values. The checks of foreign keys
+ * that it brings keep their plans: plan_cache_mode would plan those, too, for every row. */
+static bool
+send_statement(const struct database *database, const struct query *query, const char *const *params)
+{
+	PGconn *connection = database->connection;
+	const int count = query->param_count;
+
+	return (database->plans_for_values
+		? PQsendQueryParams(connection, query->sql, count, NULL, params, NULL, NULL, 0)
+		: PQsendQueryPrepared(connection, query->name, count, params, NULL, NULL, 0)) == 1;
+}
+
+/* The one result of what was sent alone; NULL: lost. */
+static PGresult *
+only_result(PGconn *connection)
+{
+	PGresult *first = PQgetResult(connection), *more;
+
+	while ((more = PQgetResult(connection)) != NULL)
+		PQclear(more);
+	return first;
+}
+
 struct database_result
 database_run(struct database *database, const struct query *query, const char *const *params)
 {
@@ -303,7 +313,7 @@ database_run(struct database *database, const struct query *query, const char *c
 
 	if (!prepare(database, query, &result))
 		return result;
-	rows = PQexecPrepared(database->connection, query->name, query->param_count, params, NULL, NULL, 0);
+	rows = send_statement(database, query, params) ? only_result(database->connection) : NULL;
 	if (!succeeded(rows))
 		return fail(database, query, rows);
 	return (struct database_result){ .status = DATABASE_OK, .rows = rows };
@@ -355,15 +365,14 @@ collect(struct database *database, const struct statement *statements, int count
 }
 
 static bool
-send_together(PGconn *connection, const struct statement *statements, int count)
+send_together(const struct database *database, const struct statement *statements, int count)
 {
-	if (PQenterPipelineMode(connection) == 0)
+	if (PQenterPipelineMode(database->connection) == 0)
 		return false;
 	for (int i = 0; i < count; i++)
-		if (PQsendQueryPrepared(connection, statements[i].query->name,
-			statements[i].query->param_count, statements[i].params, NULL, NULL, 0) == 0)
+		if (!send_statement(database, statements[i].query, statements[i].params))
 			return false;
-	return PQpipelineSync(connection) == 1;
+	return PQpipelineSync(database->connection) == 1;
 }
 
 enum database_status
@@ -377,7 +386,7 @@ database_run_together(struct database *database, const struct statement *stateme
 	for (int i = 0; i < count; i++)
 		if (!prepare(database, statements[i].query, &failure))
 			return failure.status;
-	if (!send_together(database->connection, statements, count)) {
+	if (!send_together(database, statements, count)) {
 		log_error("lost the connection to the database", "query", statements[0].query->name, NULL);
 		disconnect(database);
 		return DATABASE_LOST;

@@ -29,7 +29,7 @@ char *database_options(const char *url, int statement_timeout_ms);
 struct database *database_create(const char *url, const char *application_name,
 	int statement_timeout_ms);
 void database_free(struct database **database);
-/* From the next connection on each statement is planned for its values, and for tables as they
+/* From now on each statement is planned for its values, and for tables as they
  * are at that moment: for few statements about much. */
 void database_plan_for_values(struct database *database);
 /* Connects now if not connected. False, logged, when it cannot. */

@@ -183,15 +183,28 @@ policy_set_value(struct policy *policy, const struct policy_column *column, cons
 	}
 }
 
+/* Queries list the columns in the table's order (sql/queries/policy.sql): the next one is
+ * nearly always behind the last, and looking through all for each took half a batch's time. */
+static int
+field_after(const PGresult *rows, int last, const char *name)
+{
+	const char *next = PQfname(rows, last + 1);
+	const int field = next != NULL && strcmp(next, name) == 0 ? last + 1 : PQfnumber(rows, name);
+
+	assert(field >= 0);
+	return field;
+}
+
 void
 policy_from_row(struct policy *policy, struct arena *arena, const PGresult *rows, int row)
 {
+	int field = PQfnumber(rows, policy_columns[0].name) - 1;
+
 	for (int at = 0; at < policy_column_count; at++) {
 		const struct policy_column *column = &policy_columns[at];
-		int field = PQfnumber(rows, column->name);
 		const char *text = NULL;
 
-		assert(field >= 0);
+		field = field_after(rows, field, column->name);
 		if (!PQgetisnull(rows, row, field))
 			text = arena_copy(arena, PQgetvalue(rows, row, field));
 		policy_set_value(policy, column, text);

@@ -7,13 +7,20 @@
 
 #include <stdio.h>
 
+#include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
+
+/* The statistics are refreshed after the first page, and whenever as much again was written
+ * this many times over. */
+#define GROWTH 8
 
 /* Where the next page begins. */
 struct cursor {
 	char row[24];		/* "": at the beginning */
 	bool is_over;		/* there was nothing left */
+	long done;		/* rows, of this run */
+	long refresh_at;
 };
 
 /* Those that go together; the first always does. Returns how many; *stays: the first that waits,
@@ -46,8 +53,20 @@ run_page(struct import_work *work, const struct import_stage *stage, const PGres
 	const long next = stays < PQntuples(found) ? row_int(found, stays, "row") - stage->direction : row_int(found, stays - 1, "row");
 
 	snprintf(cursor->row, sizeof(cursor->row), "%ld", next);
+	cursor->done += page.count;
 	job_lease_count_rows(work->lease, page.count);
 	return progress;
+}
+
+/* Others' statements read what this job writes, by plans for what was there before. It is no
+ * fault when it comes to nothing: autovacuum does the same a little later. */
+static void
+refresh_statistics(struct import_work *work, struct cursor *cursor)
+{
+	if (cursor->done < cursor->refresh_at)
+		return;
+	cursor->refresh_at = cursor->done * GROWTH;
+	PQclear(worker_query(work->lease->worker, &query_schema_refresh_statistics, NULL));
 }
 
 static enum job_progress
@@ -62,6 +81,7 @@ run_next(struct import_work *work, const struct import_stage *stage, struct curs
 	if (found != NULL && !cursor->is_over)
 		progress = run_page(work, stage, found, cursor);
 	PQclear(found);
+	refresh_statistics(work, cursor);
 	return progress;
 }
 
@@ -69,7 +89,7 @@ enum job_end
 import_stage_run(struct job_lease *lease, const struct import_stage *stage)
 {
 	struct import_work work;
-	struct cursor cursor = { "", false };
+	struct cursor cursor = { .refresh_at = IMPORT_PAGE_ROWS };
 	enum job_progress progress = JOB_GOES_ON;
 	enum job_end end;
 	bool is_there;

@@ -117,4 +117,13 @@ UNION ALL
 SELECT format('GRANT %s ON rollcall.%I TO %I', array_to_string(wanted.privileges, ', '), wanted.relname, :role::name)
 FROM wanted
 LEFT JOIN held USING (oid)
-WHERE wanted.privileges <> '{}' AND held.privileges IS DISTINCT FROM wanted.privileges;
+WHERE wanted.privileges <> '{}' AND held.privileges IS DISTINCT FROM wanted.privileges
+UNION ALL
+SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', function.oid::regprocedure, :role::name)
+FROM pg_proc AS function
+WHERE function.pronamespace = to_regnamespace('rollcall') AND function.prosecdef
+    AND NOT has_function_privilege(:role::name, function.oid, 'EXECUTE');
+
+-- After much was written: sql/migrations/0010_statistics.sql.
+-- name: schema_refresh_statistics () all_organizations
+SELECT rollcall.refresh_statistics();
