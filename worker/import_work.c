@@ -76,16 +76,19 @@ import_work_fail(struct import_work *work, const char *code, const char *detail)
 	buffer_free(&out);
 }
 
-/* True: the import's state says that it has stopped. */
+/* True: the import's state says that it has stopped. A dry run has done nothing to anybody. */
 static bool
-has_stopped(struct import_work *work, enum job_progress progress)
+has_stopped(struct import_work *work, enum job_progress progress, bool is_dry_run)
 {
-	if (progress == JOB_IS_GONE)
-		import_work_fail(work, "permission_missing", "Who asked for this is no longer active, so it stopped. What was done"
-			" stands and can be undone; the other rows are as they were.");
-	if (progress == JOB_IS_FORBIDDEN)
-		import_work_fail(work, "permission_missing", "Who asked for this may no longer do it, so it stopped. What was done"
-			" stands and can be undone; the other rows are as they were.");
+	const char *why = progress == JOB_IS_GONE	? "is no longer active"
+			  : progress == JOB_IS_FORBIDDEN ? "may no longer do it"
+							 : NULL;
+
+	if (why != NULL)
+		import_work_fail(work, "permission_missing", arena_printf(work->lease->arena,
+			"Who asked for this %s, so it stopped. %s", why, is_dry_run
+				? "Nothing was written: somebody who may can upload the file again."
+				: "What was done stands and can be undone; the other rows are as they were."));
 	return work->problem != NULL;
 }
 
@@ -101,7 +104,7 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 
 	if (progress == JOB_IS_LATER)
 		return JOB_LATER;
-	if (has_stopped(work, progress))
+	if (has_stopped(work, progress, strcmp(state, "ready") == 0))
 		state = "failed";
 	/* What has stopped is reported of as CSV. */
 	if (work->problem == NULL && import_report_write(lease) != DATABASE_OK)

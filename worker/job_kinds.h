@@ -13,6 +13,8 @@ struct job_kind {
 	job_run *run;
 	/* (org_id, id, problem): after too many attempts it is said to have failed. */
 	const struct query *give_up;
+	/* (org_id, id, mail_id): who waits for its end is told by mail; NULL: nobody is. */
+	const struct query *tell;
 	enum metric metric;		/* METRIC_JOBS_… of the kind */
 };
 

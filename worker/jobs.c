@@ -20,6 +20,7 @@
 #include "queries.h"
 #include "shared_page.h"
 #include "supervisor.h"
+#include "uuid.h"
 #include "worker.h"
 
 /* With the back-off of sql/queries/jobs.sql: three quarters of an hour. */
@@ -79,14 +80,21 @@ give_up(struct job_lease *lease, const struct job_kind *kind)
 {
 	static const char problem[] = "{\"code\":\"unavailable\",\"detail\":\"It was tried many times, and something"
 		" that it needs was never there. Try it again later.\"}";
-	const struct statement last_words = { kind->give_up,
-		(const char *const[]){ lease->org_id, lease->id, problem } };
-	PGresult *result = NULL;
+	char mail_id[UUID_TEXT_SIZE];
+	const struct statement last_words[] = {
+		{ kind->give_up, (const char *const[]){ lease->org_id, lease->id, problem } },
+		{ kind->tell, (const char *const[]){ lease->org_id, lease->id, mail_id } },
+	};
+	PGresult *results[2] = { NULL };
+	enum database_status status;
 
 	log_error("gave up a job: it failed too often", "kind", kind->kind, "id", lease->id, NULL);
-	if (job_lease_finish(lease, &last_words, 1, &result) != DATABASE_OK)
+	uuid_make_text(mail_id);
+	status = job_lease_finish(lease, last_words, kind->tell != NULL ? 2 : 1, results);
+	for (int i = 0; i < 2; i++)
+		PQclear(results[i]);
+	if (status != DATABASE_OK)
 		return JOB_LATER;
-	PQclear(result);
 	count_end(lease, kind, JOB_OUTCOME_GIVEN_UP);
 	return JOB_ENDED;
 }

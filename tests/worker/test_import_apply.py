@@ -84,6 +84,24 @@ def test_who_asked_is_mailed_when_it_is_done(rollcall):
     assert len(rollcall.mails(kind="import_done")) == 1
 
 
+@pytest.mark.allow_errors("gave up a job")
+def test_who_asked_is_mailed_when_it_failed_too_often_and_is_given_up(rollcall):
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(3)))
+    rollcall.worker.stop()
+    rollcall.admin.post(f"/v1/imports/{made['id']}/apply", {}).ok(202)
+    rollcall.sql("UPDATE rollcall.job SET attempts = 20")
+    rollcall.start_worker()
+    assert ended(rollcall.admin, made["id"])["problem"]["code"] == "unavailable"
+    assert "stopped" in rollcall.wait_mail(ADMIN_EMAIL, kind="import_done").subject
+
+
+def test_while_it_writes_the_statistics_follow(rollcall):
+    known = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'rollcall.users'::regclass"
+    before = rollcall.value(known)
+    apply(rollcall.admin, dry_run(rollcall.admin, csv_of(PEOPLE, *people(1001))))
+    assert before < 1000 <= rollcall.value(known)
+
+
 # -- What becomes of the rows.
 
 def test_counts_and_rows_say_what_was_done(rollcall):

@@ -434,6 +434,7 @@ def test_without_the_permission_to_write_users_a_dry_run_fails(rollcall):
     client = rollcall.client(rollcall.make_key("imports:write", "users:read"))
     made = dry_run(client, csv_of(PEOPLE, ["a@example.org", "A", "B"]))
     assert made["state"] == "failed" and made["problem"]["code"] == "permission_missing", made
+    assert "Nothing was written" in made["problem"]["detail"]
 
 
 # -- Thirty mistakes.

@@ -127,7 +127,7 @@ class Watch:
 
 def all_that_an_import_might_change(system):
     """When somebody was last seen aside: who asks is seen."""
-    return system.sql("SELECT (SELECT jsonb_agg(to_jsonb(u) - '{last_active_at,idle_due_at}'::text[] ORDER BY id) FROM rollcall.users u),"
+    return system.sql("SELECT (SELECT jsonb_agg(to_jsonb(u) - '{last_active_at,idle_due_at,idle_check_at}'::text[] ORDER BY id) FROM rollcall.users u),"
                       " (SELECT count(*) FROM rollcall.outbox), (SELECT count(*) FROM rollcall.invitation), (SELECT count(*) FROM rollcall.audit WHERE action NOT LIKE 'import.%%')")
 
 
