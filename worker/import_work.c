@@ -80,10 +80,12 @@ import_work_fail(struct import_work *work, const char *code, const char *detail)
 static bool
 has_stopped(struct import_work *work, enum job_progress progress, bool is_dry_run)
 {
-	const char *why = progress == JOB_IS_GONE	? "is no longer active"
-			  : progress == JOB_IS_FORBIDDEN ? "may no longer do it"
-							 : NULL;
+	const char *why = NULL;
 
+	if (progress == JOB_IS_GONE)
+		why = "is no longer active";
+	if (progress == JOB_IS_FORBIDDEN)
+		why = "may no longer do it";
 	if (why != NULL)
 		import_work_fail(work, "permission_missing", arena_printf(work->lease->arena,
 			"Who asked for this %s, so it stopped. %s", why, is_dry_run
