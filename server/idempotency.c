@@ -67,13 +67,13 @@ hash_request(struct request *rq, char hash[TOKEN_HASH_SIZE])
 	buffer_free_secret(&input);
 }
 
-static enum step
-begin(struct request *rq)
+enum step
+idempotency_read(struct request *rq)
 {
 	const char *header = http_header(rq->exchange, "Idempotency-Key");
 	const char *key = header != NULL ? read_key(rq, header) : NULL;
 
-	if (header == NULL)
+	if (header == NULL || !takes_key(rq) || rq->idempotency != NULL)
 		return STEP_NEXT;
 	if (key == NULL) {
 		rq->faults_in_query = true;
@@ -85,6 +85,12 @@ begin(struct request *rq)
 	hash_request(rq, rq->idempotency->hash);
 	request_digest(rq->server->config->keyring, rq->idempotency->hash, rq->idempotency->digest);
 	return STEP_NEXT;
+}
+
+bool
+idempotency_wants_keeping(const struct request *rq)
+{
+	return rq->idempotency != NULL && !rq->idempotency->is_kept;
 }
 
 static const char *
@@ -103,14 +109,8 @@ ask(struct request *rq)
 enum step
 idempotency_ask(struct request *rq)
 {
-	enum step step = STEP_NEXT;
-
-	if (!takes_key(rq))
+	if (!idempotency_wants_keeping(rq))
 		return STEP_NEXT;
-	if (rq->idempotency == NULL)
-		step = begin(rq);
-	if (step != STEP_NEXT || rq->idempotency == NULL || rq->idempotency->is_kept)
-		return step;
 	rq->idempotency->since = request_new_id(rq);
 	return ask(rq);
 }
@@ -200,18 +200,10 @@ repeat(struct request *rq)
 enum step
 idempotency_take(struct request *rq)
 {
-	if (!takes_key(rq) || rq->idempotency == NULL || rq->idempotency->is_kept || request_rows(rq, 0) == 0)
-		return STEP_NEXT;
-	return repeat(rq);
+	return idempotency_wants_keeping(rq) && request_rows(rq, 0) > 0 ? repeat(rq) : STEP_NEXT;
 }
 
 /* ---- Keeping. */
-
-bool
-idempotency_wants_keeping(const struct request *rq)
-{
-	return rq->idempotency != NULL && !rq->idempotency->is_kept;
-}
 
 static const char *
 write_params(struct request *rq, const struct statement *view)

@@ -20,7 +20,8 @@
 
 struct idempotency;
 
-/* Steps of the prologue, behind those that read the body: NEXT, or the answer of before. */
+/* Steps of the prologue: before the body is read, and behind that; the answer of before, or NEXT. */
+enum step idempotency_read(struct request *rq);
 enum step idempotency_ask(struct request *rq);
 enum step idempotency_take(struct request *rq);
 

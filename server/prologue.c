@@ -289,7 +289,7 @@ check_body(struct request *rq)
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous, limit_body,
 	authenticate_ask, authenticate_take, stop_if_gone, authorize,
-	check_query, check_if_match, check_body, idempotency_ask, idempotency_take,
+	check_query, check_if_match, idempotency_read, check_body, idempotency_ask, idempotency_take,
 };
 const int prologue_again = 4;	/* authenticate_ask */
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

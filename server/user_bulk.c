@@ -144,8 +144,8 @@ bulk_reply(struct request *rq)
 	return request_reply(rq, 200, "application/json");
 }
 
-request_step *const bulk_hash_steps[] = { bulk_hash, bulk_take_hash, bulk_write, bulk_settle, bulk_reply, NULL };
+request_step *const bulk_hash_steps[] = { bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL };
 
 request_step *const user_bulk_steps[] = {
-	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle, bulk_reply, NULL
+	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL
 };

@@ -1,6 +1,7 @@
 """Exports that the worker makes: both formats, whose permissions count, and what becomes of one that is interrupted."""
 import csv
 import io
+import zipfile
 
 import openpyxl
 import pytest
@@ -147,6 +148,12 @@ def test_it_is_made_with_the_permissions_that_its_maker_has_then(rollcall, spoil
     assert rollcall.sql("SELECT number FROM rollcall.file_part") == []
 
 
+def count_rows_of_book(content):
+    """Without reading the cells, which takes its time for as many."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return book.read("xl/worksheets/sheet1.xml").count(b"<row ")
+
+
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_one_that_was_interrupted_begins_anew(rollcall, form):
     many_users(rollcall, 60000)
@@ -158,8 +165,8 @@ def test_one_that_was_interrupted_begins_anew(rollcall, form):
         rollcall.sql("UPDATE rollcall.export SET rows = 0 WHERE id = %s", export_id)
         rollcall.sql("UPDATE rollcall.job SET run_at = now()")
         rollcall.start_worker()
-    rows = rows_of_csv(file_of(rollcall, export_id)) if form == "csv" else rows_of_book(file_of(rollcall, export_id))
-    assert len(rows) == 60002
+    file = file_of(rollcall, export_id)
+    assert (len(rows_of_csv(file)) if form == "csv" else count_rows_of_book(file)) == 60002
 
 
 def test_what_does_not_fit_into_a_cell_of_a_workbook_is_said(rollcall):
