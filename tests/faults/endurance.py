@@ -70,14 +70,15 @@ class Ledger:
 class Caller(threading.Thread):
     """One client with users of his own, so that he knows what must be true of them."""
 
-    def __init__(self, number, rollcall, ledger, stop, imports):
+    def __init__(self, number, url, token, ledger, stop, file_rows=None):
         super().__init__(daemon=True)
-        self.client = Client(rollcall.url, rollcall.api_key)
-        self.url, self.ledger, self.stop = rollcall.url, ledger, stop
+        self.client = Client(url, token)
+        self.url, self.ledger, self.stop = url, ledger, stop
         self.random = random.Random(number)
         self.number, self.made, self.own = number, 0, []
         self.acts = [(self.create, 30), (self.edit, 15), (self.look, 20), (self.list, 15), (self.sign_in, 10), (self.inactivate, 10)]
-        if imports:
+        self.file_rows = file_rows
+        if file_rows:
             self.acts = [(self.bring_file, 1)]
 
     def run(self):
@@ -158,7 +159,7 @@ class Caller(threading.Thread):
 
     def bring_file(self):
         self.made += 1
-        emails = [f"f{self.number}.{self.made}.{n}@endurance.example" for n in range(self.random.choice([20, 500, 3000]))]
+        emails = [f"f{self.number}.{self.made}.{n}@endurance.example" for n in range(self.random.choice(self.file_rows))]
         data = csv_of(["E-mail", "First name", "Last name"], *([email, "From", "File"] for email in emails))
         made = self.send("POST", "/v1/imports", data=data, headers={"Content-Type": "text/csv"}).ok(202)
         self.ended(made["id"], "ready")
@@ -196,26 +197,35 @@ def kill(*pids):
             os.kill(pid, signal.SIGKILL)
 
 
-class Killer(threading.Thread):
-    KINDS = ["server child"] * 3 + ["worker child"] * 4 + ["server supervisor", "worker supervisor", "database session", "PostgreSQL"]
+class Tormentor(threading.Thread):
+    """Strikes every so often, by one of its KINDS; each comes about as often as it stands there."""
 
-    def __init__(self, rollcall, every_s, seed, stop):
+    def __init__(self, every_s, seed):
         super().__init__(daemon=True)
-        self.rollcall, self.every_s, self.stop = rollcall, every_s, stop
-        self.random, self.killed = random.Random(seed), {}
-        self.order = []
+        self.every_s, self.random, self.stop = every_s, random.Random(seed), threading.Event()
+        self.struck, self.order = {}, []
 
     def run(self):
         while not self.stop.wait(self.every_s):
             self.order = self.order or self.random.sample(self.KINDS, len(self.KINDS))
             kind = self.order.pop()
             if self.strike(kind):
-                self.killed[kind] = self.killed.get(kind, 0) + 1
+                self.struck[str(kind)] = self.struck.get(str(kind), 0) + 1
+
+
+class Killer(Tormentor):
+    KINDS = ["server child"] * 3 + ["worker child"] * 4 + ["server supervisor", "worker supervisor", "database session", "PostgreSQL"]
+
+    def __init__(self, rollcall, every_s, seed=1):
+        super().__init__(every_s, seed)
+        self.rollcall = rollcall
 
     def strike(self, kind):
         """True if there was somebody to kill."""
         if kind == "PostgreSQL":
-            kill(*postgres_tree(self.rollcall.cluster))
+            pids = postgres_tree(self.rollcall.cluster)
+            kill(*pids)
+            wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in pids), 60, 0.05, "all of PostgreSQL is gone")
             self.bring_back_postgresql()
             return True
         if kind.endswith("supervisor"):
@@ -246,7 +256,6 @@ class Killer(threading.Thread):
             time.sleep(0.3)
 
     def bring_back_postgresql(self):
-        """What is left of the old one may take a moment to go."""
         def starts():
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.rollcall.cluster.start()
@@ -332,7 +341,7 @@ def drain(rollcall, patience_s, hurries):
 class Result:
     wrong: list
     ledger: Ledger
-    killed: dict
+    struck: dict
     memory: Memory
     mails: int
     repeated: int
@@ -341,7 +350,7 @@ class Result:
         answers = self.ledger.answers
         print(f"{len(self.ledger.people):,} users made, {len(self.ledger.imported):,} imported; answers: "
               + ", ".join(f"{status}: {count:,}" for status, count in sorted(answers.items(), key=str)))
-        print("killed: " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.killed.items())))
+        print("struck: " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.struck.items())))
         print(f"mails: {self.mails:,}, of them the same once more: {self.repeated}")
         for name in self.memory.samples:
             growth = self.memory.growth(name)
@@ -351,15 +360,16 @@ class Result:
             print(f"  {line}")
 
 
-def endure(rollcall, seconds, every_s, clients=6, seed=1, hurries=False):
+def endure(rollcall, tormentor, seconds, clients=6, file_rows=(20, 500, 3000), hurries=False, url=None):
     ledger, stop, end = Ledger(), threading.Event(), threading.Event()
-    callers = [Caller(number, rollcall, ledger, stop, imports=number == 0) for number in range(clients + 1)]
-    killer, memory = Killer(rollcall, every_s, seed, stop), Memory(rollcall, end)
-    for thread in (*callers, killer, memory):
+    callers = [Caller(number, url or rollcall.url, rollcall.api_key, ledger, stop, file_rows if number == 0 else None) for number in range(clients + 1)]
+    memory = Memory(rollcall, end)
+    for thread in (*callers, tormentor, memory):
         thread.start()
     time.sleep(seconds)
     stop.set()
-    for thread in (*callers, killer):
+    tormentor.stop.set()
+    for thread in (*callers, tormentor):
         thread.join(2 * PATIENCE_S)
     end.set()
     memory.join()
@@ -368,7 +378,7 @@ def endure(rollcall, seconds, every_s, clients=6, seed=1, hurries=False):
         rollcall.db.close()
     drain(rollcall, 240, hurries)
     ids = [mail.id for mail in rollcall.sink.mails()]
-    return Result(compare(rollcall, ledger), ledger, killer.killed, memory, len(ids), len(ids) - len(set(ids)))
+    return Result(compare(rollcall, ledger), ledger, tormentor.struck, memory, len(ids), len(ids) - len(set(ids)))
 
 
 def main():
@@ -387,7 +397,7 @@ def main():
         with Rollcall(cluster, cluster.create_database(name), facts, folder) as rollcall:
             rollcall.allow_errors(".")
             print(f"{wishes.minutes:g} minutes, a process killed every {wishes.every:g} s, seed {wishes.seed}", flush=True)
-            result = endure(rollcall, wishes.minutes * 60, wishes.every, wishes.clients, wishes.seed)
+            result = endure(rollcall, Killer(rollcall, wishes.every, wishes.seed), wishes.minutes * 60, wishes.clients)
             result.say()
         return bool(result.wrong)
     finally:
