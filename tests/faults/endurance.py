@@ -191,6 +191,12 @@ def children(pid):
     return []
 
 
+def is_alive(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
 def kill(*pids):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -225,7 +231,7 @@ class Killer(Tormentor):
         if kind == "PostgreSQL":
             pids = postgres_tree(self.rollcall.cluster)
             kill(*pids)
-            wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in pids), 60, 0.05, "all of PostgreSQL is gone")
+            wait_until(lambda: not any(map(is_alive, pids)), 60, 0.05, "all of PostgreSQL is gone")
             self.bring_back_postgresql()
             return True
         if kind.endswith("supervisor"):
