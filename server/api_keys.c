@@ -165,7 +165,7 @@ api_key_create_record(struct request *rq)
 		return request_problem(rq, PROBLEM_INTERNAL);
 	bearer_token_make(BEARER_API_KEY, &org_id, the->token);
 	token_hash(the->token, hash);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_api_key_lock, (const char *const[]){ rq->org_id } },
 		{ &query_api_key_create, (const char *const[]){ rq->org_id, the->the.id, hash, bearer_token_hint(the->token), limit,
 			changes_json(rq->scratch, rq->body), request_new_id(rq), request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },

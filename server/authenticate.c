@@ -61,8 +61,8 @@ authenticate_is_same_origin(struct request *rq)
 	return origin != NULL && strcasecmp(origin, rq->server->config->public_origin) == 0;
 }
 
-enum step
-authenticate_refuse(struct request *rq)
+static enum step
+refuse(struct request *rq)
 {
 	request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
 	return request_problem(rq, PROBLEM_UNAUTHENTICATED);
@@ -108,7 +108,7 @@ authenticate_ask(struct request *rq)
 	}
 	if (token == NULL || !bearer_token_parse(token, &kind, &owner_id)
 		|| (rq->caller.by_cookie && kind != BEARER_SESSION))
-		return authenticate_refuse(rq);
+		return refuse(rq);
 	if (rq->caller.by_cookie && !is_safe(rq) && !authenticate_is_same_origin(rq))
 		return request_problem(rq, PROBLEM_ORIGIN_REFUSED);
 	return ask(rq, kind, &owner_id, token);
@@ -139,7 +139,7 @@ refuse_elsewhere(struct request *rq)
 	const struct caller *caller = &rq->caller;
 
 	if (!request_column_is_true(rq, "refusal_is_news"))
-		return authenticate_refuse(rq);
+		return refuse(rq);
 	log_warn("refused a key that was used from outside of its networks", "kind",
 		caller->kind == CALLER_API_KEY ? "api_key" : "operator", "key_id", caller->id, "request_id", rq->id, NULL);
 	if (caller->kind == CALLER_API_KEY)
@@ -147,7 +147,7 @@ refuse_elsewhere(struct request *rq)
 			(const char *const[]){ rq->org_id, caller->id, request_new_id(rq), request_actor(rq) });
 	else
 		request_query_aside(rq, &query_operator_key_refuse, (const char *const[]){ caller->id });
-	return authenticate_refuse(rq);
+	return refuse(rq);
 }
 
 /* His own, what his client asks for, or the organization's. */
@@ -171,7 +171,7 @@ authenticate_take(struct request *rq)
 	if (caller->kind == CALLER_NOBODY)
 		return STEP_NEXT;
 	if (request_rows(rq, 0) == 0)
-		return authenticate_refuse(rq);
+		return refuse(rq);
 	caller->id = arena_copy(rq->scratch, request_column(rq, id_columns[caller->kind]));
 	if (caller->kind != CALLER_USER && !request_column_is_true(rq, "is_from_its_networks"))
 		return refuse_elsewhere(rq);
@@ -186,4 +186,10 @@ authenticate_take(struct request *rq)
 	caller->language = language_of_caller(rq);
 	touch(rq);
 	return STEP_NEXT;
+}
+
+enum step
+authenticate_refuse(struct request *rq)
+{
+	return refuse(rq);
 }

@@ -1,20 +1,18 @@
 /*
  * What an operator's key is for. It belongs to no organization, so nothing here is bound to
- * one until the path names it, or it has been made.
+ * one. The path of a route may name one: then that is the request's (prologue.c).
  *
  * What is always true: founding does what rollcall-server org create does, and the link of
  * the first administrator is in that one answer; nothing else of an organization's inside
- * is shown to its operator.
+ * is shown to its operator. A slug is taken once, so what is sent again founds nothing.
  */
 #include "operators.h"
 
 #include "config.h"
 #include "founding.h"
 #include "list.h"
-#include "organizations.h"
 #include "policy.h"
 #include "reply.h"
-#include "route.h"
 #include "text.h"
 
 #define SLUG_MAX 63
@@ -123,13 +121,3 @@ organization_create_reply(struct request *rq)
 request_step *const organization_create_steps[] = {
 	organization_create_load, organization_create_check, organization_create_record, organization_create_reply, NULL
 };
-
-/* One of them: from here on it is the request's, as if it were the caller's own. */
-static enum step
-organization_enter(struct request *rq)
-{
-	rq->org_id = rq->path_values[0];
-	return request_continue(rq, rq->route->method == HTTP_GET ? organization_get_steps : organization_edit_steps);
-}
-
-request_step *const organization_enter_steps[] = { organization_enter, NULL };

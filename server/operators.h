@@ -1,6 +1,6 @@
 /*
- * operators: organizations as their operator sees them: founded, listed, read, changed. Only
- * operators' keys get here.
+ * operators: organizations as their operator sees them: founded and listed. Only operators'
+ * keys get here. One in the path is read and changed as by its own (organizations.h).
  */
 #ifndef ROLLCALL_OPERATORS_H
 #define ROLLCALL_OPERATORS_H
@@ -13,7 +13,5 @@ extern const char *const organization_list_parameters[];
 
 extern request_step *const organization_create_steps[];
 extern request_step *const organization_list_steps[];
-/* GET and PATCH of the one in the path. */
-extern request_step *const organization_enter_steps[];
 
 #endif

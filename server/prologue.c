@@ -178,15 +178,19 @@ stop_if_gone(struct request *rq)
 	return rq->exchange != NULL ? STEP_NEXT : request_reply_empty(rq, 499);
 }
 
-/* An operator's key opens its own routes, and they open to nothing else. A proxy that asks
- * who somebody is (auth/verify) hears that he is nobody. */
+/* An operator's key opens its own routes, and they open to nothing else; the organization is
+ * the path's, where that names one. A proxy that asks who somebody is (auth/verify) hears
+ * that he is nobody. */
 static enum step
 authorize_operator(struct request *rq)
 {
 	const bool is_operator = rq->caller.kind == CALLER_OPERATOR;
 
-	if (is_operator == (rq->route->access == ACCESS_OPERATOR))
+	if (is_operator == (rq->route->access == ACCESS_OPERATOR)) {
+		if (is_operator && *rq->path_values[0] != '\0')
+			rq->org_id = rq->path_values[0];
 		return STEP_NEXT;
+	}
 	if (rq->route->ignores_input)
 		return authenticate_refuse(rq);
 	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,

@@ -165,15 +165,15 @@ const struct route routes[] = {
 	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
 
 	{ HTTP_GET, "/v1/api-keys", NEEDS("api_keys:write"), NULL, api_key_list_parameters, false, api_key_list_steps, .resource = &api_keys },
-	{ HTTP_POST, "/v1/api-keys", NEEDS("api_keys:write"), api_key_create_fields, NULL, true, api_key_create_steps, .resource = &api_keys },
+	{ HTTP_POST, "/v1/api-keys", NEEDS("api_keys:write"), api_key_create_fields, NULL, true, api_key_create_steps, .shows_secret = true, .resource = &api_keys },
 	{ HTTP_GET, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, resource_get_steps, .resource = &api_keys },
 	{ HTTP_PATCH, "/v1/api-keys/{id}", NEEDS("api_keys:write"), api_key_edit_fields, NULL, true, api_key_edit_steps, .resource = &api_keys },
 	{ HTTP_DELETE, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, api_key_remove_steps, .resource = &api_keys },
 
-	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps },
+	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps, .ignores_key = true },
 	{ HTTP_GET, "/v1/organizations", OPERATOR, NULL, organization_list_parameters, false, organization_list_steps },
-	{ HTTP_GET, "/v1/organizations/{id}", OPERATOR, NULL, NULL, false, organization_enter_steps },
-	{ HTTP_PATCH, "/v1/organizations/{id}", OPERATOR, organization_edit_fields, NULL, true, organization_enter_steps },
+	{ HTTP_GET, "/v1/organizations/{id}", OPERATOR, NULL, NULL, false, organization_get_steps },
+	{ HTTP_PATCH, "/v1/organizations/{id}", OPERATOR, organization_edit_fields, NULL, true, organization_edit_steps },
 
 	{ HTTP_GET, "/v1/imports/template", NEEDS("imports:write"), NULL, import_template_parameters, false, import_template_steps },
 	{ HTTP_GET, "/v1/imports/{id}/report", NEEDS("imports:write"), NULL, NULL, false, import_report_steps },

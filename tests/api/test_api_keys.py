@@ -262,6 +262,29 @@ def test_a_database_from_before_knows_no_later_key_and_no_later_revocation(stand
     holder(standing, revoked).get("/v1/users").refused(401, "unauthenticated")
 
 
+# --- sent again (Idempotency-Key)
+
+def test_a_key_that_is_asked_for_again_is_made_once_and_not_shown_again(standing):
+    body, headers = {"name": unique("Once"), "permissions": []}, {"Idempotency-Key": f"once-{next(numbers)}"}
+    with ThreadPoolExecutor(3) as pool:
+        clients = [standing.client(standing.admin_token) for _ in range(3)]
+        answers = list(pool.map(lambda client: client.post("/v1/api-keys", body, headers=headers), clients))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409]
+    assert {answer.code for answer in answers if answer.status == 409} == {"secret_shown_once"}
+    standing.admin.post("/v1/api-keys", body, headers=headers).refused(409, "secret_shown_once")
+    standing.admin.post("/v1/api-keys", {**body, "permissions": ["a:a"]}, headers=headers).refused(422, "idempotency_key_reused")
+    assert standing.value("SELECT count(*) FROM rollcall.api_key WHERE name = %s", body["name"]) == 1
+
+
+def test_an_edit_and_a_revocation_that_are_sent_again_are_answered_again(standing):
+    made = make(standing)
+    for _ in range(2):
+        assert standing.admin.patch(path(made), {"name": "Again"}, headers={"Idempotency-Key": made["id"], "If-Match": '"1"'}).ok(200)["version"] == 2
+    for _ in range(2):
+        standing.admin.delete(path(made), headers={"Idempotency-Key": made["id"]}).ok(204)
+    assert [row["action"] for row in told(standing, made)] == ["api_key.revoked", "api_key.edited", "api_key.created"]
+
+
 # --- containment
 
 def test_nobody_makes_or_changes_a_key_so_that_it_holds_what_he_does_not(standing):

@@ -162,6 +162,17 @@ def test_one_is_read_and_changed_and_its_own_people_see_it(standing):
     assert answer.faults() == {"/slug": "read_only", "/id": "read_only", "/name": "invalid", "/timezone": "invalid"}
 
 
+def test_what_is_sent_again_is_done_once(standing):
+    body, key = body_of(), {"Idempotency-Key": "again"}
+    made = standing.operator.post("/v1/organizations", body, headers=key).ok(201)
+    standing.operator.post("/v1/organizations", body, headers=key).refused(409, "name_taken")
+    for _ in range(2):
+        assert standing.operator.patch(path(made), {"name": "Again"}, headers={**key, "If-Match": '"1"'}).ok(200)["version"] == 2
+    # The same key in another organization is another request.
+    other = found(standing)
+    assert standing.operator.patch(path(other), {"name": "Other"}, headers=key).ok(200)["name"] == "Other"
+
+
 def test_an_unknown_one_is_not_found(standing):
     standing.operator.get(f"/v1/organizations/{UNKNOWN}").refused(404, "not_found")
     standing.operator.patch(f"/v1/organizations/{UNKNOWN}", {"name": "x"}).refused(404, "not_found")
