@@ -4,13 +4,15 @@
  * What is always true: the key itself is in one answer, that which made it; nobody makes a
  * key, or touches one, that holds more than he. A key that manages keys makes none that
  * lives longer than it, or that is used from where it is not. Keys are the organization's:
- * they stay when whoever made them goes. What was revoked is revoked for good; its row
- * stays, so that what it did can be told.
+ * they stay when whoever made them goes, so who is put out makes no more of them, not even
+ * at that very moment. What was revoked is revoked for good; its row stays, so that what it
+ * did can be told.
  */
 #include "api_keys.h"
 
 #include <string.h>
 
+#include "authenticate.h"
 #include "changes.h"
 #include "list.h"
 #include "reply.h"
@@ -166,11 +168,13 @@ api_key_create_record(struct request *rq)
 	bearer_token_make(BEARER_API_KEY, &org_id, the->token);
 	token_hash(the->token, hash);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_api_key_hold_maker, (const char *const[]){ rq->org_id, rq->caller.kind == CALLER_USER ? "user" : "api_key",
+			rq->caller.id, rq->caller.token_hash } },
 		{ &query_api_key_lock, (const char *const[]){ rq->org_id } },
 		{ &query_api_key_create, (const char *const[]){ rq->org_id, the->the.id, hash, bearer_token_hint(the->token), limit,
-			changes_json(rq->scratch, rq->body), request_new_id(rq), request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },
+			rq->caller.token_hash, changes_json(rq->scratch, rq->body), request_new_id(rq), request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },
 		resource_statement_get(rq, the->the.id),
-	}, 3);
+	}, 4);
 }
 
 static enum step
@@ -178,7 +182,9 @@ api_key_create_reply(struct request *rq)
 {
 	struct api_key_case *the = rq->data;
 
-	if (request_rows(rq, 1) == 0)
+	if (request_rows(rq, 0) == 0)
+		return authenticate_refuse(rq);
+	if (request_rows(rq, 2) == 0)
 		return refuse_more(rq);
 	request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", api_keys.path, the->the.id));
 	return reply_created_with(rq, (const struct reply_extra[]){ { "key", the->token }, { 0 } });

@@ -214,7 +214,7 @@ make_api_key(struct key_work *work, const struct key_wish *wish)
 	const struct statement statements[] = {
 		{ &query_api_key_lock, (const char *const[]){ work->org_id } },
 		{ &query_api_key_create, (const char *const[]){ work->org_id, key.id, key.hash, bearer_token_hint(key.token), limit,
-			changes_json(work->arena, body), audit_id, COMMAND_ACTOR, changes_of(work->arena, NULL, body) } },
+			NULL, changes_json(work->arena, body), audit_id, COMMAND_ACTOR, changes_of(work->arena, NULL, body) } },
 	};
 	const enum database_status status = database_run_together(work->database, statements, 2, results);
 	PQclear(results[0]);

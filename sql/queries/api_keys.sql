@@ -52,12 +52,40 @@ FROM rollcall.organization o
 LEFT JOIN rollcall.api_key b ON b.org_id = o.id AND b.id = :by_key::uuid
 WHERE o.id = :org_id;
 
--- Before api_key_create, in the same transaction: it counts when nobody else is making one.
+-- Before api_key_create, in the same transaction: whoever makes a key is not put out until
+-- it is made, or makes none. Else he who has found a key, and asks for others while it is
+-- revoked, has one more than anybody saw. No row: he is out.
+-- name: api_key_hold_maker (org_id, kind, id, token_hash)
+WITH person AS MATERIALIZED (
+    SELECT u.id, u.session_epoch
+    FROM rollcall.users u
+    WHERE :kind::text = 'user' AND u.org_id = :org_id AND u.id = :id AND u.status = 'active'
+    FOR SHARE
+),
+signed_in AS MATERIALIZED (
+    SELECT s.user_id AS id
+    FROM rollcall.session s
+    JOIN person ON person.id = s.user_id AND person.session_epoch = s.session_epoch
+    WHERE s.org_id = :org_id AND s.token_hash = :token_hash
+    FOR SHARE OF s
+),
+application AS MATERIALIZED (
+    SELECT k.id
+    FROM rollcall.api_key k
+    WHERE :kind::text = 'api_key' AND k.org_id = :org_id AND k.id = :id AND :{key_is_alive}
+    FOR SHARE
+)
+SELECT id FROM signed_in
+UNION ALL
+SELECT id FROM application;
+
+-- Behind that: it counts when nobody else is making one.
 -- name: api_key_lock (org_id)
 SELECT o.id FROM rollcall.organization o WHERE o.id = :org_id FOR NO KEY UPDATE;
 
--- A key that is over already, or one too many, is not made: no row.
--- name: api_key_create (org_id, id, key_hash, hint, limit, body, audit_id, actor, changes) writes
+-- A key that is over already, one too many, or of a maker who is out, is not made: no row.
+-- The command line has no maker_hash.
+-- name: api_key_create (org_id, id, key_hash, hint, limit, maker_hash, body, audit_id, actor, changes) writes
 WITH made AS (
     INSERT INTO rollcall.api_key (org_id, id, key_hash, hint, name, permissions, expires_at, networks, maker_kind, maker_id)
     SELECT :org_id, :id, :key_hash, :hint, b.name, b.permissions, b.expires_at, b.networks, a.kind, a.id
@@ -65,6 +93,10 @@ WITH made AS (
         jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid)
     WHERE (b.expires_at IS NULL OR b.expires_at > now())
       AND (SELECT count(*) FROM rollcall.api_key k WHERE k.org_id = :org_id AND k.revoked_at IS NULL) < :limit::integer
+      AND (:maker_hash::text IS NULL
+        OR EXISTS (SELECT FROM rollcall.session s JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
+            WHERE s.org_id = :org_id AND s.token_hash = :maker_hash::text AND s.session_epoch = u.session_epoch AND u.status = 'active')
+        OR EXISTS (SELECT FROM rollcall.api_key k WHERE k.org_id = :org_id AND k.key_hash = :maker_hash::text AND :{key_is_alive}))
     RETURNING id
 )
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)

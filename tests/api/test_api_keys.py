@@ -239,6 +239,39 @@ def test_a_request_under_way_may_end_and_every_later_one_is_out(server_only):
             assert set(statuses) <= {200, 401} and statuses == sorted(statuses), statuses
 
 
+PUT_OUT = {
+    "his key is revoked": ("a key", "UPDATE rollcall.api_key SET revoked_at = now() WHERE id = %s"),
+    "he is inactivated": ("a user", "UPDATE rollcall.users SET status = 'inactive', session_epoch = session_epoch + 1 WHERE id = %s"),
+    "his sessions end": ("a user", "UPDATE rollcall.users SET session_epoch = session_epoch + 1 WHERE id = %s"),
+    "he signs out": ("a user", "DELETE FROM rollcall.session WHERE user_id = %s"),
+}
+
+
+@pytest.mark.parametrize("how", PUT_OUT)
+def test_who_is_put_out_while_he_makes_a_key_makes_none(server_only, how):
+    """Keys outlive their makers: who holds a stolen one must not win the race for a second."""
+    who, statement = PUT_OUT[how]
+    if who == "a key":
+        maker = make(server_only, "api_keys:write")
+        client = holder(server_only, maker)
+    else:
+        maker = server_only.create_active(role_id=server_only.make_role("api_keys:write"))
+        client = server_only.sign_in(maker)
+    client.get("/v1/api-keys").ok(200)
+    # What he is written to have been seen waits for nothing here.
+    wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'") == 1)
+    with server_only.cluster.connect(server_only.database) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute(statement, [maker["id"]])
+            answer = pool.submit(client.post, "/v1/api-keys", {"name": "Late", "permissions": []})
+            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       because="the key waits for him")
+        # 503: the machine was so busy that lock_timeout came first.
+        assert answer.result().status in (401, 503)
+    assert server_only.value("SELECT count(*) FROM rollcall.api_key WHERE name = 'Late'") == 0
+    assert server_only.value("SELECT count(*) FROM rollcall.audit WHERE action = 'api_key.created' AND changes::text LIKE '%%Late%%'") == 0
+
+
 def test_two_who_revoke_together_revoke_once(standing):
     made = make(standing)
     clients = [standing.client(standing.admin_token) for _ in range(4)]
