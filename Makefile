@@ -44,11 +44,14 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
+.PHONY: all deb help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BUILD)/rollcall-server $(BUILD)/rollcall-worker ## build both programs
+
+deb: all ## a Debian package of both programs, in build/
+	deploy/package $(VERSION)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -166,4 +169,4 @@ format: ## put indentation and spacing right
 clean: ## remove what was built
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name '*.d' -type f 2>/dev/null)
