@@ -145,7 +145,7 @@ def installed(cluster, logs):
 
 @pytest.mark.timeout(240)
 def test_it_is_installed_runs_shut_in_is_upgraded_and_goes(installed, package, unpacked, tmp_path):
-    machine, system = installed.machine, installed.system
+    machine = installed.machine
     machine.put(package, "/root/rollcall.deb")
     machine.does(*INSTALL, "--install", "/root/rollcall.deb")
     nothing_starts_without_configuration(installed)
@@ -175,6 +175,7 @@ def it_serves(installed):
     made = machine.does("rollcall-admin", "org", "create", "--slug", "second", "--name", "Second", "--admin-email", "b@second.test")
     assert '"invitation_url"' in made
     assert machine.run("rollcall-admin", "org", "reinvite-admin", "--slug", "nobody").returncode == 1
+    assert re.fullmatch(r"/root/backups/rollcall-\w+\.dump\n", machine.does("/usr/share/rollcall/backup", "/root/backups"))
 
 
 def everything_works_behind_the_filters(installed):
