@@ -1,51 +1,18 @@
 """The Debian package: what it holds, how its units are shut in, and its life on a machine where systemd runs."""
 import gzip
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
-import requests
 
-from machine import Machine, is_possible
+from installed import INSTALL, is_ready, run
 from support.cluster import ROOT
 from support.imports import csv_of, dry_run, ended
-from support.system import PASSWORD, SECRET, Rollcall, environment, organization_template
+from support.system import PASSWORD
 from support.waiting import wait_until
 
 UNITS = ("rollcall-server.service", "rollcall-worker.service", "rollcall-migrate.service")
-INSTALL = ("dpkg", "--force-unsafe-io", "--no-triggers")
-
-
-def is_ready(system):
-    try:
-        return system.anyone.get("/readyz").status == 200
-    except requests.ConnectionError:
-        return False
-
-
-def run(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
-
-
-@pytest.fixture(scope="module")
-def package(cluster):
-    """The .deb, made once for all processes of a run."""
-    made = cluster.folder / "rollcall.deb"
-    with cluster.only_one():
-        if not made.exists():
-            run("make", "-s", "deb")
-            shutil.copy(next((ROOT / "build").glob("rollcall_*.deb")), made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def unpacked(package, tmp_path_factory):
-    """What it holds, in a folder."""
-    folder = tmp_path_factory.mktemp("package")
-    run("dpkg-deb", "-R", package, folder)
-    return folder
 
 
 def newer(unpacked, folder, version):
@@ -98,58 +65,11 @@ def test_pages_and_settings_say_all_that_there_is(unpacked):
     assert not re.search(r"(?m)^\w+=", settings), "nothing is set that somebody has not set"
 
 
-class Installed:
-    """Rollcall on a machine of its own, whose database and sink are the tests'."""
-
-    def __init__(self, machine, system):
-        self.machine, self.system = machine, system
-
-    def configure(self):
-        system, machine = self.system, self.machine
-        secrets = {"database_url": system.settings["ROLLCALL_DATABASE_URL"], "migrate_database_url": system.settings["ROLLCALL_MIGRATE_DATABASE_URL"],
-                   "master": "hex:" + SECRET.hex(), "smtp_url": system.settings["ROLLCALL_SMTP_URL"]}
-        for name, secret in secrets.items():
-            machine.write(f"/etc/rollcall/secrets/{name}", secret + "\n")
-        settings = {name: value for name, value in environment(**system.settings).items() if name.startswith("ROLLCALL_")
-                    and name not in ("ROLLCALL_DATABASE_URL", "ROLLCALL_MIGRATE_DATABASE_URL", "ROLLCALL_SECRET", "ROLLCALL_SMTP_URL",
-                                     "ROLLCALL_PASSWORD_HASH", "ROLLCALL_METRICS_LISTEN")}
-        machine.write("/etc/rollcall/rollcall.env", "".join(f"{name}={value}\n" for name, value in settings.items()) + "ROLLCALL_METRICS_LISTEN=\n")
-
-    def first(self, program):
-        """The number of the process that systemd has started."""
-        return int(self.machine.does("systemctl", "show", "--property=MainPID", "--value", program))
-
-    def complaints(self):
-        """What stands in the journal that should not, of both programs. Some kernels keep socket filters for
-        CAP_NET_ADMIN, which no unit of ours has: a stop says that it goes without."""
-        return [line for program in ("rollcall-server", "rollcall-worker") for line in self.machine.journal(program).splitlines()
-                if re.search(r" (error|warn) |Operation not permitted|Permission denied|Failed|SIGSYS|killed", line)
-                and "could not stop the listening queue" not in line]
-
-
-@pytest.fixture
-def installed(cluster, logs):
-    if not is_possible():
-        pytest.skip("needs root, namespaces and systemd")
-    template, facts = organization_template(cluster, "default", logs)
-    database = cluster.create_database(template)
-    system = Rollcall(cluster, database, facts, logs)
-    try:
-        with Machine() as machine:
-            yield Installed(machine, system)
-    finally:
-        system.sink.stop()
-        system.db.close()
-        cluster.drop_database(database)
-
-
 @pytest.mark.timeout(240)
 def test_it_is_installed_runs_shut_in_is_upgraded_and_goes(installed, package, unpacked, tmp_path):
-    machine = installed.machine
-    machine.put(package, "/root/rollcall.deb")
-    machine.does(*INSTALL, "--install", "/root/rollcall.deb")
+    installed.install(package)
     nothing_starts_without_configuration(installed)
-    installed.configure()
+    installed.configure(ROLLCALL_METRICS_LISTEN="")
     it_serves(installed)
     everything_works_behind_the_filters(installed)
     the_machine_is_kept_from_them(installed)
@@ -167,11 +87,9 @@ def nothing_starts_without_configuration(installed):
 
 
 def it_serves(installed):
-    machine, system = installed.machine, installed.system
-    machine.does("systemctl", "start", "rollcall-migrate")
+    machine = installed.machine
+    installed.start()
     assert "the schema has all migrations" in machine.journal("rollcall-migrate")
-    machine.does("systemctl", "enable", "--now", "rollcall-server", "rollcall-worker")
-    wait_until(lambda: is_ready(system), timeout=30, because="the server is ready")
     made = machine.does("rollcall-admin", "org", "create", "--slug", "second", "--name", "Second", "--admin-email", "b@second.test")
     assert '"invitation_url"' in made
     assert machine.run("rollcall-admin", "org", "reinvite-admin", "--slug", "nobody").returncode == 1
