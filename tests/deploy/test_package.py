@@ -135,10 +135,21 @@ def an_upgrade_restarts_what_runs(installed, deb):
     assert "ROLLCALL_PUBLIC_URL=" + system.url in machine.does("cat", "/etc/rollcall/rollcall.env").splitlines()
     # What cannot be migrated is not restarted: the release before goes on.
     before = installed.first("rollcall-server")
-    machine.does("mv", "/etc/rollcall/secrets/migrate_database_url", "/root/url")
+    owner = system.settings["ROLLCALL_MIGRATE_DATABASE_URL"]
+    machine.write("/etc/rollcall/secrets/migrate_database_url", "host=127.0.0.1 port=1\n")
     assert "still runs" in machine.run(*INSTALL, "--force-confold", "--install", "/root/newer.deb").stderr
     assert installed.first("rollcall-server") == before
-    machine.does("mv", "/root/url", "/etc/rollcall/secrets/migrate_database_url")
+    # A machine without the owner's credentials looks whether another one has migrated.
+    machine.does("rm", "/etc/rollcall/secrets/migrate_database_url")
+    with system.cluster.connect(system.database) as db:
+        db.execute("UPDATE rollcall.schema_migration SET version = -version WHERE version > 1")
+        assert "still runs" in machine.run(*INSTALL, "--force-confold", "--install", "/root/newer.deb").stderr
+        db.execute("UPDATE rollcall.schema_migration SET version = -version WHERE version < 0")
+    assert installed.first("rollcall-server") == before
+    machine.does(*INSTALL, "--force-confold", "--install", "/root/newer.deb")
+    assert installed.first("rollcall-server") != before
+    machine.write("/etc/rollcall/secrets/migrate_database_url", owner + "\n")
+    wait_until(lambda: is_ready(system), timeout=30, because="the server is ready again")
 
 
 def stopping_is_clean(installed):
