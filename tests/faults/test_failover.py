@@ -49,9 +49,9 @@ def own(pair, logs):
 
 @pytest.mark.timeout(180)
 def test_a_primary_dies_under_load_and_its_standby_takes_over(own, pair):
+    # Not among them: "a child died". Nobody restarts anything.
     own.allow_errors("could not", "lost", "lane", "connection")
     primary, standby = pair
-    processes = own.server.children(), own.worker.children()
     loads = start_load(own)
     primary.kill()
     wait_until(lambda: count_of(loads, 503) > 0, because="writes are refused while there is no primary")
@@ -63,7 +63,6 @@ def test_a_primary_dies_under_load_and_its_standby_takes_over(own, pair):
         load.stop()
         assert set(load.statuses) <= {201, 503, 409}, load.statuses  # 409: a write whose answer was lost had been done
         assert load.failures == []
-    assert (own.server.children(), own.worker.children()) == processes, "nobody restarted anything"
     acknowledged = {email for load in loads for email in load.made}
     assert acknowledged - set(own.sql("SELECT email FROM rollcall.users")) == set()
     everybody_has_his_mail(own)
