@@ -3,6 +3,7 @@
 It has namespaces of its own for everything but the network, so what it runs reaches the tests' PostgreSQL and
 sink on loopback. Its file system is a layer over this one's, which goes with it. Needs root.
 """
+import ctypes
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ from support.waiting import wait_until
 
 NAMESPACES = ("--mount", "--pid", "--cgroup", "--uts", "--ipc")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
+PR_SET_PDEATHSIG = 1
 
 
 def is_possible():
@@ -33,7 +35,7 @@ class Machine:
         for cgroup in self.cgroups:
             cgroup.mkdir()
         self.process = subprocess.Popen(["unshare", *NAMESPACES, "--fork", "--kill-child", pathlib.Path(__file__).with_name("boot"), self.folder],
-                                        preexec_fn=self.enter_cgroups, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        preexec_fn=self.prepare, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_until(self.is_up, timeout=60, pause=0.1, because="systemd is running")
@@ -42,7 +44,9 @@ class Machine:
             raise
         return self
 
-    def enter_cgroups(self):
+    def prepare(self):
+        """In the child: it ends with us, whatever we die of."""
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         for cgroup in self.cgroups:
             (cgroup / "cgroup.procs").write_text(str(os.getpid()))
 

@@ -12,7 +12,7 @@ from support.waiting import wait_until
 PATH = f"{build_folder()}:{postgres_programs()}:{os.environ['PATH']}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def elsewhere():
     """Another PostgreSQL, as if on another machine."""
     cluster = Cluster.create()
@@ -100,26 +100,26 @@ def assert_roles_hold_as_before(system, restored):
     assert restored.value(rights) == system.value(rights)
 
 
-def test_a_move_changes_nothing(server_only, elsewhere, logs, tmp_path):
+def test_a_move_changes_nothing(server_only, cluster, logs, tmp_path):
     user = server_only.create_user()
     session = server_only.plant_session(server_only.admin_id)
     dump = back_up(server_only, tmp_path)
-    database, done = restore(elsewhere, dump, "--moved")
+    database, done = restore(cluster, dump, "--moved")
     assert "mails held 0" in succeeded(done).stdout and done.stderr == ""
-    with started(server_only, elsewhere, database, logs) as moved:
+    with started(server_only, cluster, database, logs) as moved:
         moved.client(session).get("/v1/me").ok(200)
         moved.accept(moved.wait_mail(to=user["email"]).link).ok(200)
 
 
-def test_links_may_be_revoked_also_those_of_the_time_that_was_lost(server_only, elsewhere, logs, tmp_path):
+def test_links_may_be_revoked_also_those_of_the_time_that_was_lost(server_only, cluster, logs, tmp_path):
     user = server_only.create_user()
     link = server_only.link(user)
     dump = back_up(server_only, tmp_path)
     server_only.admin.post(f"/v1/users/{user['id']}/invite").ok(202)
     lost = server_only.link(user)
-    database, done = restore(elsewhere, dump, "--revoke-links")
+    database, done = restore(cluster, dump, "--revoke-links")
     succeeded(done)
-    with started(server_only, elsewhere, database, logs) as restored:
+    with started(server_only, cluster, database, logs) as restored:
         admin = restored.client(restored.login(ADMIN_EMAIL, "seventeen quiet harbours").ok(201)["token"])
         assert admin.get(f"/v1/users/{user['id']}").ok(200)["invitation"]["state"] == "revoked"
         admin.post(f"/v1/users/{user['id']}/invite").ok(202)
@@ -128,27 +128,27 @@ def test_links_may_be_revoked_also_those_of_the_time_that_was_lost(server_only, 
         restored.accept(restored.wait_mail(to=user["email"]).link, PASSWORD).ok(200)
 
 
-def test_what_cannot_be_restored_is_said_and_leaves_nothing(server_only, elsewhere, tmp_path):
+def test_what_cannot_be_restored_is_said_and_leaves_nothing(server_only, cluster, tmp_path):
     dump = back_up(server_only, tmp_path)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".dump", ".manifest"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
-    _, done = restore(elsewhere, dump, ROLLCALL_MIGRATE_DATABASE_URL=server_only.settings["ROLLCALL_MIGRATE_DATABASE_URL"])
+    _, done = restore(cluster, dump, ROLLCALL_MIGRATE_DATABASE_URL=server_only.settings["ROLLCALL_MIGRATE_DATABASE_URL"])
     assert done.returncode == 1 and "restore into an empty one" in done.stderr
     # Another secret is no error: links that are made from now on work.
-    empty, done = restore(elsewhere, dump, ROLLCALL_SECRET="hex:" + "77" * 32)
+    empty, done = restore(cluster, dump, ROLLCALL_SECRET="hex:" + "77" * 32)
     assert succeeded(done) and "the master secret is not the one" in done.stderr
     # A dump that was cut off, by the checksum; and without the checksum, by its end.
     damaged, manifest = tmp_path / "damaged.dump", tmp_path / "damaged.manifest"
     whole = open(dump, "rb").read()
     damaged.write_bytes(whole[:len(whole) * 9 // 10])
     manifest.write_text(open(dump.replace(".dump", ".manifest"), encoding="utf-8").read())
-    empty, done = restore(elsewhere, damaged)
+    empty, done = restore(cluster, damaged)
     assert done.returncode == 1 and "is not what it was" in done.stderr
     checksum = subprocess.run(["sha256sum", damaged], capture_output=True, text=True, check=True).stdout.split()[0]
     manifest.write_text(f"made_at 2026-01-01T00:00:00.000000Z\nsha256 {checksum}\n")
-    empty, done = restore(elsewhere, damaged)
+    empty, done = restore(cluster, damaged)
     assert done.returncode == 1 and "nothing was restored" in done.stderr, done.stderr
-    with elsewhere.connect(empty) as db:
+    with cluster.connect(empty) as db:
         assert db.execute("SELECT to_regnamespace('rollcall')").fetchone() == (None,)
 
 

@@ -41,7 +41,7 @@ def test_the_package_holds_what_it_says(unpacked, package):
     for script in ("postinst", "prerm", "postrm"):
         run("sh", "-n", unpacked / "DEBIAN" / script)
     depends = re.search(r"(?m)^Depends: (.*)$", (unpacked / "DEBIAN/control").read_text())[1]
-    assert {"libpq5", "libssl3", "libargon2-1", "libseccomp2"} <= set(re.findall(r"[a-z0-9.+-]+", depends)) | {name + "t64" for name in ("libssl3",)}
+    assert {"libpq5", "libargon2-1", "libseccomp2"} <= set(re.findall(r"[a-z0-9.+-]+", depends))
     for program in ("rollcall-server", "rollcall-worker"):
         assert re.match(program + r" \d+\.\d+\.\d+, schema \d+\n", run(unpacked / "usr/bin" / program, "--version"))
     documents = unpacked / "usr/share/doc/rollcall"
@@ -54,8 +54,7 @@ def test_pages_and_settings_say_all_that_there_is(unpacked):
     assert not any(re.search("@[A-Z]+@", page) for page in pages.values())
     page = pages["rollcall-server.8.gz"]
     for command in re.findall(r"(?m)^  rollcall-server (.*)$", run(unpacked / "usr/bin/rollcall-server", "--help")):
-        words = re.match(r"--\S+|[a-z-]+(?: [a-z-]+)?", command)[0]
-        assert ".Cm" + f" {command}".replace(" -", r" \-") in page and f".It Cm {words}" in page, command
+        assert ".Cm" + f" {command}".replace(" -", r" \-") in page, command
     printed = subprocess.run([unpacked / "usr/bin/rollcall-server", "--print-config"], env={}, capture_output=True, text=True, check=False).stdout
     variables = re.findall(r"(?m)^(ROLLCALL_\w+)=", printed)
     settings = (unpacked / "etc/rollcall/rollcall.env").read_text()
