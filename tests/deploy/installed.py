@@ -38,7 +38,8 @@ class Installed:
     def configure(self, **more):
         values = {**environment(**self.system.settings), "ROLLCALL_SECRET": "hex:" + SECRET.hex()}
         for name, variable in AS_FILES.items():
-            self.machine.write(f"/etc/rollcall/secrets/{name}", values[variable] + "\n")
+            # By name: looking one up takes more than connecting does.
+            self.machine.write(f"/etc/rollcall/secrets/{name}", values[variable].replace("127.0.0.1", "localhost") + "\n")
         settings = {name: value for name, value in values.items() if name.startswith("ROLLCALL_") and name not in LEFT_OUT}
         self.machine.write("/etc/rollcall/rollcall.env", "".join(f"{name}={value}\n" for name, value in {**settings, **more}.items()))
 

@@ -92,6 +92,7 @@ def it_serves(installed):
     made = machine.does("rollcall-admin", "org", "create", "--slug", "second", "--name", "Second", "--admin-email", "b@second.test")
     assert '"invitation_url"' in made
     assert machine.run("rollcall-admin", "org", "reinvite-admin", "--slug", "nobody").returncode == 1
+    assert machine.does("rollcall-admin", "--worker", "--version").startswith("rollcall-worker ")
     assert re.fullmatch(r"/root/backups/rollcall-\w+\.dump\n", machine.does("/usr/share/rollcall/backup", "/root/backups"))
 
 
