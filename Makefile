@@ -44,12 +44,13 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all deb help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BUILD)/rollcall-server $(BUILD)/rollcall-worker ## build both programs
 
+.PHONY: deb
 deb: all ## a Debian package of both programs, in build/
 	deploy/package $(VERSION)
 
