@@ -68,9 +68,8 @@ class Ledger:
 # -- Those who ask.
 
 class Caller(threading.Thread):
-    file_pause_s = 10
-
     """One client with users of his own, so that he knows what must be true of them."""
+    file_pause_s = 10
 
     def __init__(self, number, url, token, ledger, stop, file_rows=None):
         super().__init__(daemon=True)
