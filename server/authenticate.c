@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "language.h"
+#include "limit.h"
 #include "route.h"
 
 /* The value of our cookie; NULL without one. */
@@ -51,11 +52,17 @@ authenticate_is_same_origin(struct request *rq)
 	return origin != NULL && strcasecmp(origin, rq->server->config->public_origin) == 0;
 }
 
+/* Whoever guesses counts as the stranger that he is. */
 static enum step
-refuse(struct request *rq)
+refuse(struct request *rq, enum problem problem)
 {
-	request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
-	return request_problem(rq, PROBLEM_UNAUTHENTICATED);
+	enum step step = limit_stranger(rq);
+
+	if (step != STEP_NEXT)
+		return step;
+	if (problem == PROBLEM_UNAUTHENTICATED)
+		request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
+	return request_problem(rq, problem);
 }
 
 static bool
@@ -80,9 +87,9 @@ authenticate_ask(struct request *rq)
 	}
 	if (token == NULL || !bearer_token_parse(token, &kind, &org_id)
 		|| (rq->caller.by_cookie && kind != BEARER_SESSION))
-		return refuse(rq);
+		return refuse(rq, PROBLEM_UNAUTHENTICATED);
 	if (rq->caller.by_cookie && !is_safe(rq) && !authenticate_is_same_origin(rq))
-		return request_problem(rq, PROBLEM_ORIGIN_REFUSED);
+		return refuse(rq, PROBLEM_ORIGIN_REFUSED);
 
 	char *org = arena_take(rq->scratch, UUID_TEXT_SIZE);
 	char *hash = arena_take(rq->scratch, TOKEN_HASH_SIZE);
@@ -132,7 +139,7 @@ authenticate_take(struct request *rq)
 	if (caller->kind == CALLER_NOBODY)
 		return STEP_NEXT;
 	if (request_rows(rq, 0) == 0)
-		return refuse(rq);
+		return refuse(rq, PROBLEM_UNAUTHENTICATED);
 	const char *id = request_column(rq, caller->kind == CALLER_USER ? "user_id" : "api_key_id");
 	caller->id = arena_copy(rq->scratch, id);
 	caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));

@@ -90,6 +90,7 @@ struct request {
 	int position;				/* of the next step, over prologue and route */
 	int attempts;
 	bool answered;
+	bool is_counted;			/* in a rate limit */
 	bool takes_losses;			/* the job in flight is a request_attempt */
 	bool is_streaming;			/* its answer has begun, */
 	bool waits_for_client;			/* and a piece of it is on its way to him */

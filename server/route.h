@@ -33,6 +33,7 @@ struct route {
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
 	 * request; only the credentials are ours. */
 	bool ignores_input;
+	bool is_unlimited;		/* counts in nobody's rate limit */
 	/* The body is no JSON: rq->bytes has it as it came. With `fields` beside, what comes as
 	 * JSON is checked by them and is in rq->body, and rq->bytes is NULL. */
 	bool takes_bytes;

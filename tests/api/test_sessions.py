@@ -211,6 +211,11 @@ def test_verify_is_never_rate_limited_and_anonymous_requests_are(server_only):
     assert 1 <= int(limited.headers["Retry-After"]) <= 60
 
 
+def test_without_limits_nothing_is_said_of_them(standing):
+    for answer in (standing.admin.get("/v1/me"), standing.anyone.get("/v1/me"), standing.login("nobody@example.org", "wrong")):
+        assert not {"RateLimit", "RateLimit-Policy"} & set(answer.headers)
+
+
 # --- the console's cookie
 
 def console(system, user, **headers):
