@@ -29,6 +29,7 @@ enum job_outcome {
 /* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
 enum metric {
 	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
+	METRIC_PASSWORD_HASHES,		/* rollcall_password_hashes_total */
 	METRIC_PASSWORD_REFUSALS,	/* rollcall_password_queue_full_total */
 	METRIC_RATE_LIMITED,		/* rollcall_rate_limited_total */
 	METRIC_HTTP_REFUSED,		/* rollcall_http_refused_total */

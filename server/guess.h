@@ -17,6 +17,7 @@ struct guess {
 	char login_digest[TOKEN_HASH_SIZE];
 	bool is_lockable;		/* a lock can follow: no delay */
 	bool is_checked;		/* against stored_hash, not only to equalise time */
+	const char *counted_id;		/* whose guesses are counted; nobody's, where no lock can follow */
 	int count;			/* in a row, with this one */
 };
 
