@@ -12,9 +12,14 @@
 #include <strings.h>
 
 #include "config.h"
+#include "encode.h"
 #include "language.h"
 #include "limit.h"
 #include "route.h"
+
+/* A longer address to come back to is left out: what it becomes must fit into the
+ * buffers that proxies have for a head. */
+#define FORWARDED_URI_MAX 1024
 
 /* The value of our cookie; NULL without one. */
 static const char *
@@ -52,6 +57,23 @@ authenticate_is_same_origin(struct request *rq)
 	return origin != NULL && strcasecmp(origin, rq->server->config->public_origin) == 0;
 }
 
+/* For a proxy to send a browser to: the page, and the way back to what was asked for. The
+ * page goes to paths of its own site alone, whatever is claimed here. */
+static void
+tell_sign_in(struct request *rq)
+{
+	const char *wanted = http_header(rq->exchange, "X-Forwarded-Uri");
+	const char *site = rq->server->config->public_url;
+
+	if (wanted == NULL || wanted[0] != '/' || wanted[1] == '/' || strlen(wanted) > FORWARDED_URI_MAX) {
+		request_header(rq, "X-Rollcall-Sign-In", arena_printf(rq->scratch, "%s/sign-in", site));
+		return;
+	}
+	char *next = arena_take(rq->scratch, PERCENT_SIZE(strlen(wanted)));
+	percent_encode(wanted, next);
+	request_header(rq, "X-Rollcall-Sign-In", arena_printf(rq->scratch, "%s/sign-in?next=%s", site, next));
+}
+
 /* Whoever guesses counts as the stranger that he is. */
 static enum step
 refuse(struct request *rq, enum problem problem)
@@ -62,6 +84,8 @@ refuse(struct request *rq, enum problem problem)
 		return step;
 	if (problem == PROBLEM_UNAUTHENTICATED)
 		request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
+	if (rq->route->ignores_input && rq->exchange != NULL)
+		tell_sign_in(rq);
 	return request_problem(rq, problem);
 }
 

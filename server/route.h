@@ -31,7 +31,7 @@ struct route {
 	bool defers_faults;
 	request_step *const *steps;
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
-	 * request; only the credentials are ours. */
+	 * request; only the credentials are ours. Who has none is told where to sign in. */
 	bool ignores_input;
 	bool is_unlimited;		/* counts in nobody's rate limit */
 	/* The body is no JSON: rq->bytes has it as it came. With `fields` beside, what comes as
