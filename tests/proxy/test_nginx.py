@@ -65,6 +65,7 @@ def test_plain_http_leads_to_the_same_over_tls_whatever_name_is_claimed(nginx):
         assert client.recv(100) == b"", "somebody else's name is nobody here"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_another_name_gets_no_handshake_and_old_tls_neither(nginx):
     def shake(name, context):
         with socket.create_connection(("127.0.0.1", nginx.tls_port), timeout=20) as plain, context.wrap_socket(plain, server_hostname=name) as tls:
