@@ -79,6 +79,10 @@ find_route(struct request *rq)
 	struct route_match *match = arena_take(rq->scratch, sizeof(*match));
 
 	router_find(http_method_of(rq->exchange), http_path(rq->exchange), match);
+	/* An encoded slash divides nothing: whoever keeps a path from strangers in front of us
+	 * knows it by its own slashes. */
+	if ((match->route != NULL || match->allowed != 0) && !http_path_is_plain(rq->exchange, match->plain_length))
+		*match = (struct route_match){ 0 };
 	rq->route = match->route;
 	rq->steps = match->route != NULL ? match->route->steps : NULL;
 	for (int i = 0; i < ROUTE_PARAMS_MAX; i++)

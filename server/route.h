@@ -48,6 +48,7 @@ extern const int route_count;
 struct route_match {
 	const struct route *route;	/* NULL: no such path, or not with this method */
 	unsigned allowed;		/* methods that this path has (enum http_method bits) */
+	size_t plain_length;		/* of the path: where only an {external_id} stands behind it */
 	struct {
 		const char *text;	/* in the path: not ended by a NUL */
 		size_t length;
