@@ -11,7 +11,6 @@
 
 #include "config.h"
 #include "shared_page.h"
-#include "transition.h"
 
 /* Wrong guesses in a row that cost no delay (DESIGN.md §4, The delay). */
 #define FREE_GUESSES 10
@@ -97,7 +96,19 @@ guess_lock(struct request *rq, struct guess *guess)
 		return STEP_NEXT;
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
 	transition_batch_add(batch, guess->is_lockable ? subject : &nobody, &transition, &details);
-	return request_try(rq, LANE_WRITE, &query_user_transition, transition_batch_params(batch, request_actor(rq)));
+	return guess_record(rq, batch, false);
+}
+
+enum step
+guess_record(struct request *rq, struct transition_batch *batch, bool must_move)
+{
+	const struct statement statements[] = {
+		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
+		{ &query_login_wait_for_disk, (const char *const[]){ rq->org_id } },
+	};
+
+	return must_move ? request_queries(rq, LANE_WRITE, statements, 2)
+			 : request_try_queries(rq, LANE_WRITE, statements, 2);
 }
 
 void

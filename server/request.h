@@ -113,9 +113,12 @@ enum step request_query(struct request *rq, enum lane lane, const struct query *
 	const char *const *params);
 enum step request_queries(struct request *rq, enum lane lane, const struct statement *statements,
 	int count);
-/* As request_query, but a guard that failed is no conflict: the next step sees no rows. */
+/* As request_query and request_queries, but a guard that failed is no conflict: the next
+ * step sees no rows. */
 enum step request_try(struct request *rq, enum lane lane, const struct query *query,
 	const char *const *params);
+enum step request_try_queries(struct request *rq, enum lane lane, const struct statement *statements,
+	int count);
 /* Whatever becomes of it, the next step sees it in `outcome`; without JOB_OK there are no results. */
 enum step request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count);
 /* Fire and forget: nobody waits, nothing is answered about it. */
