@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from support.system import build_folder
 from support.waiting import wait_until
 
 IDLE = 10_000
@@ -59,7 +60,8 @@ def test_ten_thousand_idle_connections_hold_up_nobody(shell, server_only):
             assert all(is_answered(client) for client in at_work), "who is at work is answered"
     wait_until(lambda: f"sooner, and who comes waits for it connections={PLACES}" in server_only.server.text(), timeout=60, because="the log says that it is full")
     grown = sum(private_kib(pid) for pid in server_only.server.children()) - before
-    assert grown < 2 * PLACES * 6, f"{grown} KiB for {2 * PLACES} connections"
+    if build_folder().name != "debug":  # where each block has a wall around it
+        assert grown < 2 * PLACES * 6, f"{grown} KiB for {2 * PLACES} connections"
     newcomer = connect(server_only)
     assert is_answered(newcomer), "idle ones have made room for it"
     assert all(is_answered(client) for client in at_work)
