@@ -38,6 +38,13 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
+def ask_compose(nginx, path, headers=None):
+    """The server of nginx.conf itself, without TLS."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(f"http://127.0.0.1:{nginx.compose_port}{path}", headers=headers, timeout=20)
+
+
 def signed_in(standing):
     """A user and a token of his."""
     user = standing.create_active()
@@ -248,7 +255,10 @@ def test_when_rollcall_is_down_nobody_is_let_in(nginx, standing, application):
             answer = nginx.ask("GET", "/app/", headers)
             assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "5"), answer
             assert answer.headers["Content-Type"] == "application/problem+json"
-        assert nginx.ask("GET", "/v1/me", bearer(token)).status == 502
+        for answer in (nginx.ask("GET", "/v1/me", bearer(token)), nginx.ask("POST", "/v1/sessions", {}, b"{}"), nginx.ask("GET", "/sign-in", BROWSER)):
+            assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "5"), answer
+        direct = ask_compose(nginx, "/v1/me")
+        assert (direct.status_code, direct.json()["code"], direct.headers["Content-Type"]) == (503, "unavailable", "application/problem+json")
         assert application.seen == []
     finally:
         standing.server.start()
@@ -273,13 +283,10 @@ def test_a_request_that_is_two_for_some_is_one_or_none_here(nginx, standing, app
 
 
 def test_the_proxy_of_compose_passes_all_of_rollcall_and_nothing_else(nginx, standing):
-    url = f"http://127.0.0.1:{nginx.compose_port}"
-    session = requests.Session()
-    session.trust_env = False
-    assert session.get(f"{url}/nginx-health", timeout=20).text == "ok\n"
-    answer = session.get(f"{url}/v1/me", headers={**bearer(standing.admin_token), "X-Forwarded-For": "192.0.2.1"}, timeout=20)
+    assert ask_compose(nginx, "/nginx-health").text == "ok\n"
+    answer = ask_compose(nginx, "/v1/me", {**bearer(standing.admin_token), "X-Forwarded-For": "192.0.2.1"})
     assert answer.status_code == 200 and answer.json()["id"] == standing.admin_id
     assert len(answer.headers["X-Request-Id"]) == 32 and "Strict-Transport-Security" not in answer.headers
-    assert session.get(f"{url}/app/", timeout=20).status_code == 404
-    assert session.get(f"{url}/rollcall-verify", timeout=20).status_code == 404
+    assert ask_compose(nginx, "/app/").status_code == 404
+    assert ask_compose(nginx, "/rollcall-verify").status_code == 404
     assert nginx.ask("GET", "/rollcall-verify").status == 404, "it is for nginx itself"
