@@ -12,7 +12,7 @@ GEN     := build/generated
 VERSION := 0.1.0
 
 PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto xlsxwriter
-WORKER_PACKAGES := libzip expat libseccomp
+WORKER_PACKAGES := libzip expat libseccomp libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wconversion -Wno-missing-field-initializers -Werror
 HARDENING := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
