@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,6 +133,24 @@ parse_templates(const struct variable *variable, const char *text, struct draft 
 }
 
 static const char *
+parse_bounce_maildir(const struct variable *variable, const char *text, struct draft *draft)
+{
+	static const char *const folders[] = { "new", "cur" };
+	struct stat info;
+
+	(void)variable;
+	draft->config->bounce_maildir = xstrdup(text);
+	for (size_t i = 0; draft->program == CONFIG_WORKER && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", text, folders[i]) >= (int)sizeof(path)
+			|| stat(path, &info) != 0 || !S_ISDIR(info.st_mode) || access(path, R_OK | W_OK | X_OK) != 0)
+			return "it is no Maildir that can be read and written: its folders are new and cur";
+	}
+	return NULL;
+}
+
+static const char *
 parse_mail_from(const struct variable *variable, const char *text, struct draft *draft)
 {
 	(void)variable;
@@ -202,6 +221,7 @@ const struct variable config_variables[] = {
 	{ "ROLLCALL_MAIL_FROM", "address or Name <address>",
 		.parse = parse_mail_from, .need = NEEDED_BY_WORKER },
 	{ "ROLLCALL_TEMPLATES", "a folder of mail templates", .parse = parse_templates },
+	{ "ROLLCALL_BOUNCE_MAILDIR", "a Maildir that delivery reports come into", .parse = parse_bounce_maildir },
 	{ "ROLLCALL_SENDERS", "a number from 1 to 32", NUMBER(senders, 1, 32), .fallback = "2" },
 	{ "ROLLCALL_JOBS", "a number from 0 to 16", NUMBER(jobs, 0, 16), .fallback = "1" },
 	{ "ROLLCALL_POLL_INTERVAL", "seconds, from 1 to 3600",
@@ -431,6 +451,7 @@ config_free(struct config **config)
 	free((*config)->mail_from_name);
 	free((*config)->mail_from_address);
 	free((*config)->templates);
+	free((*config)->bounce_maildir);
 	free(*config);
 	*config = NULL;
 }

@@ -63,6 +63,7 @@ struct config {
 	char *mail_from_name;		/* NULL: none */
 	char *mail_from_address;
 	char *templates;		/* NULL: built in only */
+	char *bounce_maildir;		/* NULL: none */
 	int senders;
 	int jobs;			/* children that run imports and the like; 0: none */
 	int poll_interval_s;
