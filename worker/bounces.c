@@ -38,8 +38,8 @@ struct maildir {
 enum fate {
 	DEALT_WITH,	/* cur/ */
 	UNREADABLE,	/* unreadable/ */
-	LEFT,		/* somebody else has it */
-	NOT_NOW,	/* the database did not answer */
+	LEFT,		/* somebody else has it, or it cannot be moved */
+	NOT_NOW,	/* the database did not answer, or the machine has not enough of something */
 };
 
 static enum fate
@@ -115,7 +115,7 @@ read_file(struct worker *worker, const struct maildir *maildir, const char *name
 		return set_aside(name, "it is longer than 1 MiB");
 	text = read_whole(fd, (size_t)info.st_size);
 	if (text == NULL)
-		return set_aside(name, strerror(errno));
+		return set_aside(name, "it could not be read to its end");
 	fault = bounce_read(text, (size_t)info.st_size, &bounce);
 	free(text);
 	return fault != NULL ? set_aside(name, fault) : record(worker, &bounce);
@@ -135,27 +135,37 @@ move(const struct maildir *maildir, const char *name, enum fate fate)
 	return renameat(maildir->new_fd, name, maildir->fd, path) == 0;
 }
 
-/* False: nothing more can be done in this round. */
-static bool
-take(struct worker *worker, const struct maildir *maildir, const char *name)
+static enum fate
+open_and_read(struct worker *worker, const struct maildir *maildir, const char *name, int *fd)
 {
 	/* A link could lead anywhere, and a pipe has no end. */
-	int fd = openat(maildir->new_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	enum fate fate;
-	bool is_moved = true;
-
-	if (fd < 0 && errno == ENOENT)
-		return true;
-	fate = fd < 0 ? set_aside(name, strerror(errno)) : read_file(worker, maildir, name, fd);
-	if (fate == DEALT_WITH || fate == UNREADABLE)
-		is_moved = move(maildir, name, fate);
-	if (!is_moved)
-		log_warn("could not move a delivery report", "file", name, "reason", strerror(errno), NULL);
-	if (fd >= 0)
-		close(fd);	/* and the lock with it */
-	return is_moved && fate != NOT_NOW;
+	*fd = openat(maildir->new_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd >= 0)
+		return read_file(worker, maildir, name, *fd);
+	if (errno == ENOENT)
+		return LEFT;
+	if (errno == ELOOP || errno == ENXIO || errno == EACCES)
+		return set_aside(name, strerror(errno));
+	log_warn("could not open a delivery report", "file", name, "reason", strerror(errno), NULL);
+	return NOT_NOW;
 }
 
+static enum fate
+take(struct worker *worker, const struct maildir *maildir, const char *name)
+{
+	int fd;
+	enum fate fate = open_and_read(worker, maildir, name, &fd);
+
+	if ((fate == DEALT_WITH || fate == UNREADABLE) && !move(maildir, name, fate)) {
+		log_warn("could not move a delivery report", "file", name, "reason", strerror(errno), NULL);
+		fate = LEFT;
+	}
+	if (fd >= 0)
+		close(fd);	/* and the lock with it */
+	return fate;
+}
+
+/* How many have left new/. */
 static int
 take_some(struct worker *worker, const struct maildir *maildir, DIR *folder)
 {
@@ -163,11 +173,11 @@ take_some(struct worker *worker, const struct maildir *maildir, DIR *folder)
 	int taken = 0;
 
 	while (taken < ROUND_MAX && (entry = readdir(folder)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (!take(worker, maildir, entry->d_name))
+		enum fate fate = entry->d_name[0] == '.' ? LEFT : take(worker, maildir, entry->d_name);
+
+		if (fate == NOT_NOW)
 			return 0;
-		taken++;
+		taken += fate != LEFT;
 	}
 	return taken;
 }

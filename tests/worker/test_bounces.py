@@ -191,6 +191,28 @@ def test_neither_links_nor_pipes_are_followed(system, maildir, sent, tmp_path):
     assert row_of(system, sent)["state"] == "sent"
 
 
+def test_one_that_cannot_be_moved_is_in_nobodys_way(system, maildir, sent):
+    """With what stands behind the name of what was read, its name is too long."""
+    name = leave(maildir, report("postfix", sent["id"]), name="x" * 254)
+    for _ in range(2):
+        wait_moved(maildir, leave(maildir, report("postfix-success", sent["id"])))
+    assert row_of(system, sent)["state"] == "bounced"
+    (maildir / "new" / name).unlink()
+
+
+def test_a_report_waits_for_the_database(system, maildir, sent):
+    system.allow_errors("could not run query .*sqlstate=42P01")
+    system.sql("ALTER TABLE rollcall.outbox RENAME TO outbox_away")
+    try:
+        name = leave(maildir, report("sendmail", sent["id"]))
+        wait_until(lambda: "mail_owner" in system.worker.text(), because="it was tried")
+        assert (maildir / "new" / name).exists()
+    finally:
+        system.sql("ALTER TABLE rollcall.outbox_away RENAME TO outbox")
+    wait_moved(maildir, name)
+    assert row_of(system, sent)["state"] == "bounced"
+
+
 def test_many_reports_and_several_workers_are_no_matter(system, maildir):
     system.add_worker(ROLLCALL_BOUNCE_MAILDIR=maildir, ROLLCALL_POLL_INTERVAL=1)
     ids = [str(uuid.uuid4()) for _ in range(150)]
