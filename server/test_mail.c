@@ -36,7 +36,7 @@ test_mail_record(struct request *rq)
 			"that of a pending or active user, or the contact's.");
 		return request_answer_faults(rq);
 	}
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_test_mail_gate, (const char *const[]){ rq->org_id } },
 		{ &query_test_mail_create, (const char *const[]){ rq->org_id, id, request_column(rq, "user_id"),
 			request_column(rq, "recipient"), HOURLY_MAX, request_new_id(rq), request_actor(rq) } },
@@ -46,15 +46,15 @@ test_mail_record(struct request *rq)
 }
 
 static enum step
-test_mail_reply(struct request *rq)
+test_mail_judge(struct request *rq)
 {
 	const char *wait_s = request_value(rq, 2, "retry_after_s");
 
 	if (request_rows(rq, 1) > 0)
-		return reply_accepted(rq);
+		return STEP_NEXT;
 	request_header(rq, "Retry-After", wait_s != NULL ? wait_s : "60");
 	return request_problem_detail(rq, PROBLEM_RATE_LIMITED, NULL,
 		"An organization gets " HOURLY_MAX " test mails an hour. The outbox shows what became of those that were asked for.");
 }
 
-request_step *const test_mail_steps[] = { test_mail_find, test_mail_record, test_mail_reply, NULL };
+request_step *const test_mail_steps[] = { test_mail_find, test_mail_record, test_mail_judge, reply_accepted, NULL };

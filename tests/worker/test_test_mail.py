@@ -80,6 +80,12 @@ def test_ten_an_hour_are_enough_however_they_are_asked_for(system):
     assert len(system.outbox(kind="test")) == 11
 
 
+def test_one_that_is_asked_for_again_under_its_key_is_the_same(system):
+    asked = [system.admin.call("POST", "/v1/test-mail", json={"recipient": ADMIN_EMAIL}, headers={"Idempotency-Key": "once"}).ok(202)["id"]
+             for _ in range(2)]
+    assert asked[0] == asked[1] and [row["id"] for row in system.outbox(kind="test")] == asked[:1]
+
+
 def test_it_needs_a_permission_of_its_own(system):
     ask(system, ADMIN_EMAIL, system.client(system.make_key("users:write"))).refused(403, "permission_missing")
     ask(system, ADMIN_EMAIL, system.client(system.make_key("outbox:write"))).ok(202)
