@@ -26,6 +26,8 @@
  * - CURLOPT_CONNECTTIMEOUT covers everything up to the login; it would give a slow greeting no
  *   more time than a connection that nobody answers. So the progress callback, which is called
  *   once a second at least, watches the clock.
+ * - A name is looked up in a thread; who gives up waits for it all the same, unless
+ *   CURLOPT_QUICK_EXIT is set.
  * - Cleaning up says QUIT and waits for the answer; on a connection that was shut down it
  *   does not.
  * - 8BITMIME, SMTPUTF8: not needed. message_build writes seven bits, email_is_valid lets no
@@ -213,6 +215,7 @@ set_up(struct session *session)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)SESSION_TIMEOUTS * session->mailer->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, session->error);

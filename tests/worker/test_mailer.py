@@ -81,7 +81,8 @@ ANSWERS_TO_LIBCURL = {name: (dict(ehlo=f"{name[5:]} no"), "sent", True, "250 2.0
 OVER_BDAT = [name for name, (behaviour, *_) in ANSWERS.items() if "data" not in behaviour or "rcpt" in behaviour]
 
 
-@pytest.mark.parametrize("name,chunking", [(name, False) for name in ANSWERS] + [(name, True) for name in OVER_BDAT])
+@pytest.mark.parametrize("name,chunking,transport", [(name, False, transport) for name in ANSWERS for transport in (LIBESMTP, LIBCURL)]
+                         + [(name, True, LIBESMTP) for name in OVER_BDAT], indirect=["transport"])
 def test_an_answer_becomes_a_verdict_on_the_mail(name, chunking, plain, transport):
     behaviour, result, attempted, reply = (ANSWERS_TO_LIBCURL if transport == LIBCURL else {}).get(name, ANSWERS[name])
     if chunking and "data" in behaviour:
@@ -171,6 +172,13 @@ def test_an_unknown_relay(transport):
     sent = send(ONE, f"smtp://relay.invalid:25?tls=none&transport={transport}", ROLLCALL_SMTP_INSECURE="yes")
     assert (sent.results, sent.attempted) == (["later"], [False])
     assert "could not reach the relay: " in sent.replies[0]
+
+
+def test_a_name_that_is_not_found_in_time():
+    """libesmtp asks for it without a limit."""
+    sent = send(ONE, "smtp://relay.test:25?tls=none&transport=libcurl", timeout_ms=IMPATIENT_MS, ROLLCALL_SMTP_INSECURE="yes", PROBE_RESOLVE_S="45")
+    assert (sent.results, sent.attempted) == (["later"], [False])
+    assert "could not reach the relay: Connection timed out" in sent.replies[0] and sent.seconds[0] < 40
 
 
 # --- time ---
