@@ -295,7 +295,7 @@ blame_handshake(struct session *session)
 {
 	const char *reason = strstr(session->error, "error:");
 
-	if (reason != NULL && strrchr(reason, ':')[1] != '\0')
+	if (reason != NULL && strstr(reason, "unexpected eof") == NULL && strrchr(reason, ':')[1] != '\0')
 		fault(session, MAIL_OUR_FAULT, "TLS with the relay failed", strrchr(reason, ':') + 1);
 	else
 		fault(session, MAIL_LATER, "the connection was lost while TLS began", "");

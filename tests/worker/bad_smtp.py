@@ -133,8 +133,11 @@ class Conversation:
             self.begin_tls()
 
     def begin_tls(self):
-        if self.server.tls_hangs:
+        if self.server.tls_hangs == DROP:
+            self.fill()
+        elif self.server.tls_hangs:
             self.server.stopping.wait(60)
+        if self.server.tls_hangs:
             raise Gone
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.server.tls_versions.append(self.connection.version())

@@ -468,6 +468,24 @@ def test_a_handshake_that_hangs_is_given_up(tls, send_securely, secure_relay):
     assert (sent.results, sent.attempted) == (["later"], [False])
 
 
+@over(LIBCURL, SMTPS)
+def test_a_connection_that_is_lost_in_the_handshake_is_nobodys_fault(tls, send_securely, secure_relay):
+    with secure_relay(tls=tls(), tls_hangs=DROP) as relay:
+        sent = send_securely(relay)
+    assert (sent.results, sent.attempted) == (["later"], [False]) and "lost while TLS began" in sent.replies[0]
+
+
+@over(SMTPS)
+def test_what_cannot_be_made_a_handshake_of_is_our_fault(send_securely, tls, secure_relay, tmp_path):
+    with BadSmtp() as relay:
+        sent = send_securely(relay)
+    assert (sent.results, sent.attempted) == (["our_fault"], [False]) and "TLS with the relay failed" in sent.replies[0]
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with secure_relay(tls=tls()) as relay:
+        sent = send_securely(relay, ROLLCALL_SMTP_CA=str(tmp_path / "ca.pem"))
+    assert (sent.results, sent.attempted) == (["our_fault"], [False]) and "could not prepare TLS" in sent.replies[0]
+
+
 def test_a_missing_ca_file_stops_the_start():
     finished = run("send", "1000", "1", stdin="", check=False, ROLLCALL_SMTP_CA="/nonexistent",
                    ROLLCALL_SMTP_URL="smtp://relay.test:25?tls=starttls")
