@@ -44,7 +44,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx fuzz-bounce fuzz-message bench-quick bench-list bench-import endurance
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz bench-quick bench-list bench-import endurance
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,51 +120,45 @@ unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs
 	@failed=0; for t in $(patsubst tests/unit/%.c,build/debug/unit/%,$(UNIT_SOURCES)); do $$t || failed=1; done; exit $$failed
 
-# Fuzzers: clang's libFuzzer over the sources that they need. What a run finds on its way
-# stays in build/fuzz/corpus/, a crash in build/fuzz/; the seeds in tests/fuzz/corpus/.
+# Fuzzers: clang's libFuzzer over the sources that they need, for FUZZ_SECONDS each. What a run
+# finds on its way stays in build/fuzz/corpus/, so the next one goes on there, a crash in
+# build/fuzz/; the seeds in tests/fuzz/corpus/. Each: the sources, the longest input, libraries.
 FUZZ_SECONDS ?= 10
-PHOTO_SOURCES := $(wildcard common/photo*.c) common/buffer.c common/memory.c
-build/fuzz/fuzz_photo: tests/fuzz/fuzz_photo.c $(PHOTO_SOURCES) $(wildcard common/photo*.h)
-	@mkdir -p $(@D) && echo '  FUZZ  $<'
-	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-Icommon -o $@ $(filter %.c,$^)
-fuzz-photo: build/fuzz/fuzz_photo ## fuzz what photos are cleaned with, for FUZZ_SECONDS
-	@mkdir -p build/fuzz/corpus/photo
-	$(Q)build/fuzz/fuzz_photo -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus/photo tests/fuzz/corpus/photo
+TEXTS := common/buffer.c common/memory.c common/utf8.c
+fuzz_photo_of       := $(wildcard common/photo*.c) common/buffer.c common/memory.c
+fuzz_csv_of         := worker/charset.c worker/row_writer.c worker/parse_csv.c worker/parse_xlsx.c $(wildcard worker/xlsx_*.c) \
+                       common/memory.c common/utf8.c
+fuzz_xlsx_of        := $(fuzz_csv_of)
+fuzz_bounce_of      := common/bounce.c common/mime.c common/encode.c common/uuid.c $(TEXTS)
+fuzz_message_of     := worker/message.c common/encode.c common/mime.c $(TEXTS)
+fuzz_json_of        := common/json.c common/json_guard.c $(TEXTS)
+fuzz_text_of        := common/text.c common/log.c $(TEXTS)
+fuzz_token_of       := common/token.c common/encode.c common/uuid.c $(fuzz_text_of)
+fuzz_phc_of         := common/password_phc.c common/encode.c $(TEXTS)
+fuzz_client_text_of := server/client_text.c server/language.c common/encode.c common/uuid.c $(TEXTS)
+fuzz_path_of        := server/router.c common/encode.c common/uuid.c $(TEXTS)
+fuzz_photo_max := 8192
+fuzz_xlsx_max  := 16384
+fuzz_bounce_max := 8192
+fuzz_csv_libs  := -lcsv -lzip -lexpat -lz -lm
+fuzz_xlsx_libs := $(fuzz_csv_libs)
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-PARSE_SOURCES := worker/charset.c worker/row_writer.c worker/parse_csv.c worker/parse_xlsx.c $(wildcard worker/xlsx_*.c) \
-	common/memory.c common/utf8.c
-PARSE_HEADERS := $(patsubst %.c,%.h,$(PARSE_SOURCES)) worker/parser.h worker/parser_fault.h
-build/fuzz/fuzz_csv build/fuzz/fuzz_xlsx: build/fuzz/%: tests/fuzz/%.c $(PARSE_SOURCES) $(PARSE_HEADERS)
-	@mkdir -p $(@D) && echo '  FUZZ  $<'
-	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-Iworker -Icommon -o $@ $(filter %.c,$^) -lcsv -lzip -lexpat -lz -lm
-fuzz-csv: build/fuzz/fuzz_csv ## fuzz what CSV files are read with, for FUZZ_SECONDS
-	@mkdir -p build/fuzz/corpus/csv
-	$(Q)build/fuzz/fuzz_csv -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus/csv tests/fuzz/corpus/csv
-fuzz-xlsx: build/fuzz/fuzz_xlsx ## fuzz what XLSX workbooks are read with, for FUZZ_SECONDS
-	@mkdir -p build/fuzz/corpus/xlsx
-	$(Q)build/fuzz/fuzz_xlsx -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus/xlsx tests/fuzz/corpus/xlsx
-
-BOUNCE_SOURCES := common/bounce.c common/mime.c common/encode.c common/buffer.c common/memory.c common/utf8.c common/uuid.c
-MESSAGE_SOURCES := worker/message.c common/encode.c common/mime.c common/buffer.c common/memory.c common/utf8.c
-build/fuzz/fuzz_bounce: $(BOUNCE_SOURCES) $(BOUNCE_SOURCES:.c=.h)
-build/fuzz/fuzz_message: $(MESSAGE_SOURCES) $(MESSAGE_SOURCES:.c=.h)
-build/fuzz/fuzz_bounce build/fuzz/fuzz_message: build/fuzz/%: tests/fuzz/%.c
-	@mkdir -p $(@D) && echo '  FUZZ  $<'
-	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-Iworker -Icommon -o $@ $(filter %.c,$^) -lcrypto
-fuzz-bounce: build/fuzz/fuzz_bounce ## fuzz what delivery reports are read with, for FUZZ_SECONDS
-	@mkdir -p build/fuzz/corpus/bounce
-	$(Q)build/fuzz/fuzz_bounce -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus/bounce tests/fuzz/corpus/bounce
-fuzz-message: build/fuzz/fuzz_message ## fuzz what mails are put together with, for FUZZ_SECONDS
-	@mkdir -p build/fuzz/corpus/message
-	$(Q)build/fuzz/fuzz_message -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus/message tests/fuzz/corpus/message
+define fuzzer
+build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c tests/fuzz/fuzz.h $(fuzz_$(1)_of) $(wildcard $(patsubst %.c,%.h,$(fuzz_$(1)_of)) worker/parser*.h) | $(GEN)/queries.h
+	@mkdir -p $$(@D) && echo '  FUZZ  $$<'
+	$(Q)clang -std=c11 -fms-extensions -Wno-microsoft-anon-tag -g -O1 $(WARNINGS) -D_GNU_SOURCE \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Itests/fuzz -Iserver -Iworker $(INCLUDES_common) $(FUZZ_INCLUDES) -o $$@ $$(filter %.c,$$^) $(fuzz_$(1)_libs) -ljson-c -largon2 -lcrypto -lpthread
+fuzz-$(subst _,-,$(1)): build/fuzz/fuzz_$(1)
+	@mkdir -p build/fuzz/corpus/$(1)
+	$(Q)build/fuzz/fuzz_$(1) -max_total_time=$$(FUZZ_SECONDS) -max_len=$(or $(fuzz_$(1)_max),4096) -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/$(1) tests/fuzz/corpus/$(1)
+.PHONY: fuzz-$(subst _,-,$(1))
+endef
+FUZZ_INCLUDES := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
+$(foreach name,$(FUZZERS),$(eval $(call fuzzer,$(name))))
+fuzz: $(foreach name,$(FUZZERS),fuzz-$(subst _,-,$(name))) ## all fuzzers, FUZZ_SECONDS (10) each; fuzz-NAME for one of them
 
 test: ## everything that `tests/run` runs
 	tests/run

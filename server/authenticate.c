@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client_text.h"
 #include "config.h"
 #include "encode.h"
 #include "language.h"
@@ -36,17 +37,10 @@ static const char *
 cookie_token(struct request *rq)
 {
 	const char *header = http_header(rq->exchange, "Cookie");
-	const size_t name_length = strlen(SESSION_COOKIE);
+	size_t length = 0;
+	const char *value = header != NULL ? cookie_find(header, SESSION_COOKIE, &length) : NULL;
 
-	while (header != NULL && *header != '\0') {
-		header += strspn(header, " ;");
-		size_t length = strcspn(header, ";");
-		if (length > name_length && strncmp(header, SESSION_COOKIE, name_length) == 0
-			&& header[name_length] == '=')
-			return arena_copy_n(rq->scratch, header + name_length + 1, length - name_length - 1);
-		header += length;
-	}
-	return NULL;
+	return value != NULL ? arena_copy_n(rq->scratch, value, length) : NULL;
 }
 
 static const char *

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_text.h"
 #include "encode.h"
 #include "reply.h"
 #include "text.h"
-#include "uuid.h"
 
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
@@ -109,18 +109,15 @@ write_cursor(struct request *rq, char prefix, const char *key, const char *id)
 static bool
 read_cursor(struct request *rq, const char *cursor, char prefix, bool has_key, struct page_wish *wish)
 {
-	const size_t bytes = strlen(cursor) * 3 / 4;
-	char *plain = arena_take(rq->scratch, bytes + 1);
-	struct uuid id;
-
-	if (bytes < UUID_TEXT_SIZE || bytes > 4096 || !base64url_decode(cursor, (uint8_t *)plain, bytes)
-		|| plain[0] != prefix || strlen(plain) != bytes || !utf8_is_valid(plain, bytes))
+	if (!cursor_fits(cursor))
 		return false;
-	wish->after_id = arena_copy_n(rq->scratch, plain + 1, UUID_TEXT_SIZE - 1);
-	wish->after_key = arena_copy(rq->scratch, plain + UUID_TEXT_SIZE);
-	if (!uuid_parse(wish->after_id, &id))
+	char *plain = arena_take(rq->scratch, CURSOR_BYTES_MAX + 1), *id = arena_take(rq->scratch, UUID_TEXT_SIZE);
+	const char *key = cursor_read(cursor, prefix, plain, id);
+	if (key == NULL)
 		return false;
-	return has_key || *wish->after_key == '\0';
+	wish->after_id = id;
+	wish->after_key = key;
+	return has_key || *key == '\0';
 }
 
 void

@@ -12,13 +12,12 @@
 
 #include "authenticate.h"
 #include "client_address.h"
+#include "client_text.h"
 #include "config.h"
-#include "encode.h"
 #include "idempotency.h"
 #include "limit.h"
 #include "pages.h"
 #include "route.h"
-#include "text.h"
 
 /* The greatest thing that an anonymous request carries is a link and a password. */
 #define ANONYMOUS_BODY_MAX (64 * 1024)
@@ -154,41 +153,16 @@ authorize(struct request *rq)
 	return STEP_NEXT;
 }
 
-static int
-parameter_index(const struct route *route, const char *name)
-{
-	for (int i = 0; route->query != NULL && route->query[i] != NULL; i++) {
-		if (strcmp(route->query[i], name) == 0)
-			return i;
-	}
-	return -1;
-}
-
-/* Decodes in place: + is a space, %XX a byte. False for a bad escape or a NUL. */
-static bool
-decode_parameter(char *text)
-{
-	size_t length;
-
-	for (char *plus = text; (plus = strchr(plus, '+')) != NULL;)
-		*plus = ' ';
-	return percent_decode(text, &length) && strlen(text) == length && utf8_is_valid(text, length);
-}
-
 static void
-read_parameter(struct request *rq, const char **values, char *name, char *value)
+tell_query_fault(void *context, enum query_fault fault, const char *name)
 {
-	if (!decode_parameter(name) || !decode_parameter(value)) {
-		request_fault(rq, "", "invalid", "A name or value is not valid URL-encoded UTF-8.");
-		return;
-	}
-	int index = parameter_index(rq->route, name);
-	if (index < 0)
-		request_fault(rq, name, "unknown_field", "There is no such parameter here.");
-	else if (values[index] != NULL)
-		request_fault(rq, name, "invalid", "The parameter was given twice.");
-	else
-		values[index] = value;
+	static const char *const details[] = {
+		[QUERY_ENCODING] = "A name or value is not valid URL-encoded UTF-8.",
+		[QUERY_UNKNOWN] = "There is no such parameter here.",
+		[QUERY_TWICE] = "The parameter was given twice.",
+	};
+
+	request_fault(context, name, fault == QUERY_UNKNOWN ? "unknown_field" : "invalid", details[fault]);
 }
 
 static enum step
@@ -205,16 +179,7 @@ check_query(struct request *rq)
 	if (query == NULL || *query == '\0' || rq->route->access == ACCESS_PUBLIC || rq->route->ignores_input)
 		return STEP_NEXT;
 	rq->faults_in_query = true;
-	char *rest = arena_copy(rq->scratch, query);
-	for (char *pair; (pair = strsep(&rest, "&")) != NULL;) {
-		if (*pair == '\0')
-			continue;
-		char *equals = strchr(pair, '=');
-		char *value = equals != NULL ? equals + 1 : pair + strlen(pair);
-		if (equals != NULL)
-			*equals = '\0';
-		read_parameter(rq, values, pair, value);
-	}
+	query_string_read(arena_copy(rq->scratch, query), rq->route->query, values, tell_query_fault, rq);
 	enum step step = request_answer_faults(rq);
 	if (step == STEP_NEXT)
 		rq->faults_in_query = false;
