@@ -146,6 +146,7 @@ http_connection_open(struct event_base *base, void *context)
 	LIST_INSERT_HEAD(&server->unsettled, connection, link);
 	event_active(server->turn, EV_TIMEOUT, 0);
 	server->connection_count++;
+	metric_child_add(server->page, METRIC_HTTP_CONNECTIONS, 0, server->child, 1);
 	if (server->connection_count >= server->connections_max)
 		update_accepting(server);
 	return connection->stream;
@@ -162,6 +163,7 @@ forget(struct http_connection *connection)
 	LIST_REMOVE(connection, link);
 	connection->magic = 0;
 	free(connection);
+	metric_child_add(server->page, METRIC_HTTP_CONNECTIONS, 0, server->child, -1);
 	if (server->connection_count-- >= server->connections_max)
 		update_accepting(server);
 	if (server->is_draining && !server->is_freeing)

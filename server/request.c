@@ -55,6 +55,7 @@ clear_results(struct request *rq)
 static void
 request_free(struct request *rq)
 {
+	metric_child_add(rq->server->page, METRIC_REQUESTS_IN_FLIGHT, 0, rq->server->child, -1);
 	if (rq->has_hash_place)
 		hasher_release(rq->server->hasher);
 	clear_results(rq);
@@ -77,6 +78,7 @@ request_start(void *context, struct http_exchange *exchange)
 	rq->exchange = exchange;
 	rq->scratch = scratch;
 	rq->started_us = now_us();
+	metric_child_add(rq->server->page, METRIC_REQUESTS_IN_FLIGHT, 0, rq->server->child, 1);
 	http_set_data(exchange, rq);
 	request_run(rq);
 }

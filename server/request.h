@@ -46,6 +46,7 @@ struct server {
 	struct lanes *lanes;
 	struct hasher *hasher;
 	struct shared_page *page;
+	int child;			/* this process's place in it */
 	struct http_server *http;
 };
 

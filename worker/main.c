@@ -79,6 +79,7 @@ run(void)
 		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
+	tasks_name(service.page);
 	uuid_make_text(service.run_id);
 	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);
 	specs[count++] = (struct child_spec){ "clock", 1, run_clock, 0 };

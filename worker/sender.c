@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "config.h"
 #include "json.h"
+#include "lifecycle.h"
 #include "log.h"
 #include "mailer.h"
 #include "outgoing.h"
@@ -124,15 +125,22 @@ write_result(struct buffer *out, const struct outgoing *mail, const char *state,
 }
 
 static void
+count_mail(struct sender *sender, const struct outgoing *mail, enum mail_count outcome)
+{
+	/* Of a kind that is none of this release's: the last label. */
+	metric_add_by(sender->worker.page, METRIC_MAILS, (int)mail_kind_from_word(mail->kind), (int)outcome, 1);
+}
+
+static void
 write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *mail)
 {
 	switch (mail->verdict) {
 	case OUTGOING_CANCELLED:
-		metric_add(sender->worker.page, METRIC_MAILS_CANCELLED, 1);
+		count_mail(sender, mail, MAIL_COUNT_CANCELLED);
 		write_result(out, mail, "cancelled", mail->reason, 0, true);
 		break;
 	case OUTGOING_FAILED:
-		metric_add(sender->worker.page, METRIC_MAILS_FAILED, 1);
+		count_mail(sender, mail, MAIL_COUNT_FAILED);
 		write_result(out, mail, "failed", mail->reason, 0, true);
 		break;
 	default:
@@ -143,20 +151,18 @@ write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *m
 static void
 write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mail, const struct mail_outcome *outcome)
 {
-	struct shared_page *page = sender->worker.page;
-
 	switch (outcome->result) {
 	case MAIL_SENT:
-		metric_add(page, METRIC_MAILS_SENT, 1);
+		count_mail(sender, mail, MAIL_COUNT_SENT);
 		write_result(out, mail, "sent", outcome->reply, 0, false);
 		break;
 	case MAIL_REFUSED:
-		metric_add(page, METRIC_MAILS_FAILED, 1);
+		count_mail(sender, mail, MAIL_COUNT_FAILED);
 		log_warn("could not send mail: refused", "outbox_id", mail->id, "kind", mail->kind, NULL);
 		write_result(out, mail, "failed", outcome->reply, 0, !outcome->attempted);
 		break;
 	case MAIL_LATER:
-		metric_add(page, METRIC_MAILS_RETRIED, 1);
+		count_mail(sender, mail, MAIL_COUNT_RETRIED);
 		write_result(out, mail, "queued", outcome->reply, delay_s(mail, outcome), !outcome->attempted);
 		break;
 	case MAIL_OUR_FAULT:

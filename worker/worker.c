@@ -27,6 +27,7 @@ worker_open(struct worker *worker, const struct config *config, struct shared_pa
 	snprintf(worker->name, sizeof(worker->name), "%s/%d/%s", host, (int)getpid(), id + 24);
 	snprintf(application, sizeof(application), "rollcall-worker/%s", role);
 	worker->database = database_create(config->database_url, application, STATEMENT_TIMEOUT_MS);
+	database_count(worker->database, page);
 	service_await_schema(worker->database);
 }
 
@@ -55,6 +56,7 @@ worker_transition(struct worker *worker, struct transition_batch *batch)
 	int count = moved != NULL ? PQntuples(moved) : -1;
 
 	PQclear(moved);
+	worker->task_rows += count > 0 ? count : 0;
 	if (count > 0)
 		database_notify(worker->database, OUTBOX_CHANNEL);
 	return count;

@@ -23,6 +23,7 @@ struct worker {
 	struct shared_page *page;
 	struct database *database;
 	int child;		/* place in the shared page */
+	int64_t task_rows;	/* of the clock: what its task in hand has moved or removed so far */
 	char name[64];		/* who holds a lease: host, process, a random part */
 };
 

@@ -190,6 +190,18 @@ FROM rollcall.outbox m
 WHERE m.lane = 'mail' AND m.state = 'queued';
 
 -- name: outbox_depth () all_organizations
-SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(m.created_at)), 0)::bigint AS oldest_s
+SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(m.created_at)), 0)::bigint AS oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NOT NULL) AS leased,
+    coalesce(extract(epoch FROM now() - min(m.created_at) FILTER (WHERE m.leased_by IS NOT NULL)), 0)::bigint AS leased_oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NULL AND m.run_at <= now()) AS due,
+    coalesce(extract(epoch FROM now() - min(m.run_at) FILTER (WHERE m.leased_by IS NULL AND m.run_at <= now())), 0)::bigint AS due_oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NULL AND m.run_at > now()) AS later,
+    coalesce(extract(epoch FROM now() - min(m.created_at) FILTER (WHERE m.leased_by IS NULL AND m.run_at > now())), 0)::bigint AS later_oldest_s
 FROM rollcall.outbox m
 WHERE m.lane = 'mail' AND m.state = 'queued';
+
+-- What somebody may want to look at. outbox_state_idx has these, and few others.
+-- name: outbox_undelivered () all_organizations
+SELECT count(*) FILTER (WHERE m.state = 'failed') AS failed, count(*) FILTER (WHERE m.state = 'bounced') AS bounced
+FROM rollcall.outbox m
+WHERE m.state IN ('failed', 'bounced');
