@@ -124,6 +124,21 @@ write_result(struct buffer *out, const struct outgoing *mail, const char *state,
 	buffer_putc(out, '}');
 }
 
+/* What became of a mail, with the id of the request behind it. Never the relay's words: they
+ * quote the recipient; their code says enough, and the whole is in the outbox. */
+static void
+log_mail(enum log_level level, const char *message, const struct outgoing *mail, const struct mail_outcome *outcome)
+{
+	char code[4] = "", attempts[16];
+
+	if (outcome != NULL && strspn(outcome->reply, "0123456789") == 3)
+		snprintf(code, sizeof(code), "%.3s", outcome->reply);
+	snprintf(attempts, sizeof(attempts), "%ld", mail->attempts);
+	log_event(level, message, "outbox_id", mail->id, "kind", mail->kind, "attempt", attempts,
+		"reply_code", *code != '\0' ? code : NULL, "reason", outcome == NULL ? mail->reason : NULL,
+		"request_id", mail->request_id, NULL);
+}
+
 static void
 count_mail(struct sender *sender, const struct outgoing *mail, enum mail_count outcome)
 {
@@ -137,10 +152,12 @@ write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *m
 	switch (mail->verdict) {
 	case OUTGOING_CANCELLED:
 		count_mail(sender, mail, MAIL_COUNT_CANCELLED);
+		log_mail(LOG_LEVEL_INFO, "cancelled mail", mail, NULL);
 		write_result(out, mail, "cancelled", mail->reason, 0, true);
 		break;
 	case OUTGOING_FAILED:
 		count_mail(sender, mail, MAIL_COUNT_FAILED);
+		log_mail(LOG_LEVEL_WARN, "could not send mail", mail, NULL);
 		write_result(out, mail, "failed", mail->reason, 0, true);
 		break;
 	default:
@@ -154,15 +171,17 @@ write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mai
 	switch (outcome->result) {
 	case MAIL_SENT:
 		count_mail(sender, mail, MAIL_COUNT_SENT);
+		log_mail(LOG_LEVEL_INFO, "sent mail", mail, outcome);
 		write_result(out, mail, "sent", outcome->reply, 0, false);
 		break;
 	case MAIL_REFUSED:
 		count_mail(sender, mail, MAIL_COUNT_FAILED);
-		log_warn("could not send mail: refused", "outbox_id", mail->id, "kind", mail->kind, NULL);
+		log_mail(LOG_LEVEL_WARN, "could not send mail: refused", mail, outcome);
 		write_result(out, mail, "failed", outcome->reply, 0, !outcome->attempted);
 		break;
 	case MAIL_LATER:
 		count_mail(sender, mail, MAIL_COUNT_RETRIED);
+		log_mail(LOG_LEVEL_INFO, "could not send mail yet", mail, outcome);
 		write_result(out, mail, "queued", outcome->reply, delay_s(mail, outcome), !outcome->attempted);
 		break;
 	case MAIL_OUR_FAULT:

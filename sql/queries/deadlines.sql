@@ -293,8 +293,9 @@ WHERE (t.org_id, t.login_digest) IN (
 WITH original AS (
     UPDATE rollcall.outbox m SET data = m.data || jsonb_build_object('recipient_id', :first_id::uuid)
     WHERE m.org_id = :org_id AND m.id = :id AND NOT m.data ? 'recipient_id'
-    RETURNING m.kind, m.user_id, m.generation
+    RETURNING m.kind, m.user_id, m.generation, m.request_id
 )
-INSERT INTO rollcall.outbox (org_id, id, kind, user_id, generation, data)
-SELECT :org_id, t.id, original.kind, original.user_id, original.generation, jsonb_build_object('recipient_id', t.recipient_id)
+INSERT INTO rollcall.outbox (org_id, id, kind, user_id, generation, data, request_id)
+SELECT :org_id, t.id, original.kind, original.user_id, original.generation, jsonb_build_object('recipient_id', t.recipient_id),
+    original.request_id
 FROM original, jsonb_to_recordset(:others::jsonb) AS t (id uuid, recipient_id uuid);

@@ -32,7 +32,8 @@ WHERE m.org_id = :org_id AND m.id = :id;
 -- sender right now, sent or cancelled may not.
 -- name: outbox_retry (org_id, id, audit_id, actor) writes notifies
 WITH again AS (
-    UPDATE rollcall.outbox m SET state = 'queued', run_at = now(), created_at = CASE WHEN m.state = 'queued' THEN m.created_at ELSE now() END
+    UPDATE rollcall.outbox m SET state = 'queued', run_at = now(), created_at = CASE WHEN m.state = 'queued' THEN m.created_at ELSE now() END,
+        request_id = coalesce(:actor::jsonb ->> 'request_id', m.request_id)
     WHERE m.org_id = :org_id AND m.id = :id AND m.state IN ('failed', 'queued', 'bounced') AND m.leased_by IS NULL
     RETURNING m.id
 )
@@ -64,7 +65,7 @@ RETURNING m.org_id, m.id;
 -- Everything a mail says, read when it is sent: names, addresses and links as they
 -- are now. `is_alive` is false when its link has died or its reason has gone.
 -- name: outbox_read (ids) all_organizations
-SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.attempts,
+SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.attempts, m.request_id,
     m.created_at < now() - interval '3 days' AS is_too_old, m.created_at,
     o.name AS organization, o.slug AS organization_slug, o.contact_email, coalesce(u.locale, a.locale, o.locale) AS language,
     o.locale AS organization_language, a.first_name AS administrator_first_name, a.last_name AS administrator_last_name,
