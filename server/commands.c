@@ -14,6 +14,7 @@
 #include "command_options.h"
 #include "config.h"
 #include "database.h"
+#include "doctor.h"
 #include "json.h"
 #include "log.h"
 #include "memory.h"
@@ -467,6 +468,7 @@ static const struct command {
 		"--slug S --name N --admin-email E [--admin-username U] [--preset P] [--locale L] [--timezone T]" },
 	{ "org", "reinvite-admin", run_org_reinvite, "--slug S" },
 	{ "key", "create", run_key_create, "--org S --name N --permissions a,b [--expires-at T]" },
+	{ "doctor", NULL, doctor_run, "[--json] [--servers N] [--workers N]" },
 	{ "--print-config", NULL, run_print_config, "" },
 	{ "--print-policies", NULL, run_print_policies, "" },
 	{ "--version", NULL, run_version, "" },

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "doctor.h"
 #include "jobs.h"
 #include "log.h"
 #include "metrics_server.h"
@@ -104,6 +105,10 @@ main(int argc, char **argv)
 		printf("rollcall-worker %s, schema %d\n", ROLLCALL_VERSION, migrations[migration_count - 1].version);
 		return 0;
 	}
-	fprintf(stderr, "rollcall-worker works; its other faces: --print-config, --version\n");
+	if (argc == 2 && strcmp(argv[1], "doctor") == 0)
+		return doctor_run(false);
+	if (argc == 3 && strcmp(argv[1], "doctor") == 0 && strcmp(argv[2], "--json") == 0)
+		return doctor_run(true);
+	fprintf(stderr, "rollcall-worker works; its other faces: doctor [--json], --print-config, --version\n");
 	return 2;
 }
