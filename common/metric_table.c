@@ -100,6 +100,8 @@ const struct metric_info metric_table[METRIC_COUNT] = {
 		"Rows that jobs have done." },
 	[METRIC_AUDIT_MONTHS] = { GAUGE, "rollcall_audit_months_ahead", OF_WORKER,
 		"Months for which the audit has partitions." },
+	[METRIC_IDLE_BRAKED] = { GAUGE, "rollcall_idle_braked_organizations", OF_WORKER,
+		"Organizations whose idle sweep is stopped by its brake." },
 };
 
 static const char *const lanes[METRIC_LANES] = { "read", "write", "slow" };

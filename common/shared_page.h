@@ -93,6 +93,7 @@ enum metric {
 	METRIC_JOB_DURATION,		/* durations, by enum metric_job */
 	METRIC_JOB_ROWS,
 	METRIC_AUDIT_MONTHS,
+	METRIC_IDLE_BRAKED,
 	METRIC_COUNT
 };
 

@@ -211,6 +211,11 @@ RETURNING id;
 UPDATE rollcall.users SET idle_check_at = now() + interval '1 day'
 WHERE org_id = :org_id AND id = :user_id AND status = 'active';
 
+-- name: idle_braked () all_organizations
+SELECT count(*) AS braked
+FROM rollcall.organization o
+WHERE o.idle_braked_at IS NOT NULL;
+
 -- name: idle_release (org_id, audit_id, actor) writes notifies
 WITH released AS (
     UPDATE rollcall.organization SET idle_braked_at = NULL, idle_brake_released_until = now() + interval '1 day'

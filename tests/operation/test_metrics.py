@@ -1,4 +1,5 @@
-"""/metrics: what it says is well-formed, true, complete, and documented."""
+"""/metrics: what it says is well-formed, true, complete, and documented; and what the alarms and the dashboard ask of it is there."""
+import json
 import os
 import re
 import shutil
@@ -6,13 +7,15 @@ import subprocess
 
 import pytest
 import requests
+import yaml
 
 from support import exposition
 from support.cluster import ROOT
 from support.system import ADMIN_PASSWORD, ADMIN_EMAIL
 from support.waiting import wait_until
 
-DOCUMENT = ROOT / "deploy" / "METRICS.md"
+DEPLOY = ROOT / "deploy"
+DOCUMENT, RUNBOOK, RULES = DEPLOY / "METRICS.md", DEPLOY / "RUNBOOK.md", DEPLOY / "prometheus" / "rules.yml"
 PROMTOOL = shutil.which(os.environ.get("PROMTOOL", "promtool"))
 
 
@@ -158,3 +161,98 @@ def test_failures_of_the_database_are_counted(used):
         other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [user["id"]])
         used.admin.patch(f"/v1/users/{user['id']}", {"first_name": "Late"}).refused(503)
     assert used.metrics()['rollcall_database_errors_total{reason="busy"}'] > before
+
+
+# -- alarms and dashboard
+
+def alarms():
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def panels():
+    return [panel for panel in json.loads((DEPLOY / "grafana" / "rollcall.json").read_text())["panels"] if panel["type"] != "row"]
+
+
+def expressions():
+    return ([(rule["alert"], rule["expr"]) for rule in alarms()]
+            + [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]])
+
+
+def selectors(expression):
+    """(name, {label: (operator, value)}) of each metric in an expression."""
+    for name, matchers in re.findall(r"\b(rollcall_[a-z_]+|up)\b(?:\{([^}]*)\})?", expression):
+        yield name, {label: (operator, value) for label, operator, value in re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', matchers)}
+
+
+@pytest.fixture(scope="module")
+def exposed(used):
+    return {**exposition.parse(scrape(used)), **exposition.parse(scrape(used, worker=True))}
+
+
+def family_of(exposed, name):
+    for suffix in ("", "_bucket", "_sum", "_count"):
+        family = exposed.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if family and (family.type in exposition.SUFFIXES) == bool(suffix):
+            return family
+    return None
+
+
+def test_whatever_alarms_and_dashboard_ask_for_is_exposed(exposed):
+    asked = [(where, name, matchers) for where, expression in expressions() for name, matchers in selectors(expression)]
+    assert len(asked) > 100
+    for where, name, matchers in asked:
+        family = family_of(exposed, name)
+        assert name == "up" or family, f"{where}: there is no {name}"
+        for label, (operator, value) in matchers.items():
+            if label in ("job", "instance"):
+                assert label == "instance" or value in ("rollcall-server", "rollcall-worker"), where
+                continue
+            values = {dict(pairs).get(label) for _, pairs in family.samples}
+            assert values != {None}, f"{where}: {name} has no label {label}"
+            if operator == "=" and label != "status":  # no request needs to have failed
+                assert value in values, f"{where}: {name} never has {label}={value}"
+
+
+def test_labels_that_are_summed_by_are_labels_of_what_is_summed(exposed):
+    for where, expression in expressions():
+        known = {"job", "instance", "le"}.union(*(family_of(exposed, name).labels for name, _ in selectors(expression) if name != "up"))
+        for labels in re.findall(r"\bby \(([^)]*)\)", expression):
+            assert {label.strip() for label in labels.split(",")} <= known, f"{where}: {labels}"
+
+
+def test_every_alarm_says_what_is_wrong_and_where_to_read_what_to_do():
+    names = [rule["alert"] for rule in alarms()]
+    assert len(set(names)) == len(names) > 10
+    for rule in alarms():
+        anchor = re.sub(r"(?<=.)([A-Z])", r"-\1", rule["alert"]).lower()
+        assert rule["labels"]["severity"] in ("page", "ticket", "info") and rule["for"]
+        assert rule["annotations"]["summary"].endswith(".") and rule["annotations"]["runbook"] == f"deploy/RUNBOOK.md#{anchor}"
+        if RUNBOOK.exists():
+            assert f"\n## {anchor}\n" in RUNBOOK.read_text(), f"the runbook says nothing of {anchor}"
+
+
+def test_the_dashboard_can_be_imported_anywhere():
+    dashboard = json.loads((DEPLOY / "grafana" / "rollcall.json").read_text())
+    assert dashboard["uid"] == "rollcall" and [variable["name"] for variable in dashboard["templating"]["list"]] == ["datasource", "instance", "route"]
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    for panel in panels():
+        assert panel["datasource"]["uid"] == "${datasource}" and all(target["legendFormat"] for target in panel["targets"])
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+
+
+def test_the_example_scrapes_where_the_programs_answer_by_default(used):
+    example = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in example["scrape_configs"]}
+    assert example["rule_files"] == [RULES.name] and set(targets) == {"rollcall-server", "rollcall-worker"}
+    for program, addresses in targets.items():
+        settings = used.command("--print-config", program=program, ROLLCALL_METRICS_LISTEN=None).stdout
+        line = next(line for line in settings.splitlines() if line.startswith("ROLLCALL_METRICS_LISTEN"))
+        assert addresses[0] in line
+
+
+@pytest.mark.skipif(not PROMTOOL, reason="promtool is not installed (Debian's package prometheus)")
+@pytest.mark.parametrize(("what", "name"), [("rules", "rules.yml"), ("config", "prometheus.yml")])
+def test_promtool_takes_the_files_of_prometheus(what, name):
+    done = subprocess.run([PROMTOOL, "check", what, DEPLOY / "prometheus" / name], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
