@@ -120,11 +120,8 @@ def test_the_level_that_is_configured_holds(told):
 
 
 def test_the_text_form_says_the_same(told):
-    told.check_logs()
     told.restart_server(ROLLCALL_LOG_FORMAT="text")
     answer = told.admin.get("/v1/me").ok(200)
-    told.check_logs()
     told.restart_server(ROLLCALL_LOG_FORMAT="json")
-    told.server.new_lines()
     line = next(line for line in told.server.text().splitlines() if answer.headers["X-Request-Id"] in line)
     assert re.search(r" info server answered method=GET route=/v1/me status=200 duration_ms=\d+\.\d{3} request_id=\S+ address=127\.0\.0\.1 actor=user$", line)

@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 AT, LEVEL = r"\d{4}-\d\d-\d\dT[\d:.]+Z", r"(?P<level>error|warn|info|debug)"
-LINES = {"text": re.compile(rf"^(?:<\d>)?{AT} {LEVEL} (?:server|worker) "),
-         "json": re.compile(rf'^(?:<\d>)?{{"at":"{AT}","level":"{LEVEL}","program":"(?:server|worker)",.*}}$')}
+LINES = (re.compile(rf"^(?:<\d>)?{AT} {LEVEL} (?:server|worker) "),
+         re.compile(rf'^(?:<\d>)?{{"at":"{AT}","level":"{LEVEL}","program":"(?:server|worker)",.*}}$'))
 STOP_S = 30
 
 
@@ -73,7 +73,7 @@ class Program:
         """New lines of level error, and whatever is not a log line at all: sanitizers, asserts, libraries."""
         bad = []
         for line in self.new_lines():
-            match = LINES[self.environment.get("ROLLCALL_LOG_FORMAT", "text")].match(line)
+            match = LINES[0].match(line) or LINES[1].match(line)
             if (not match or match["level"] == "error") and not any(re.search(pattern, line) for pattern in allowed):
                 bad.append(line)
         return bad
