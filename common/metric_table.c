@@ -85,7 +85,7 @@ const struct metric_info metric_table[METRIC_COUNT] = {
 	[METRIC_TASK_ROWS] = { COUNTER, "rollcall_task_rows_total", OF_WORKER,
 		"Rows that the clock's tasks moved or removed.", LABEL_TASK },
 	[METRIC_TASK_LAST_RUN] = { GAUGE, "rollcall_task_last_run_timestamp_seconds", OF_WORKER,
-		"When the clock's tasks ended last, as Unix time.", LABEL_TASK },
+		"When the clock's tasks ended last without a fault, as Unix time.", LABEL_TASK },
 	[METRIC_JOBS_QUEUED] = { GAUGE, "rollcall_jobs_queued", OF_WORKER,
 		"Jobs (imports, exports, selections) that nobody works on yet." },
 	[METRIC_JOBS_OLDEST_S] = { GAUGE, "rollcall_jobs_oldest_seconds", OF_WORKER,

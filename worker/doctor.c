@@ -65,7 +65,7 @@ look_at_templates(struct findings *findings, const struct config *config)
 static void
 look_at_room(struct findings *findings)
 {
-	const char *folder = getenv("TMPDIR") != NULL && *getenv("TMPDIR") != '\0' ? getenv("TMPDIR") : "/tmp";
+	const char *wanted = getenv("TMPDIR"), *folder = wanted != NULL && *wanted != '\0' ? wanted : "/tmp";
 	struct statvfs room;
 
 	if (access(folder, W_OK) != 0 || statvfs(folder, &room) != 0) {

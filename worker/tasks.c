@@ -180,11 +180,13 @@ run_task(struct timetable *table, size_t i)
 	const int64_t began_ns = clock_monotonic_ns();
 
 	table->worker.task_rows = 0;
+	table->worker.task_failed = false;
 	while (tasks[i].run(&table->worker) && !supervisor_stopping())
 		continue;
 	metric_observe(page, METRIC_TASK_DURATION, (int)i, (clock_monotonic_ns() - began_ns) / 1000);
 	metric_add_by(page, METRIC_TASK_ROWS, (int)i, 0, table->worker.task_rows);
-	metric_set_by(page, METRIC_TASK_LAST_RUN, (int)i, (int64_t)time(NULL));
+	if (!table->worker.task_failed)
+		metric_set_by(page, METRIC_TASK_LAST_RUN, (int)i, (int64_t)time(NULL));
 }
 
 /* Runs what is due. */

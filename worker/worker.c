@@ -44,6 +44,7 @@ worker_query(struct worker *worker, const struct query *query, const char *const
 
 	if (result.status == DATABASE_OK)
 		return result.rows;
+	worker->task_failed = true;
 	PQclear(result.rows);
 	return NULL;
 }

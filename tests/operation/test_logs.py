@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from support.imports import csv_of, dry_run, ended
 from support.system import ADMIN_EMAIL, ADMIN_PASSWORD
 from support.waiting import wait_until
 
@@ -125,3 +126,12 @@ def test_the_text_form_says_the_same(told):
     told.restart_server(ROLLCALL_LOG_FORMAT="json")
     line = next(line for line in told.server.text().splitlines() if answer.headers["X-Request-Id"] in line)
     assert re.search(r" info server answered method=GET route=/v1/me status=200 duration_ms=\d+\.\d{3} request_id=\S+ address=127\.0\.0\.1 actor=user$", line)
+
+
+def test_mails_of_an_import_go_back_to_who_had_it_applied(told):
+    made = dry_run(told.admin, csv_of(["E-mail", "First name", "Last name"], ["imported@example.org", "Iryna", "Imported"]))
+    told.admin.call("POST", f"/v1/imports/{made['id']}/apply", json={"invite": True}, headers={"X-Request-Id": "apply-0123456789"}).ok(202)
+    ended(told.admin, made["id"])
+    told.wait_mail(to="imported@example.org", timeout=30)
+    wait_until(lambda: {line["kind"] for line in lines(told.worker, request_id="apply-0123456789", message="sent mail")} == {"invitation", "import_done"},
+               timeout=30)

@@ -164,6 +164,22 @@ def test_failures_of_the_database_are_counted(used):
     assert used.metrics()['rollcall_database_errors_total{reason="busy"}'] > before
 
 
+@pytest.mark.settings(ROLLCALL_POLL_INTERVAL=1)
+@pytest.mark.allow_errors("sqlstate=42501")
+def test_a_task_that_fails_has_not_run(rollcall):
+    def last_run(task):
+        return rollcall.metrics(worker=True).get(f'rollcall_task_last_run_timestamp_seconds{{task="{task}"}}', 0)
+
+    wait_until(lambda: last_run("measure_jobs"), timeout=30)
+    rollcall.sql("REVOKE SELECT ON rollcall.job FROM rollcall")
+    wait_until(lambda: rollcall.metrics(worker=True)['rollcall_database_errors_total{reason="other"}'] > 0, timeout=30)
+    stood = last_run("measure_jobs")
+    wait_until(lambda: last_run("measure_outbox") > stood + 2, timeout=30)
+    assert last_run("measure_jobs") == stood
+    rollcall.sql("GRANT SELECT ON rollcall.job TO rollcall")
+    wait_until(lambda: last_run("measure_jobs") > stood, timeout=30)
+
+
 # -- alarms and dashboard
 
 def alarms():
