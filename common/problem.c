@@ -48,6 +48,8 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 		"Use another name, or find the one that has it." },
 	[PROBLEM_STATE_CONFLICT] = { 409, "state_conflict", "This cannot be done in the present state",
 		"Read the object again; GET /v1/users/{id}/actions lists what is possible." },
+	[PROBLEM_SECRET_SHOWN_ONCE] = { 409, "secret_shown_once", "This was done, and its answer held a secret",
+		"A secret is shown once: make a new one if the answer was lost, and take this one back." },
 	[PROBLEM_LINK_EXPIRED] = { 410, "link_expired", "The link has expired",
 		"Ask for a new link." },
 	[PROBLEM_LINK_USED] = { 410, "link_used", "The link has been used",
@@ -70,6 +72,8 @@ static const struct problem_text problems[PROBLEM_COUNT] = {
 		"Repeat the number that this was announced with; the third wrong one ends it." },
 	[PROBLEM_DUPLICATE_ID] = { 422, "duplicate_id", "There is an operation on this id already",
 		"One request has one operation on a user: put them together, or send another request." },
+	[PROBLEM_IDEMPOTENCY_KEY_REUSED] = { 422, "idempotency_key_reused", "This key stands with another request",
+		"Send each request with an Idempotency-Key of its own, and again with the same one only when nothing in it differs." },
 	[PROBLEM_NOT_APPLIED] = { 424, "not_applied", "This was not applied",
 		"The request is atomic, and another of its operations failed." },
 	[PROBLEM_RATE_LIMITED] = { 429, "rate_limited", "Too many requests",
@@ -93,6 +97,7 @@ static const struct {
 	{ "user_group_name_key", PROBLEM_NAME_TAKEN },
 	{ "role_name_key", PROBLEM_NAME_TAKEN },
 	{ "field_key_key", PROBLEM_NAME_TAKEN },
+	{ "organization_slug_key", PROBLEM_NAME_TAKEN, "There is an organization of this slug already." },
 	/* Somebody has it, or it went while it was given to somebody: a look before the write
 	 * has not found it. */
 	{ "users_position_fkey", PROBLEM_STATE_CONFLICT, "Somebody has this position, or it was deleted at this moment." },

@@ -51,7 +51,7 @@ _Static_assert(BASE64URL_SIZE(LINK_BYTES) == LINK_TOKEN_SIZE, "a link's token fi
 _Static_assert(BEARER_PREFIX_LENGTH + BASE64URL_SIZE(BEARER_BYTES) <= BEARER_TOKEN_SIZE,
 	"a bearer token fits");
 
-enum key_use { KEY_INVITATION, KEY_PASSWORD_RESET, KEY_EMAIL_CHANGE, KEY_LOGIN, KEY_USES };
+enum key_use { KEY_INVITATION, KEY_PASSWORD_RESET, KEY_EMAIL_CHANGE, KEY_LOGIN, KEY_REQUEST, KEY_USES };
 
 /* HKDF's info. Changing a word here kills every link that was mailed. */
 static const char *const key_labels[KEY_USES] = {
@@ -59,6 +59,7 @@ static const char *const key_labels[KEY_USES] = {
 	[KEY_PASSWORD_RESET] = "rollcall link password reset",
 	[KEY_EMAIL_CHANGE] = "rollcall link e-mail change",
 	[KEY_LOGIN] = "rollcall login throttle",
+	[KEY_REQUEST] = "rollcall idempotent request",
 };
 
 struct keyring {
@@ -267,14 +268,15 @@ link_token_verify(const struct keyring *keyring, enum link_purpose purpose,
 static const char bearer_prefixes[][BEARER_PREFIX_LENGTH + 1] = {
 	[BEARER_SESSION] = "rcs_",
 	[BEARER_API_KEY] = "rck_",
+	[BEARER_OPERATOR_KEY] = "rco_",
 };
 
 void
-bearer_token_make(enum bearer_kind kind, const struct uuid *org_id, char token[BEARER_TOKEN_SIZE])
+bearer_token_make(enum bearer_kind kind, const struct uuid *owner_id, char token[BEARER_TOKEN_SIZE])
 {
 	uint8_t bytes[BEARER_BYTES];
 
-	memcpy(bytes, org_id->bytes, 16);
+	memcpy(bytes, owner_id->bytes, 16);
 	if (getentropy(bytes + 16, sizeof(bytes) - 16) != 0)
 		abort();
 	memcpy(token, bearer_prefixes[kind], BEARER_PREFIX_LENGTH);
@@ -283,33 +285,74 @@ bearer_token_make(enum bearer_kind kind, const struct uuid *org_id, char token[B
 }
 
 bool
-bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *org_id)
+bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *owner_id)
 {
+	const size_t kinds = sizeof(bearer_prefixes) / sizeof(bearer_prefixes[0]);
 	uint8_t bytes[BEARER_BYTES];
+	size_t i = 0;
 
-	if (strncmp(token, bearer_prefixes[BEARER_SESSION], BEARER_PREFIX_LENGTH) == 0)
-		*kind = BEARER_SESSION;
-	else if (strncmp(token, bearer_prefixes[BEARER_API_KEY], BEARER_PREFIX_LENGTH) == 0)
-		*kind = BEARER_API_KEY;
-	else
+	while (i < kinds && strncmp(token, bearer_prefixes[i], BEARER_PREFIX_LENGTH) != 0)
+		i++;
+	if (i == kinds || !base64url_decode(token + BEARER_PREFIX_LENGTH, bytes, sizeof(bytes)))
 		return false;
-	if (!base64url_decode(token + BEARER_PREFIX_LENGTH, bytes, sizeof(bytes)))
-		return false;
-	memcpy(org_id->bytes, bytes, 16);
+	*kind = (enum bearer_kind)i;
+	memcpy(owner_id->bytes, bytes, 16);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return true;
+}
+
+const char *
+bearer_token_hint(const char *token)
+{
+	const size_t length = strlen(token);
+
+	return length > 4 ? token + length - 4 : token;
 }
 
 /* ---- Digests ---- */
 
 void
+bytes_hash(const void *bytes, size_t length, char hash[TOKEN_HASH_SIZE])
+{
+	uint8_t binary[SHA256_DIGEST_LENGTH];
+
+	if (SHA256(bytes, length, binary) == NULL)
+		abort();
+	hex_encode(binary, sizeof(binary), hash);
+}
+
+void
 token_hash(const char *token, char hash[TOKEN_HASH_SIZE])
 {
-	uint8_t bytes[SHA256_DIGEST_LENGTH];
+	bytes_hash(token, strlen(token), hash);
+}
 
-	if (SHA256((const uint8_t *)token, strlen(token), bytes) == NULL)
-		abort();
-	hex_encode(bytes, sizeof(bytes), hash);
+static void
+digest_request(const struct keyring *keyring, size_t which, const char *hash, char digest[TOKEN_HASH_SIZE])
+{
+	uint8_t bytes[MAC_BYTES];
+
+	mac(keyring->keys[which][KEY_REQUEST], hash, strlen(hash), bytes);
+	hex_encode(bytes, sizeof(bytes), digest);
+}
+
+void
+request_digest(const struct keyring *keyring, const char *hash, char digest[TOKEN_HASH_SIZE])
+{
+	digest_request(keyring, 0, hash, digest);
+}
+
+bool
+request_digest_verify(const struct keyring *keyring, const char *hash, const char *digest)
+{
+	char expected[TOKEN_HASH_SIZE];
+
+	for (size_t i = 0; i < keyring->count; i++) {
+		digest_request(keyring, i, hash, expected);
+		if (strcmp(expected, digest) == 0)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -13,11 +13,10 @@ static const char *
 caller_word(const struct request *rq)
 {
 	static const char *const words[] = {
-		[CALLER_NOBODY] = "nobody", [CALLER_USER] = "user", [CALLER_API_KEY] = "api_key",
+		[CALLER_NOBODY] = "nobody", [CALLER_USER] = "user", [CALLER_API_KEY] = "api_key", [CALLER_OPERATOR] = "operator",
 	};
-	const size_t kind = rq->caller.kind;
 
-	return kind < sizeof(words) / sizeof(words[0]) ? words[kind] : "other";
+	return words[rq->caller.kind];
 }
 
 void

@@ -63,6 +63,8 @@ organization_load(struct request *rq)
 static enum step
 organization_record(struct request *rq)
 {
+	if (request_rows(rq, 0) == 0)	/* an operator's: his own is always there */
+		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
 	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
 	const char *changes = changes_of(rq->scratch, reply_row_text(rq, rq->result, 0), rq->body);
 
@@ -74,7 +76,7 @@ organization_record(struct request *rq)
 		return request_answer_faults(rq);
 	if (strcmp(changes, "{}") == 0)
 		return organization_get(rq);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		{ &query_organization_get, (const char *const[]){ rq->org_id } },

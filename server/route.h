@@ -17,6 +17,7 @@ enum access {
 	ACCESS_ANONYMOUS,	/* no credentials, limited per address */
 	ACCESS_SIGNED_IN,	/* a session or an API key */
 	ACCESS_USER,		/* a session: there must be a "me" */
+	ACCESS_OPERATOR,	/* an operator's key, which opens nothing else */
 };
 
 struct route {
@@ -38,6 +39,11 @@ struct route {
 	bool takes_bytes;
 	/* A violated constraint may mean that somebody was quicker: look again, once. */
 	bool rereads_on_constraint;
+	/* Idempotency-Key (idempotency.h). Sent again it does no harm, or nothing is done at all. */
+	bool ignores_key;
+	bool shows_secret;		/* its answer is not repeated */
+	bool keeps_answer;		/* no query can tell its answer again: it is kept */
+	request_step *const *const *variants;	/* what its steps go on as (request_continue), NULL-ended; NULL: nothing */
 	const struct resource *resource;	/* what the steps of resource.h work on */
 };
 

@@ -5,6 +5,7 @@
  */
 #include "route.h"
 
+#include "api_keys.h"
 #include "assignments.h"
 #include "audits.h"
 #include "confirmation.h"
@@ -24,6 +25,7 @@
 #include "links.h"
 #include "mails.h"
 #include "me.h"
+#include "operators.h"
 #include "pages.h"
 #include "organizations.h"
 #include "photos.h"
@@ -44,6 +46,7 @@
 #define ANONYMOUS ACCESS_ANONYMOUS, NULL, NULL
 #define SIGNED_IN ACCESS_SIGNED_IN, NULL, NULL
 #define USER ACCESS_USER, NULL, NULL
+#define OPERATOR ACCESS_OPERATOR, NULL, NULL
 #define NEEDS(permission) ACCESS_SIGNED_IN, permission, NULL
 #define NEEDS_BOTH(permission, other) ACCESS_SIGNED_IN, permission, other
 
@@ -59,9 +62,9 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/users/selections/{id}", NEEDS_BOTH("imports:write", "users:read"), NULL, NULL, false, selection_get_steps },
 	{ HTTP_GET, "/v1/users/selections/{id}/users", NEEDS_BOTH("imports:write", "users:read"), NULL, selection_user_parameters, false, selection_users_steps },
 	{ HTTP_POST, "/v1/users/selections/{id}/confirm", NEEDS_BOTH("imports:write", "users:write"), confirmation_fields, NULL, false, selection_confirm_steps },
-	{ HTTP_POST, "/v1/users/bulk", NEEDS("users:write"), user_bulk_fields, NULL, true, user_bulk_steps },
+	{ HTTP_POST, "/v1/users/bulk", NEEDS("users:write"), user_bulk_fields, NULL, true, user_bulk_steps, .keeps_answer = true },
 	{ HTTP_GET, "/v1/users/export", NEEDS_BOTH("imports:write", "users:read"), NULL, export_stream_parameters, false, export_stream_steps },
-	{ HTTP_PUT, "/v1/users/by-external-id/{external_id}", NEEDS("users:write"), user_upsert_fields, NULL, true, user_upsert_steps, .rereads_on_constraint = true },
+	{ HTTP_PUT, "/v1/users/by-external-id/{external_id}", NEEDS("users:write"), user_upsert_fields, NULL, true, user_upsert_steps, .rereads_on_constraint = true, .variants = user_upsert_variants },
 	{ HTTP_GET, "/v1/users/{id}", NEEDS("users:read"), NULL, NULL, false, user_get_steps },
 	{ HTTP_PATCH, "/v1/users/{id}", NEEDS("users:write"), user_edit_fields, NULL, true, user_edit_steps },
 	{ HTTP_GET, "/v1/users/{id}/actions", NEEDS("users:read"), NULL, NULL, false, user_actions_steps },
@@ -91,7 +94,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/imports", NEEDS("imports:write"), NULL, import_list_parameters, false, import_list_steps },
 	{ HTTP_GET, "/v1/imports/{id}", NEEDS("imports:write"), NULL, NULL, false, import_get_steps },
 	{ HTTP_GET, "/v1/imports/{id}/rows", NEEDS("imports:write"), NULL, import_row_list_parameters, false, import_row_list_steps },
-	{ HTTP_PUT, "/v1/imports/{id}/parts/{number}", NEEDS("imports:write"), NULL, NULL, false, import_part_put_steps, .takes_bytes = true },
+	{ HTTP_PUT, "/v1/imports/{id}/parts/{number}", NEEDS("imports:write"), NULL, NULL, false, import_part_put_steps, .takes_bytes = true, .ignores_key = true },
 	{ HTTP_POST, "/v1/imports/{id}/parse", NEEDS("imports:write"), import_parse_fields, NULL, true, import_parse_steps },
 	{ HTTP_POST, "/v1/imports/{id}/apply", NEEDS_BOTH("imports:write", "users:write"), import_apply_fields, NULL, false, import_apply_steps },
 	{ HTTP_POST, "/v1/imports/{id}/undo", NEEDS_BOTH("imports:write", "users:write"), NULL, NULL, false, import_undo_steps },
@@ -107,7 +110,7 @@ const struct route routes[] = {
 
 	{ HTTP_POST, "/v1/sessions", ANONYMOUS, login_fields, login_parameters, false, login_steps },
 	{ HTTP_GET, "/v1/sessions/current", USER, NULL, NULL, false, session_current_steps },
-	{ HTTP_DELETE, "/v1/sessions/current", USER, NULL, NULL, false, session_sign_out_steps },
+	{ HTTP_DELETE, "/v1/sessions/current", USER, NULL, NULL, false, session_sign_out_steps, .ignores_key = true },
 
 	{ HTTP_GET, "/v1/me", USER, NULL, NULL, false, me_get_steps },
 	{ HTTP_PATCH, "/v1/me", USER, me_edit_fields, NULL, true, me_edit_steps },
@@ -124,8 +127,8 @@ const struct route routes[] = {
 	{ HTTP_GET, "/v1/policy", NEEDS("policy:write"), NULL, NULL, false, policy_get_steps },
 	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
 	{ HTTP_POST, "/v1/policy/preset", NEEDS("policy:write"), policy_preset_body, NULL, false, policy_preset_steps },
-	{ HTTP_POST, "/v1/policy/simulate", NEEDS("policy:write"), policy_simulate_body, NULL, true, policy_simulate_steps },
-	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
+	{ HTTP_POST, "/v1/policy/simulate", NEEDS("policy:write"), policy_simulate_body, NULL, true, policy_simulate_steps, .ignores_key = true },
+	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps, .ignores_key = true },
 
 	{ HTTP_GET, "/v1/positions", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &positions },
 	{ HTTP_POST, "/v1/positions", NEEDS("org:write"), position_create_fields, NULL, false, resource_create_steps, .resource = &positions },
@@ -160,6 +163,17 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/roles/{id}", NEEDS("roles:write"), role_edit_fields, NULL, false, role_edit_steps, .resource = &roles },
 	{ HTTP_DELETE, "/v1/roles/{id}", NEEDS("roles:write"), NULL, role_remove_parameters, false, role_remove_steps, .resource = &roles },
 	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
+
+	{ HTTP_GET, "/v1/api-keys", NEEDS("api_keys:write"), NULL, api_key_list_parameters, false, api_key_list_steps, .resource = &api_keys },
+	{ HTTP_POST, "/v1/api-keys", NEEDS("api_keys:write"), api_key_create_fields, NULL, true, api_key_create_steps, .shows_secret = true, .resource = &api_keys },
+	{ HTTP_GET, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, resource_get_steps, .resource = &api_keys },
+	{ HTTP_PATCH, "/v1/api-keys/{id}", NEEDS("api_keys:write"), api_key_edit_fields, NULL, true, api_key_edit_steps, .resource = &api_keys },
+	{ HTTP_DELETE, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, api_key_remove_steps, .resource = &api_keys },
+
+	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps, .ignores_key = true },
+	{ HTTP_GET, "/v1/organizations", OPERATOR, NULL, organization_list_parameters, false, organization_list_steps },
+	{ HTTP_GET, "/v1/organizations/{id}", OPERATOR, NULL, NULL, false, organization_get_steps },
+	{ HTTP_PATCH, "/v1/organizations/{id}", OPERATOR, organization_edit_fields, NULL, true, organization_edit_steps },
 
 	{ HTTP_GET, "/v1/imports/template", NEEDS("imports:write"), NULL, import_template_parameters, false, import_template_steps },
 	{ HTTP_GET, "/v1/imports/{id}/report", NEEDS("imports:write"), NULL, NULL, false, import_report_steps },

@@ -32,6 +32,7 @@ static bool purge_outbox(struct worker *worker);
 static bool purge_sessions(struct worker *worker);
 static bool purge_throttles(struct worker *worker);
 static bool purge_deletions(struct worker *worker);
+static bool purge_idempotency(struct worker *worker);
 static bool purge_audit_values(struct worker *worker);
 static bool purge_imports_expire(struct worker *worker);
 static bool purge_import_files(struct worker *worker);
@@ -66,6 +67,7 @@ static const struct task {
 	{ "purge_sessions", purge_sessions, MINUTE_MS, false },
 	{ "purge_throttles", purge_throttles, MINUTE_MS, false },
 	{ "purge_deletions", purge_deletions, MINUTE_MS, false },
+	{ "purge_idempotency", purge_idempotency, MINUTE_MS, false },
 	{ "purge_audit_values", purge_audit_values, MINUTE_MS, false },
 	/* In this order: what hangs on one before it. */
 	{ "expire_imports", purge_imports_expire, MINUTE_MS, false },
@@ -100,6 +102,7 @@ static bool purge_outbox(struct worker *worker) { return purge(worker, &query_pu
 static bool purge_sessions(struct worker *worker) { return purge(worker, &query_purge_sessions); }
 static bool purge_throttles(struct worker *worker) { return purge(worker, &query_purge_throttles); }
 static bool purge_deletions(struct worker *worker) { return purge(worker, &query_purge_deletions); }
+static bool purge_idempotency(struct worker *worker) { return purge(worker, &query_purge_idempotency); }
 static bool purge_audit_values(struct worker *worker) { return purge(worker, &query_purge_audit_values); }
 static bool purge_imports_expire(struct worker *worker) { return purge(worker, &query_purge_imports_expire); }
 static bool purge_import_files(struct worker *worker) { return purge_some(worker, &query_purge_import_files, PURGE_FILE_LIMIT); }

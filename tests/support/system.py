@@ -26,7 +26,7 @@ ADMIN_PASSWORD = "seventeen quiet harbours"
 ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
 # Tables in which the programs' role may delete rows; in all others it may not.
-DELETABLE = {"session", "outbox", "login_throttle", "users", "role", "department", "position", "user_group", "group_member", "field",
+DELETABLE = {"session", "outbox", "login_throttle", "users", "idempotency", "role", "department", "position", "user_group", "group_member", "field",
              "photo", "day_off", "assignment", "deletion", "job", "file_part", "import", "import_row", "import_mapping", "export",
              "selection", "selection_user"}
 numbers = itertools.count(1)
@@ -293,6 +293,18 @@ class Rollcall:
     def make_key(self, *permissions, name="a key"):
         done = self.command("key", "create", "--org", self.org_id, "--name", name, "--permissions", ",".join(permissions))
         return json.loads(succeeded(done))["key"]
+
+    def operator_key(self, name="an operator", **options):
+        """A key of no organization: operator_key(network="192.0.2.0/24")."""
+        more = [part for option, value in options.items() for part in ("--" + option.replace("_", "-"), value)]
+        return json.loads(succeeded(self.command("key", "create", "--operator", "--name", name, *more)))["key"]
+
+    @property
+    def operator(self):
+        """Who runs the deployment, by a key of his."""
+        if not hasattr(self, "_operator"):
+            self._operator = self.client(self.operator_key())
+        return self._operator
 
     def make_role(self, *permissions, name=None):
         """A row of the table, whoever may make one, and its id."""
