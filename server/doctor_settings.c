@@ -78,23 +78,53 @@ look_at_secret(struct findings *findings, const char *secrets)
 			"ROLLCALL_SECRET holds %d secrets: links of the older ones are still good.", count);
 }
 
+static bool
+begins_with(const char *path, const char *folder)
+{
+	return folder != NULL && *folder != '\0' && strncmp(path, folder, strlen(folder)) == 0;
+}
+
+/* Who besides its owner can use the file: bits as of a mode. A folder on the way that others
+ * may not enter keeps them from it, whatever its own mode says; and where systemd or a
+ * container's manager has put it there is nobody else. */
+static mode_t
+who_reaches(const char *path)
+{
+	char *folder = realpath(path, NULL);
+	struct stat status;
+	mode_t reach;
+
+	if (folder == NULL || stat(folder, &status) != 0 || begins_with(folder, "/run/secrets/")
+		|| begins_with(path, getenv("CREDENTIALS_DIRECTORY"))) {
+		free(folder);
+		return 0;
+	}
+	reach = status.st_mode & (S_IRWXG | S_IRWXO);
+	for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+		*slash = '\0';
+		if (stat(folder, &status) != 0)
+			break;
+		if ((status.st_mode & S_IXOTH) == 0)
+			reach &= ~(mode_t)S_IRWXO;
+		if ((status.st_mode & S_IXGRP) == 0)
+			reach &= ~(mode_t)S_IRWXG;
+	}
+	free(folder);
+	return reach;
+}
+
 static void
 look_at_file(struct findings *findings, const char *name, const char *path)
 {
-	struct stat status;
-	enum finding_level level;
+	const mode_t reach = who_reaches(path);
+	const enum finding_level level = (reach & (S_IRWXO | S_IWGRP)) != 0 ? FINDING_FAIL : reach != 0 ? FINDING_WARN : FINDING_OK;
 
-	if (stat(path, &status) != 0)
-		return;		/* it was read a moment ago */
-	level = (status.st_mode & S_IRWXO) != 0 || (status.st_mode & S_IWGRP) != 0 ? FINDING_FAIL
-		: (status.st_mode & S_IRGRP) != 0				   ? FINDING_WARN
-										   : FINDING_OK;
-	if (level != FINDING_OK)
-		findings_add(findings, level, "secret.file", "chmod 0400 it, and let it belong to the user that the programs run as.",
-			"The file of %s may be %s by %s (mode %04o).", name, (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "written" : "read",
-			level == FINDING_FAIL && (status.st_mode & S_IRWXO) != 0 ? "everybody on this machine" : "its group", status.st_mode & 07777);
+	if (level == FINDING_OK)
+		findings_add(findings, level, "secret.file", NULL, "Nobody but its owner reaches the file of %s.", name);
 	else
-		findings_add(findings, FINDING_OK, "secret.file", NULL, "The file of %s is its owner's alone.", name);
+		findings_add(findings, level, "secret.file", "chmod 0400 it, and let it belong to the user that the programs run as.",
+			"The file of %s may be %s by %s.", name, (reach & (S_IWGRP | S_IWOTH)) != 0 ? "written" : "read",
+			(reach & S_IRWXO) != 0 ? "everybody on this machine" : "its group");
 }
 
 void

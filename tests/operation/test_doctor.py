@@ -1,7 +1,9 @@
 """`rollcall-server doctor`: what is wrong is found, said with what to do, and nothing secret with it."""
 import contextlib
 import json
+import pathlib
 import secrets
+import tempfile
 
 import pytest
 
@@ -81,12 +83,15 @@ def test_secrets_in_rotation_are_remembered(shared_rollcall):
     assert bad(found) == {"secret.rotation": "warn"}
 
 
-@pytest.mark.parametrize(("mode", "status"), [(0o400, "ok"), (0o600, "ok"), (0o440, "warn"), (0o644, "fail"), (0o620, "fail")])
-def test_files_of_secrets_are_their_owners_alone(shared_rollcall, tmp_path, mode, status):
-    path = tmp_path / "secret"
-    path.write_text(GOOD_SECRET + "\n")
-    path.chmod(mode)
-    found = ask(shared_rollcall, ROLLCALL_SECRET=None, ROLLCALL_SECRET_FILE=str(path))
+@pytest.mark.parametrize(("folder_mode", "mode", "status"), [
+    (0o755, 0o400, "ok"), (0o755, 0o440, "warn"), (0o755, 0o644, "fail"), (0o755, 0o620, "fail"), (0o700, 0o444, "ok"), (0o750, 0o444, "warn")])
+def test_files_of_secrets_are_their_owners_alone(shared_rollcall, folder_mode, mode, status):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "secret"
+        path.write_text(GOOD_SECRET + "\n")
+        path.chmod(mode)
+        path.parent.chmod(folder_mode)
+        found = ask(shared_rollcall, ROLLCALL_SECRET=None, ROLLCALL_SECRET_FILE=str(path))
     assert found["secret.file"]["status"] == status and found["secret.strength"]["status"] == "ok"
 
 
