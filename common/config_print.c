@@ -14,6 +14,7 @@
 
 #include "buffer.h"
 #include "config_priv.h"
+#include "findings.h"
 #include "log.h"
 
 #define MASK "****"
@@ -288,4 +289,17 @@ config_warn_of_unknown(void)
 		if (!nearest || distance > 0)
 			log_warn(message, "did_you_mean", nearest, NULL);
 	}
+}
+
+bool
+config_find_faults(const struct reading *reading, struct findings *findings, const char *check, const char *todo)
+{
+	for (int i = 0; i < config_variable_count; i++) {
+		if (reading->settings[i].fault[0] != '\0')
+			findings_add(findings, FINDING_FAIL, check, todo, "%s: %s. Nothing else can be looked at before.",
+				config_variables[i].name, reading->settings[i].fault);
+	}
+	if (reading->fault_count == 0)
+		findings_add(findings, FINDING_OK, check, NULL, "All settings can be read.");
+	return reading->fault_count == 0;
 }

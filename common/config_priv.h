@@ -10,6 +10,8 @@
 
 #include "config.h"
 
+struct findings;
+
 enum variable_need { OPTIONAL, NEEDED, NEEDED_BY_WORKER };
 enum variable_mask { SHOWN, SECRET, DATABASE_URL, SMTP_URL };
 
@@ -63,6 +65,8 @@ struct reading {
 
 struct reading config_read(enum config_program program);
 void config_reading_free(struct reading *reading);
+/* For a doctor: every fault, or that there is none. False when nothing else can be looked at. */
+bool config_find_faults(const struct reading *reading, struct findings *findings, const char *check, const char *todo);
 /* A log line for each ROLLCALL_ variable that is none of ours. */
 void config_warn_of_unknown(void);
 

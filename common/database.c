@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "log.h"
 #include "memory.h"
+#include "shared_page.h"
 #include "supervisor.h"
 
 #define CONNECT_TIMEOUT_S "5"
@@ -35,7 +36,9 @@ struct database {
 	bool *prepared;		/* by query->index, on this connection */
 	char *listening;	/* channel, on this connection; NULL: none */
 	char violated[64];	/* by the last query that failed */
+	struct shared_page *page;	/* what fails is counted there; NULL: nowhere */
 	bool plans_for_values;
+	bool was_connected;
 	bool is_down;		/* the last attempt failed, and that was logged */
 };
 
@@ -64,6 +67,12 @@ disconnect(struct database *database)
 	memset(database->prepared, 0, (size_t)query_count * sizeof(*database->prepared));
 	free(database->listening);
 	database->listening = NULL;
+}
+
+void
+database_count(struct database *database, struct shared_page *page)
+{
+	database->page = page;
 }
 
 void
@@ -160,6 +169,9 @@ database_connect(struct database *database)
 	database->connection = open_connection(database);
 	if (PQstatus(database->connection) == CONNECTION_OK) {
 		PQsetNoticeReceiver(database->connection, log_notice, NULL);
+		if (database->was_connected && database->page != NULL)
+			metric_add(database->page, METRIC_DATABASE_RECONNECTS, 1);
+		database->was_connected = true;
 		if (database->is_down)
 			log_info("connected to the database again", NULL);
 		database->is_down = false;
@@ -226,6 +238,21 @@ level_of(enum database_status status)
 	return status == DATABASE_CONSTRAINT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR;
 }
 
+static void
+count_fault(const struct database *database, const struct database_result *result)
+{
+	static const enum database_fault faults[] = {
+		[DATABASE_CONFLICT] = DATABASE_FAULT_CONFLICT, [DATABASE_CONSTRAINT] = DATABASE_FAULT_CONSTRAINT,
+		[DATABASE_LOST] = DATABASE_FAULT_LOST, [DATABASE_ERROR] = DATABASE_FAULT_OTHER,
+	};
+	/* Locks and statements that took too long, and no room: the server's lanes call it busy. */
+	static const char *const busy[] = { "55P03", "57014", "53", NULL };
+
+	if (database->page != NULL)
+		metric_add_by(database->page, METRIC_DATABASE_ERRORS,
+			(int)(is_one_of(result->sqlstate, busy) ? DATABASE_FAULT_BUSY : faults[result->status]), 0, 1);
+}
+
 /* Takes a failed result (NULL: there was none), logs it, and leaves a connection
  * that the next call can use, or none. */
 static struct database_result
@@ -238,6 +265,7 @@ fail(struct database *database, const struct query *query, PGresult *failed)
 	strncpy(result.sqlstate, sqlstate != NULL ? sqlstate : "", sizeof(result.sqlstate) - 1);
 	strncpy(result.constraint, constraint != NULL ? constraint : "", sizeof(result.constraint) - 1);
 	result.status = classify(result.sqlstate, PQstatus(database->connection) == CONNECTION_OK);
+	count_fault(database, &result);
 	memcpy(database->violated, result.constraint, sizeof(database->violated));
 	log_event(level_of(result.status),
 		result.status == DATABASE_LOST ? "lost the connection to the database" : "could not run query",

@@ -15,6 +15,7 @@
 #include "query.h"
 
 struct database;
+struct shared_page;
 
 #define DATABASE_LOCK_TIMEOUT_MS 500
 
@@ -29,6 +30,8 @@ char *database_options(const char *url, int statement_timeout_ms);
 struct database *database_create(const char *url, const char *application_name,
 	int statement_timeout_ms);
 void database_free(struct database **database);
+/* From now on what fails, and what is connected anew after a loss, is counted. */
+void database_count(struct database *database, struct shared_page *page);
 /* From now on each statement is planned for its values, and for tables as they
  * are at that moment: for few statements about much. */
 void database_plan_for_values(struct database *database);

@@ -5,7 +5,7 @@
  *
  * The message is lower case and says "could not X: reason"; after it come pairs
  * of key and text, closed by NULL. A pair whose text is NULL is left out.
- * Secrets, addresses and tokens are never logged. Each line leaves in one
+ * Secrets, e-mail addresses and tokens are never logged. Each line leaves in one
  * write(2); control bytes are escaped. Format (text or JSON) and level come from
  * the configuration; before log_open, text and info. Under journald a line begins
  * with its priority, <N>. errno is left as it was.

@@ -152,8 +152,8 @@ migration_find(int version)
 
 /* A program older than the database finds migrations that it does not know: that
  * is not its business. One that it knows otherwise is an error. */
-static bool
-check_landed(const PGresult *landed)
+bool
+schema_check_landed(const PGresult *landed)
 {
 	bool ok = true;
 
@@ -219,7 +219,7 @@ migrate_tables(struct migrator *migrator)
 		return false;
 	if (exists && (landed = ask(migrator->database, &query_schema_migrations, NULL)) == NULL)
 		return false;
-	ok = check_landed(landed);
+	ok = schema_check_landed(landed);
 	for (int i = 0; ok && i < migration_count; i++) {
 		if (has_landed(landed, migrations[i].version))
 			continue;

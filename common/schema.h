@@ -45,6 +45,10 @@ void audit_partition(int64_t now_s, int offset, char name[16], int64_t *begins_a
  * Prints one line for each step. */
 bool schema_migrate(const char *owner_url, const char *program_url, bool dry_run);
 
+/* False, logged, when one of the migrations that query_schema_migrations names is not the
+ * one that this program knows by its number. NULL: none has landed. */
+bool schema_check_landed(const PGresult *landed);
+
 /* The versions that this program knows, as a PostgreSQL array: what query_schema_state
  * is asked with. */
 void schema_known_versions(struct buffer *out);

@@ -15,11 +15,38 @@
 #include <openssl/rand.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "shared_page_priv.h"
 
 _Static_assert(CHILDREN_MAX < 255, "an owner fits into a byte");
+
+/* Each metric gets as many cells as its labels can have values. */
+static void
+lay_out_metrics(struct shared_page *page)
+{
+	int cells = 0, child_cells = 0;
+
+	for (int metric = 0; metric < METRIC_COUNT; metric++) {
+		const struct metric_info *info = &metric_table[metric];
+		int *next = info->type == CHILD_GAUGE ? &child_cells : &cells;
+
+		page->first_cell[metric] = *next;
+		*next += label_capacity(info->by) * label_capacity(info->and_by) * metric_width((enum metric)metric);
+	}
+	assert(cells <= METRIC_CELLS && child_cells <= CHILD_CELLS);
+}
+
+static void
+meet(struct process_entry *entry, const char *name, int instance, int pid)
+{
+	entry->name = name;
+	entry->instance = instance;
+	atomic_store(&entry->started_at_s, (int64_t)time(NULL));
+	atomic_store(&entry->pid, pid);
+}
 
 struct shared_page *
 shared_page_create(const char *const *route_names, int route_count)
@@ -34,9 +61,19 @@ shared_page_create(const char *const *route_names, int route_count)
 
 	page->route_names = route_names;
 	page->route_count = route_count;
+	lay_out_metrics(page);
+	meet(&page->processes[CHILDREN_MAX], "supervisor", -1, getpid());
 	if (RAND_bytes((unsigned char *)page->rate_seed, sizeof(page->rate_seed)) != 1)
 		die("could not seed the shared page: no random bytes");
 	return page;
+}
+
+void
+shared_page_name_tasks(struct shared_page *page, const char *const *names, int count)
+{
+	assert(count <= METRIC_TASKS_MAX);
+	page->task_names = names;
+	page->task_count = count;
 }
 
 /* Hands the first of `limit` places that belongs to `from` over to `to`. */
@@ -78,8 +115,18 @@ hash_place_return(struct shared_page *page, int child)
 }
 
 void
+shared_page_meet_child(struct shared_page *page, int child, const char *name, int instance, int pid)
+{
+	assert(child >= 0 && child < CHILDREN_MAX);
+	meet(&page->processes[child], name, instance, pid);
+}
+
+void
 shared_page_forget_child(struct shared_page *page, int child)
 {
+	atomic_store(&page->processes[child].pid, 0);
+	for (int cell = 0; cell < CHILD_CELLS; cell++)
+		atomic_store(&page->children[child].cells[cell], 0);
 	while (hand_over_place(page, owner_of(child), 0, HASH_PLACES_MAX))
 		continue;
 	child_busy_set(page, child, 0);

@@ -26,50 +26,115 @@ enum job_outcome {
 	JOB_OUTCOMES
 };
 
-/* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
+/* What becomes of a mail that a sender took up. */
+enum mail_count { MAIL_COUNT_SENT, MAIL_COUNT_RETRIED, MAIL_COUNT_FAILED, MAIL_COUNT_CANCELLED, MAIL_COUNTS };
+
+/* Why a statement came to nothing. */
+enum database_fault {
+	DATABASE_FAULT_CONSTRAINT,
+	DATABASE_FAULT_CONFLICT,
+	DATABASE_FAULT_BUSY,
+	DATABASE_FAULT_LOST,
+	DATABASE_FAULT_OTHER,
+	DATABASE_FAULTS
+};
+
+enum hash_purpose { HASH_TO_CHECK, HASH_TO_EQUALISE, HASH_TO_KEEP, HASH_PURPOSES };
+
+/* Mails of the outbox that are not done: a sender's, due, and for later; and those that
+ * somebody may want to look at. */
+enum outbox_part { OUTBOX_LEASED, OUTBOX_DUE, OUTBOX_LATER, OUTBOX_FAILED, OUTBOX_BOUNCED, OUTBOX_PARTS };
+
+/* The table in metric_table.c gives name, type, labels, help; deploy/METRICS.md tells
+ * operators. */
 enum metric {
-	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
-	METRIC_PASSWORD_HASHES,		/* rollcall_password_hashes_total */
-	METRIC_PASSWORD_REFUSALS,	/* rollcall_password_queue_full_total */
-	METRIC_RATE_LIMITED,		/* rollcall_rate_limited_total */
-	METRIC_HTTP_REFUSED,		/* rollcall_http_refused_total */
-	METRIC_LANE_FULL,		/* rollcall_lane_full_total */
-	METRIC_DATABASE_RECONNECTS,	/* rollcall_database_reconnects_total */
-	METRIC_CHILD_RESTARTS,		/* rollcall_child_restarts_total */
-	METRIC_NOTIFICATIONS,		/* rollcall_notifications_total */
-	METRIC_OUTBOX_QUEUED,		/* gauge rollcall_outbox_queued */
-	METRIC_OUTBOX_OLDEST_S,		/* gauge rollcall_outbox_oldest_seconds */
-	METRIC_MAILS_SENT,		/* rollcall_mails_total{outcome="sent"} */
-	METRIC_MAILS_RETRIED,		/* …{outcome="retried"} */
-	METRIC_MAILS_FAILED,		/* …{outcome="failed"} */
-	METRIC_MAILS_CANCELLED,		/* …{outcome="cancelled"} */
-	METRIC_MAIL_LANE_HELD,		/* gauge rollcall_mail_lane_held: 1 while our own
-					 * configuration (auth, sender) is refused */
-	METRIC_LINKS_EXPIRED,		/* rollcall_links_expired_total */
-	METRIC_USERS_IDLED,		/* rollcall_users_idled_total */
-	METRIC_USERS_LOCKED,		/* rollcall_users_locked_by_clock_total */
-	METRIC_LOCKS_RELEASED,		/* rollcall_locks_released_total */
-	METRIC_JOBS_QUEUED,		/* gauge rollcall_jobs_queued */
-	METRIC_JOBS_OLDEST_S,		/* gauge rollcall_jobs_oldest_seconds */
-	METRIC_JOB_ROWS,		/* rollcall_job_rows_total */
-	/* rollcall_jobs_total{kind=…,outcome=…}: of each kind one for each job_outcome */
-	METRIC_JOBS_IMPORT_PARSE,
-	METRIC_JOBS_IMPORT_APPLY = METRIC_JOBS_IMPORT_PARSE + JOB_OUTCOMES,
-	METRIC_JOBS_IMPORT_UNDO = METRIC_JOBS_IMPORT_APPLY + JOB_OUTCOMES,
-	METRIC_JOBS_EXPORT = METRIC_JOBS_IMPORT_UNDO + JOB_OUTCOMES,
-	METRIC_JOBS_SELECTION = METRIC_JOBS_EXPORT + JOB_OUTCOMES,
-	METRIC_JOBS_LAST = METRIC_JOBS_SELECTION + JOB_OUTCOMES - 1,
+	METRIC_CHILD_RESTARTS,
+	METRIC_DATABASE_ERRORS,		/* by enum database_fault */
+	METRIC_DATABASE_RECONNECTS,
+	/* Of the server. */
+	METRIC_REQUESTS,		/* metric_request */
+	METRIC_REQUEST_DURATION,	/* metric_request */
+	METRIC_REQUESTS_IN_FLIGHT,	/* of a child */
+	METRIC_HTTP_REFUSED,
+	METRIC_HTTP_CONNECTIONS,	/* of a child */
+	METRIC_HTTP_CONNECTIONS_LIMIT,	/* of a child */
+	METRIC_RATE_LIMITED,
+	METRIC_LANE_IN_FLIGHT,		/* of a child, by enum lane; likewise the others */
+	METRIC_LANE_WAITING,
+	METRIC_LANE_FULL,		/* by enum lane */
+	METRIC_LANE_CONNECTIONS,
+	METRIC_LANE_CONNECTIONS_UP,
+	METRIC_LANE_DURATION,		/* durations, by enum lane */
+	METRIC_NOTIFICATIONS,
+	METRIC_PASSWORD_CHECKS,
+	METRIC_PASSWORD_HASHES,		/* by enum hash_purpose */
+	METRIC_PASSWORD_DURATION,	/* durations */
+	METRIC_PASSWORD_REFUSALS,
+	METRIC_PASSWORD_PLACES,
+	METRIC_PASSWORD_WAITING,	/* of a child */
+	/* Of the worker. */
+	METRIC_OUTBOX_QUEUED,
+	METRIC_OUTBOX_OLDEST_S,
+	METRIC_OUTBOX_MAILS,		/* by enum outbox_part */
+	METRIC_OUTBOX_MAILS_OLDEST_S,	/* likewise */
+	METRIC_MAILS,			/* by enum mail_kind and enum mail_count */
+	METRIC_MAIL_LANE_HELD,		/* 1 while our own configuration (auth, sender) is refused */
+	METRIC_LINKS_EXPIRED,
+	METRIC_USERS_IDLED,
+	METRIC_USERS_LOCKED,
+	METRIC_LOCKS_RELEASED,
+	METRIC_TASK_DURATION,		/* durations, by the names of shared_page_name_tasks */
+	METRIC_TASK_ROWS,
+	METRIC_TASK_LAST_RUN,
+	METRIC_JOBS_QUEUED,
+	METRIC_JOBS_OLDEST_S,
+	METRIC_JOBS_RUNNING,		/* of a child */
+	METRIC_JOBS,			/* by enum metric_job and enum job_outcome */
+	METRIC_JOB_DURATION,		/* durations, by enum metric_job */
+	METRIC_JOB_ROWS,
+	METRIC_AUDIT_MONTHS,
+	METRIC_IDLE_BRAKED,
 	METRIC_COUNT
 };
 
-/* Dies when the memory cannot be mapped. `route_names` label requests; the array
- * and its texts must outlive the page. May be NULL with 0 (worker). */
-struct shared_page *shared_page_create(const char *const *route_names, int route_count);
+enum metric_job {
+	METRIC_JOB_IMPORT_PARSE,
+	METRIC_JOB_IMPORT_APPLY,
+	METRIC_JOB_IMPORT_UNDO,
+	METRIC_JOB_EXPORT,
+	METRIC_JOB_SELECTION,
+	METRIC_JOB_KINDS
+};
 
-void metric_add(struct shared_page *page, enum metric metric, int64_t amount);
-void metric_set(struct shared_page *page, enum metric metric, int64_t value);
+#define METRIC_LANES 3		/* as many as server/lane.h has */
+#define METRIC_TASKS_MAX 48
+
+/* Dies when the memory cannot be mapped. `route_names` label requests; the array
+ * and its texts must outlive the page. May be NULL with 0 (worker): what is about
+ * requests is then not written. */
+struct shared_page *shared_page_create(const char *const *route_names, int route_count);
+/* Of the worker: labels of its tasks, which outlive the page. Before the first fork. */
+void shared_page_name_tasks(struct shared_page *page, const char *const *names, int count);
+
+/* A counter, or a gauge that all processes share. `by` and `and_by` are places in the
+ * enumerations that its labels go by; 0 where it has none. */
+void metric_add_by(struct shared_page *page, enum metric metric, int by, int and_by, int64_t amount);
+void metric_set_by(struct shared_page *page, enum metric metric, int by, int64_t value);
+static inline void metric_add(struct shared_page *page, enum metric metric, int64_t amount)
+{
+	metric_add_by(page, metric, 0, 0, amount);
+}
+static inline void metric_set(struct shared_page *page, enum metric metric, int64_t value)
+{
+	metric_set_by(page, metric, 0, value);
+}
+/* The sum over its labels. */
 int64_t metric_get(const struct shared_page *page, enum metric metric);
-/* One request: by route, status class and latency histogram. */
+/* A gauge of which each child has a part, which goes with it when it dies. */
+void metric_child_add(struct shared_page *page, enum metric metric, int by, int child, int64_t amount);
+/* One duration of a histogram or summary. */
+void metric_observe(struct shared_page *page, enum metric metric, int by, int64_t duration_us);
+/* One request: by route, status class and latency. */
 void metric_request(struct shared_page *page, int route, int status, int64_t duration_us);
 /* Prometheus text format 0.0.4. */
 void metrics_write(const struct shared_page *page, struct buffer *out);
@@ -78,6 +143,9 @@ void metrics_write(const struct shared_page *page, struct buffer *out);
 bool hash_place_take(struct shared_page *page, int child, int limit)
 	__attribute__((warn_unused_result));
 void hash_place_return(struct shared_page *page, int child);
+/* For the supervisor, when a child has begun: metrics name it "server-0". `name` must outlive
+ * the page. */
+void shared_page_meet_child(struct shared_page *page, int child, const char *name, int instance, int pid);
 /* For the supervisor, when a child has died. */
 void shared_page_forget_child(struct shared_page *page, int child);
 

@@ -142,6 +142,7 @@ child_start(const struct supervisor *supervisor, struct child *child)
 	child->pid = pid;
 	child->since_ms = clock_monotonic_ms();
 	child->killed = false;
+	shared_page_meet_child(supervisor->page, child->number, child->spec->name, child->instance, (int)pid);
 }
 
 static void

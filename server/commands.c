@@ -15,6 +15,7 @@
 #include "commands_priv.h"
 #include "config.h"
 #include "database.h"
+#include "doctor.h"
 #include "founding.h"
 #include "json.h"
 #include "log.h"
@@ -274,6 +275,7 @@ static const struct command {
 	{ "key", "create", key_create_run, "--operator --name N [--expires-at T] [--network A,B]" },
 	{ "key", "list", key_list_run, "--org S | --operator [--state active,expired,revoked]" },
 	{ "key", "revoke", key_revoke_run, "--org S --id ID | --operator --id ID | --key KEY" },
+	{ "doctor", NULL, doctor_run, "[--json] [--servers N] [--workers N]" },
 	{ "--print-config", NULL, run_print_config, "" },
 	{ "--print-policies", NULL, run_print_policies, "" },
 	{ "--version", NULL, run_version, "" },

@@ -99,10 +99,18 @@ end_event(struct event **event)
 /* ---- Giving up ---- */
 
 static void
+count_up(const struct connection *c, int amount)
+{
+	metric_child_add(c->settings->page, METRIC_LANE_CONNECTIONS_UP, c->settings->lane, c->settings->child, amount);
+}
+
+static void
 disconnect(struct connection *c)
 {
 	int64_t backoff_ms = BACKOFF_MIN_MS;
 
+	if (c->state == CONNECTION_UP)
+		count_up(c, -1);
 	end_event(&c->readable);
 	end_event(&c->writable);
 	PQfinish(c->pg);
@@ -437,6 +445,7 @@ connection_up(struct connection *c)
 	event_add(c->readable, NULL);
 	memset(c->prepared, 0, (size_t)query_count * sizeof(*c->prepared));
 	c->state = CONNECTION_UP;
+	count_up(c, 1);
 	c->up_since_ms = clock_monotonic_ms();
 	if (c->was_up)
 		metric_add(settings->page, METRIC_DATABASE_RECONNECTS, 1);

@@ -45,6 +45,7 @@ struct connection_settings {
 	const struct conninfo *info;
 	struct resolver *resolver;
 	struct shared_page *page;
+	int child, lane;		/* for the metrics */
 	const char *name;		/* of the lane */
 	const char *application_name;
 	char *options;			/* libpq's keyword: settings of the session */

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "memory.h"
@@ -34,6 +35,7 @@ struct task {
 	char *stored;			/* TASK_VERIFY only */
 	char *password;
 	struct hash_result result;
+	int64_t queued_ns;
 	hash_callback *callback;
 	void *context;
 };
@@ -91,7 +93,6 @@ task_run(const struct hasher *hasher, struct task *task)
 {
 	struct hash_result *result = &task->result;
 
-	metric_add(hasher->page, METRIC_PASSWORD_HASHES, 1);
 	switch (task->kind) {
 	case TASK_MAKE:
 		result->ok = password_hash(&hasher->cost, task->password, result->hash);
@@ -100,7 +101,7 @@ task_run(const struct hasher *hasher, struct task *task)
 		result->ok = password_verify(task->stored, task->password);
 		if (!result->ok || !password_needs_rehash(&hasher->cost, task->stored))
 			break;
-		metric_add(hasher->page, METRIC_PASSWORD_HASHES, 1);
+		metric_add_by(hasher->page, METRIC_PASSWORD_HASHES, HASH_TO_KEEP, 0, 1);
 		if (!password_hash(&hasher->cost, task->password, result->hash))
 			result->hash[0] = '\0';
 		break;
@@ -109,6 +110,17 @@ task_run(const struct hasher *hasher, struct task *task)
 		(void)!password_verify(hasher->dummy, task->password);
 		break;
 	}
+}
+
+static void
+count_hash(const struct hasher *hasher, const struct task *task)
+{
+	static const enum hash_purpose purposes[] = {
+		[TASK_VERIFY] = HASH_TO_CHECK, [TASK_VERIFY_DUMMY] = HASH_TO_EQUALISE, [TASK_MAKE] = HASH_TO_KEEP,
+	};
+
+	metric_add_by(hasher->page, METRIC_PASSWORD_HASHES, (int)purposes[task->kind], 0, 1);
+	metric_observe(hasher->page, METRIC_PASSWORD_DURATION, 0, (clock_monotonic_ns() - task->queued_ns) / 1000);
 }
 
 /* With the mutex held. Waits for the next task; NULL: stop. */
@@ -123,6 +135,7 @@ next_task(struct hasher *hasher)
 		return NULL;
 	task = STAILQ_FIRST(&hasher->queued);
 	STAILQ_REMOVE_HEAD(&hasher->queued, link);
+	metric_child_add(hasher->page, METRIC_PASSWORD_WAITING, 0, hasher->child, -1);
 	return task;
 }
 
@@ -141,6 +154,7 @@ thread_run(void *context)
 
 		pthread_mutex_unlock(&hasher->mutex);
 		task_run(hasher, task);
+		count_hash(hasher, task);
 		pthread_mutex_lock(&hasher->mutex);
 		STAILQ_INSERT_TAIL(&hasher->finished, task, link);
 		written = write(hasher->finished_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
@@ -192,6 +206,8 @@ hasher_queue(struct hasher *hasher, enum task_kind kind, const char *stored, con
 	task->password = xstrdup(password);
 	task->callback = callback;
 	task->context = context;
+	task->queued_ns = clock_monotonic_ns();
+	metric_child_add(hasher->page, METRIC_PASSWORD_WAITING, 0, hasher->child, 1);
 	pthread_mutex_lock(&hasher->mutex);
 	STAILQ_INSERT_TAIL(&hasher->queued, task, link);
 	pthread_cond_signal(&hasher->changed);
@@ -268,6 +284,7 @@ hasher_create(struct event_base *base, const struct config *config, struct share
 	hasher->page = page;
 	hasher->child = child;
 	hasher->place_limit = config->hash_queue;
+	metric_set(page, METRIC_PASSWORD_PLACES, config->hash_queue);
 	hasher->cost = config->password_cost;
 	password_dummy_hash(&hasher->cost, hasher->dummy);
 	STAILQ_INIT(&hasher->queued);

@@ -23,6 +23,7 @@
 #include "http_priv.h"
 #include "log.h"
 #include "memory.h"
+#include "shared_page.h"
 
 #define SERVER_MAGIC 0x48535256u
 
@@ -169,7 +170,7 @@ create_evhttp(struct http_server *server)
 
 struct http_server *
 http_server_create(struct event_base *base, const struct config *config,
-	struct shared_page *page, http_handler *handler, http_gone *gone, void *context)
+	struct shared_page *page, int child, http_handler *handler, http_gone *gone, void *context)
 {
 	struct http_server *server = xcalloc(1, sizeof(*server));
 
@@ -179,10 +180,12 @@ http_server_create(struct event_base *base, const struct config *config,
 	server->magic = SERVER_MAGIC;
 	server->base = base;
 	server->page = page;
+	server->child = child;
 	server->handler = handler;
 	server->gone = gone;
 	server->context = context;
 	server->connections_max = most_connections();
+	metric_child_add(page, METRIC_HTTP_CONNECTIONS_LIMIT, 0, child, server->connections_max);
 	LIST_INIT(&server->unsettled);
 	LIST_INIT(&server->settled);
 	server->turn = event_new(base, -1, 0, on_turn, server);

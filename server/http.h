@@ -37,7 +37,7 @@ typedef void http_gone(void *handler_data);
  * cannot. SIGPIPE is ignored from here on. What is refused before the handler sees it is
  * counted in the page. */
 struct http_server *http_server_create(struct event_base *base, const struct config *config,
-	struct shared_page *page, http_handler *handler, http_gone *gone, void *context);
+	struct shared_page *page, int child, http_handler *handler, http_gone *gone, void *context);
 /* Stops: what the kernel has queued is still accepted, and for a quarter of a second
  * first bytes are still waited for. Then idle connections are closed; one on which
  * the first byte of a request was read is not idle. What is answered from now on

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "access_log.h"
 #include "clock.h"
 #include "http_listener.h"
 #include "http_priv.h"
@@ -108,14 +109,21 @@ static void
 on_output(struct evbuffer *output, const struct evbuffer_cb_info *change, void *context)
 {
 	struct http_connection *connection = connection_from(context);
-	char begin[sizeof("HTTP/1.1 4") - 1];
+	char begin[sizeof("HTTP/1.1 400")] = "";
+	const size_t length = sizeof(begin) - 1;
 	struct evbuffer_ptr at;
+	char *peer = NULL;
+	ev_uint16_t port;
 
-	if (connection->phase == PHASE_READING && change->n_added >= sizeof(begin) &&
-		evbuffer_ptr_set(output, &at, change->orig_size, EVBUFFER_PTR_SET) == 0 &&
-		evbuffer_copyout_from(output, &at, begin, sizeof(begin)) == (ssize_t)sizeof(begin) &&
-		memcmp(begin, "HTTP/", 5) == 0 && begin[sizeof(begin) - 1] != '1')
-		metric_add(connection->server->page, METRIC_HTTP_REFUSED, 1);
+	if (connection->phase != PHASE_READING || change->n_added < length ||
+		evbuffer_ptr_set(output, &at, change->orig_size, EVBUFFER_PTR_SET) != 0 ||
+		evbuffer_copyout_from(output, &at, begin, length) != (ssize_t)length ||
+		memcmp(begin, "HTTP/", 5) != 0 || begin[length - 3] == '1')
+		return;
+	metric_add(connection->server->page, METRIC_HTTP_REFUSED, 1);
+	if (connection->evhttp != NULL)
+		evhttp_connection_get_peer(connection->evhttp, &peer, &port);
+	access_log_refusal((int)strtol(begin + length - 3, NULL, 10), "it could not be read as HTTP, or was too large", peer, NULL);
 }
 
 void
@@ -175,6 +183,7 @@ http_connection_open(struct event_base *base, void *context)
 	LIST_INSERT_HEAD(&server->unsettled, connection, link);
 	event_active(server->turn, EV_TIMEOUT, 0);
 	server->connection_count++;
+	metric_child_add(server->page, METRIC_HTTP_CONNECTIONS, 0, server->child, 1);
 	if (server->connection_count >= server->connections_max)
 		become_crowded(server);
 	return connection->stream;
@@ -191,6 +200,7 @@ forget(struct http_connection *connection)
 	LIST_REMOVE(connection, link);
 	connection->magic = 0;
 	free(connection);
+	metric_child_add(server->page, METRIC_HTTP_CONNECTIONS, 0, server->child, -1);
 	if (server->connection_count-- >= server->connections_max)
 		update_accepting(server);
 	if (server->is_draining && !server->is_freeing)

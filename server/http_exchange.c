@@ -20,6 +20,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access_log.h"
 #include "buffer.h"
 #include "http_priv.h"
 #include "log.h"
@@ -107,7 +108,7 @@ answer_problem(struct http_exchange *exchange, int status, const char *title, co
 	char id[UUID_TEXT_SIZE];
 
 	uuid_make_text(id);
-	log_debug("refused a request", "reason", detail, "request_id", id, NULL);
+	access_log_refusal(status, detail, http_peer(exchange), id);
 	metric_add(exchange->connection->server->page, METRIC_HTTP_REFUSED, 1);
 	exchange->closes = true;
 	/* Texts of ours: they hold no character that JSON escapes. */

@@ -69,6 +69,7 @@ struct http_server {
 	unsigned magic;
 	struct event_base *base;
 	struct shared_page *page;
+	int child;			/* this process's place in it */
 	struct evhttp *evhttp;
 	struct http_listener *listener;	/* NULL once it is closed */
 	http_handler *handler;		/* NULL: 503 for whatever still comes */

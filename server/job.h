@@ -16,6 +16,7 @@
 
 struct job {
 	TAILQ_ENTRY(job) link;		/* of the waiting room */
+	int64_t submitted_ns;
 	int64_t waits_since_ms;		/* in the waiting room */
 	bool writes;			/* some statement does: never sent twice */
 	bool notifies;

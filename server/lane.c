@@ -26,6 +26,8 @@
 #include "resolver.h"
 #include "shared_page.h"
 
+_Static_assert(METRIC_LANES == LANE_COUNT, "each lane has its metrics");
+
 #define LANE_MAGIC 0x6c616e65u
 #define LANES_MAGIC 0x6c616e73u
 
@@ -59,6 +61,7 @@ static const struct lane_kind {
 struct lane_state {
 	uint32_t magic;
 	struct lanes *lanes;
+	enum lane which;
 	const struct lane_kind *kind;
 	struct connection_settings settings;
 	struct connection **connections;
@@ -74,6 +77,7 @@ struct lanes {
 	uint32_t magic;
 	struct event_base *base;
 	struct shared_page *page;
+	int child;
 	struct conninfo *info;
 	struct resolver *resolver;
 	struct lane_state states[LANE_COUNT];
@@ -113,6 +117,12 @@ set_timer(struct event *timer, int64_t ms)
 
 /* ---- Jobs that come and go ---- */
 
+static void
+count(struct lane_state *lane, enum metric metric, int amount)
+{
+	metric_child_add(lane->lanes->page, metric, lane->which, lane->lanes->child, amount);
+}
+
 /* A connection whose sync is still to be sent, for one sync more; else the one
  * with the least to do. NULL: all are full or down. */
 static struct connection *
@@ -139,6 +149,7 @@ wait_in_room(struct lane_state *lane, struct job *job)
 	job->waits_since_ms = clock_monotonic_ms();
 	TAILQ_INSERT_TAIL(&lane->waiting, job, link);
 	lane->waiting_count++;
+	count(lane, METRIC_LANE_WAITING, 1);
 }
 
 static void
@@ -146,12 +157,36 @@ leave_room(struct lane_state *lane, struct job *job)
 {
 	TAILQ_REMOVE(&lane->waiting, job, link);
 	lane->waiting_count--;
+	count(lane, METRIC_LANE_WAITING, -1);
+}
+
+static void
+lane_send(struct lane_state *lane, struct connection *connection, struct job *job)
+{
+	count(lane, METRIC_LANE_IN_FLIGHT, 1);
+	connection_send(connection, job);
+}
+
+/* Why a job came to nothing, for the metrics. */
+static void
+count_fault(struct lane_state *lane, enum job_status status)
+{
+	static const enum database_fault faults[] = {
+		[JOB_CONSTRAINT] = DATABASE_FAULT_CONSTRAINT, [JOB_CONFLICT] = DATABASE_FAULT_CONFLICT,
+		[JOB_BUSY] = DATABASE_FAULT_BUSY, [JOB_LOST] = DATABASE_FAULT_LOST, [JOB_ERROR] = DATABASE_FAULT_OTHER,
+	};
+
+	if (status != JOB_OK)
+		metric_add_by(lane->lanes->page, METRIC_DATABASE_ERRORS, (int)faults[status], 0, 1);
 }
 
 static void
 lane_complete(struct lane_state *lane, struct job *job)
 {
 	lane->lanes->open_jobs--;
+	metric_observe(lane->lanes->page, METRIC_LANE_DURATION, lane->which,
+		(clock_monotonic_ns() - job->submitted_ns) / 1000);
+	count_fault(lane, job->result.status);
 	if (job->result.status == JOB_OK && job->notifies)
 		lanes_notify_soon(lane->lanes);
 	job_complete(&job);
@@ -166,7 +201,7 @@ lane_dispatch(struct lane_state *lane)
 	while ((job = TAILQ_FIRST(&lane->waiting)) != NULL
 		&& (connection = pick_connection(lane)) != NULL) {
 		leave_room(lane, job);
-		connection_send(connection, job);
+		lane_send(lane, connection, job);
 	}
 }
 
@@ -185,6 +220,7 @@ lane_on_job(void *context, struct job *job, enum job_fate fate)
 {
 	struct lane_state *lane = lane_from(context);
 
+	count(lane, METRIC_LANE_IN_FLIGHT, -1);
 	if (fate == JOB_ANSWERED) {
 		lane_complete(lane, job);
 	} else if (lane->lanes->is_closing || (fate == JOB_UNANSWERED && !may_resend(job))) {
@@ -305,7 +341,7 @@ lanes_on_tick(evutil_socket_t fd, short what, void *context)
 
 bool
 lane_submit(struct lanes *lanes, enum lane which, const struct statement *statements,
-	int count, job_callback *callback, void *context)
+	int statement_count, job_callback *callback, void *context)
 {
 	struct lane_state *lane = &lanes->states[which];
 	struct connection *connection = NULL;
@@ -317,14 +353,15 @@ lane_submit(struct lanes *lanes, enum lane which, const struct statement *statem
 	if (TAILQ_EMPTY(&lane->waiting))
 		connection = pick_connection(lane);
 	if (connection == NULL && lane->waiting_count >= lane->kind->room) {
-		metric_add(lanes->page, METRIC_LANE_FULL, 1);
+		metric_add_by(lanes->page, METRIC_LANE_FULL, which, 0, 1);
 		return false;
 	}
-	job = job_create(statements, count, callback, context);
+	job = job_create(statements, statement_count, callback, context);
+	job->submitted_ns = clock_monotonic_ns();
 	if (lanes->open_jobs++ == 0 && !evtimer_pending(lanes->tick, NULL))
 		set_timer(lanes->tick, TICK_MS);
 	if (connection != NULL)
-		connection_send(connection, job);
+		lane_send(lane, connection, job);
 	else
 		wait_in_room(lane, job);
 	return true;
@@ -386,6 +423,7 @@ lane_open(struct lanes *lanes, enum lane which, const char *url, int connections
 
 	lane->magic = LANE_MAGIC;
 	lane->lanes = lanes;
+	lane->which = which;
 	lane->kind = kind;
 	lane->down_since_ms = clock_monotonic_ms();
 	TAILQ_INIT(&lane->waiting);
@@ -393,25 +431,27 @@ lane_open(struct lanes *lanes, enum lane which, const char *url, int connections
 	lane->resend = evtimer_new(lanes->base, lane_on_resend, lane);
 	lane->settings = (struct connection_settings){
 		.base = lanes->base, .info = lanes->info, .resolver = lanes->resolver,
-		.page = lanes->page, .name = kind->name, .application_name = kind->application_name,
+		.page = lanes->page, .child = lanes->child, .lane = which, .name = kind->name, .application_name = kind->application_name,
 		.options = lane_options(url, kind), .segment_jobs = kind->segment_jobs,
 		.next_complaint_ms = &lanes->next_complaint_ms,
 		.owner = lane, .on_job = lane_on_job, .on_ready = lane_on_ready, .on_down = lane_on_down,
 	};
 	lane->connection_count = connections > 0 ? connections : 1;
+	count(lane, METRIC_LANE_CONNECTIONS, lane->connection_count);
 	lane->connections = xcalloc((size_t)lane->connection_count, sizeof(*lane->connections));
 	for (int i = 0; i < lane->connection_count; i++)
 		lane->connections[i] = connection_create(&lane->settings);
 }
 
 struct lanes *
-lanes_create(struct event_base *base, const struct config *config, struct shared_page *page)
+lanes_create(struct event_base *base, const struct config *config, struct shared_page *page, int child)
 {
 	struct lanes *lanes = xcalloc(1, sizeof(*lanes));
 
 	lanes->magic = LANES_MAGIC;
 	lanes->base = base;
 	lanes->page = page;
+	lanes->child = child;
 	lanes->info = conninfo_create(config->database_url);
 	lanes->resolver = resolver_create(base, lanes->info);
 	lanes->tick = evtimer_new(base, lanes_on_tick, lanes);

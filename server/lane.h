@@ -58,7 +58,7 @@ PGresult *job_result_take(struct job_result *result, int statement);
  * down, and at least one connection a lane. Connecting starts at once and goes on
  * by itself, with back-off. */
 struct lanes *lanes_create(struct event_base *base, const struct config *config,
-	struct shared_page *page);
+	struct shared_page *page, int child);
 /* Every job still open completes with JOB_LOST. */
 void lanes_free(struct lanes **lanes);
 

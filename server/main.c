@@ -43,7 +43,7 @@ serve(void)
 	if (config->metrics_listen.port != 0)
 		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-server");
-	service.page = shared_page_create(router_names(), route_count + 1);
+	service.page = shared_page_create(router_names(), route_count);
 	specs[count++] = (struct child_spec){ "server", config->processes, run_server, 0 };
 	if (config->metrics_listen.port != 0)
 		specs[count++] = (struct child_spec){ "metrics", 1, service_run_metrics, 0 };

@@ -103,12 +103,13 @@ process_run(const struct config *config, struct shared_page *page, int child)
 		die("could not make an event loop");
 	server->config = config;
 	server->page = page;
+	server->child = child;
 	process.term = evsignal_new(server->base, SIGTERM, stop, &process);
 	process.deadline = evtimer_new(server->base, too_late, &process);
 	evsignal_add(process.term, NULL);
-	server->lanes = lanes_create(server->base, config, page);
+	server->lanes = lanes_create(server->base, config, page, child);
 	server->hasher = hasher_create(server->base, config, page, child);
-	server->http = http_server_create(server->base, config, page, request_start, request_client_gone,
+	server->http = http_server_create(server->base, config, page, child, request_start, request_client_gone,
 		server);
 	/* The signal may have come before its handler was there. */
 	if (supervisor_stopping())

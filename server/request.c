@@ -9,10 +9,10 @@
 #include "request.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "clock.h"
 #include "config.h"
 #include "idempotency.h"
@@ -56,6 +56,7 @@ clear_results(struct request *rq)
 static void
 request_free(struct request *rq)
 {
+	metric_child_add(rq->server->page, METRIC_REQUESTS_IN_FLIGHT, 0, rq->server->child, -1);
 	if (rq->has_hash_place)
 		hasher_release(rq->server->hasher);
 	clear_results(rq);
@@ -78,6 +79,8 @@ request_start(void *context, struct http_exchange *exchange)
 	rq->exchange = exchange;
 	rq->scratch = scratch;
 	rq->started_us = now_us();
+	rq->method = http_method_of(exchange);
+	metric_child_add(rq->server->page, METRIC_REQUESTS_IN_FLIGHT, 0, rq->server->child, 1);
 	http_set_data(exchange, rq);
 	request_run(rq);
 }
@@ -438,17 +441,10 @@ common_headers(struct request *rq, const char *content_type)
 static void
 record(struct request *rq, int status)
 {
-	int64_t took_us = now_us() - rq->started_us;
+	const int64_t took_us = now_us() - rq->started_us;
 
 	metric_request(rq->server->page, router_index(rq->route), status, took_us);
-	if (status >= 500 || log_wants(LOG_LEVEL_DEBUG)) {
-		char code[16], took[32];
-
-		snprintf(code, sizeof(code), "%d", status);
-		snprintf(took, sizeof(took), "%lld", (long long)took_us);
-		log_event(status >= 500 && status != 503 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "answered", "status", code,
-			"route", rq->route != NULL ? rq->route->path : "none", "took_us", took, "request_id", rq->id, NULL);
-	}
+	access_log_request(rq, status, took_us);
 }
 
 enum step

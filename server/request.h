@@ -47,6 +47,7 @@ struct server {
 	struct lanes *lanes;
 	struct hasher *hasher;
 	struct shared_page *page;
+	int child;			/* this process's place in it */
 	struct http_server *http;
 };
 
@@ -72,6 +73,7 @@ struct request {
 	const struct route *route;
 	struct http_exchange *exchange;		/* NULL: the client has gone, or was answered */
 	int64_t started_us;
+	enum http_method method;
 
 	/* Input, checked, besides the body. */
 	const char *path_values[ROUTE_PARAMS_MAX];	/* what stood for {id}, ... */

@@ -64,6 +64,8 @@ struct route_match {
 /* HEAD finds the route of GET. A segment that should be an id and is none finds
  * nothing: 404, like an unknown id. */
 void router_find(enum http_method method, const char *path, struct route_match *match);
+/* "GET" */
+const char *http_method_word(enum http_method method);
 /* Labels for metrics: "GET /v1/users/{id}", one for each route, then one for the rest. */
 const char *const *router_names(void);
 /* The place of a route in `routes`; route_count for NULL. */

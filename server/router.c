@@ -80,8 +80,8 @@ router_find(enum http_method method, const char *path, struct route_match *match
 	match->plain_length = plain_length;
 }
 
-static const char *
-method_word(enum http_method method)
+const char *
+http_method_word(enum http_method method)
 {
 	switch (method) {
 	case HTTP_GET: return "GET";
@@ -102,7 +102,7 @@ router_names(void)
 		names = xcalloc((size_t)route_count + 1, sizeof(*names));
 		for (int i = 0; i < route_count; i++) {
 			char name[128];
-			snprintf(name, sizeof(name), "%s %s", method_word(routes[i].method), routes[i].path);
+			snprintf(name, sizeof(name), "%s %s", http_method_word(routes[i].method), routes[i].path);
 			names[i] = xstrdup(name);
 		}
 		names[route_count] = "none";

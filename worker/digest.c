@@ -30,7 +30,9 @@ digest_organization(struct worker *worker, const char *org_id)
 		buffer_putc(&mails, '}');
 	}
 	buffer_putc(&mails, ']');
-	PQclear(worker_query(worker, &query_lock_digest_write, (const char *const[]){ org_id, buffer_text(&mails) }));
+	PGresult *written = worker_query(worker, &query_lock_digest_write, (const char *const[]){ org_id, buffer_text(&mails) });
+	worker->task_rows += written != NULL ? PQntuples(written) : 0;
+	PQclear(written);
 	database_notify(worker->database, OUTBOX_CHANNEL);
 	buffer_free(&mails);
 	PQclear(people);

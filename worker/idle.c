@@ -42,6 +42,7 @@ idle_recompute(struct worker *worker)
 			if (page == NULL)
 				break;
 			count = row_int(page, 0, "count");
+			worker->task_rows += count;
 			if (count > 0)
 				memcpy(after, row_text(page, 0, "last_id"), UUID_TEXT_SIZE);
 			PQclear(page);
@@ -196,6 +197,7 @@ sweep_page(struct worker *worker, const char *org_id, bool warnings_only, int *s
 		idled = worker_transition(worker, batch.leaving);
 	else
 		transition_batch_discard(batch.leaving);
+	worker->task_rows += warned;
 	if (warned > 0) {
 		buffer_putc(&batch.warnings, ']');
 		PQclear(worker_query(worker, &query_idle_warned,

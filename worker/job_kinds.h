@@ -15,7 +15,7 @@ struct job_kind {
 	const struct query *give_up;
 	/* (org_id, id, mail_id): who waits for its end is told by mail; NULL: nobody is. */
 	const struct query *tell;
-	enum metric metric;		/* METRIC_JOBS_… of the kind */
+	enum metric_job metric;
 };
 
 extern const struct job_kind job_kinds[];

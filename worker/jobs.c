@@ -72,7 +72,7 @@ find_kind(const char *kind)
 static void
 count_end(struct job_lease *lease, const struct job_kind *kind, enum job_outcome outcome)
 {
-	metric_add(lease->worker->page, kind->metric + (enum metric)outcome, 1);
+	metric_add_by(lease->worker->page, METRIC_JOBS, (int)kind->metric, (int)outcome, 1);
 }
 
 static enum job_end
@@ -102,8 +102,13 @@ give_up(struct job_lease *lease, const struct job_kind *kind)
 static enum job_end
 run_kind(struct job_lease *lease, const struct job_kind *kind)
 {
-	const enum job_end end = kind->run(lease);
+	struct shared_page *page = lease->worker->page;
+	const int64_t began_ns = clock_monotonic_ns();
 
+	metric_child_add(page, METRIC_JOBS_RUNNING, 0, lease->worker->child, 1);
+	const enum job_end end = kind->run(lease);
+	metric_child_add(page, METRIC_JOBS_RUNNING, 0, lease->worker->child, -1);
+	metric_observe(page, METRIC_JOB_DURATION, (int)kind->metric, (clock_monotonic_ns() - began_ns) / 1000);
 	count_end(lease, kind, end == JOB_ENDED ? JOB_OUTCOME_ENDED
 		: end == JOB_LATER ? JOB_OUTCOME_LATER
 				   : JOB_OUTCOME_STOPPED);

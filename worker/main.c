@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "doctor.h"
 #include "jobs.h"
 #include "log.h"
 #include "metrics_server.h"
@@ -79,6 +80,7 @@ run(void)
 		metrics_server_probe(&config->metrics_listen);
 	service_check_schema(config, "rollcall-worker");
 	service.page = shared_page_create(NULL, 0);
+	tasks_name(service.page);
 	uuid_make_text(service.run_id);
 	metric_set(service.page, METRIC_MAIL_LANE_HELD, 0);
 	specs[count++] = (struct child_spec){ "clock", 1, run_clock, 0 };
@@ -103,6 +105,10 @@ main(int argc, char **argv)
 		printf("rollcall-worker %s, schema %d\n", ROLLCALL_VERSION, migrations[migration_count - 1].version);
 		return 0;
 	}
-	fprintf(stderr, "rollcall-worker works; its other faces: --print-config, --version\n");
+	if (argc == 2 && strcmp(argv[1], "doctor") == 0)
+		return doctor_run(false);
+	if (argc == 3 && strcmp(argv[1], "doctor") == 0 && strcmp(argv[2], "--json") == 0)
+		return doctor_run(true);
+	fprintf(stderr, "rollcall-worker works; its other faces: doctor [--json], --print-config, --version\n");
 	return 2;
 }

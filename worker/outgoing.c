@@ -334,6 +334,7 @@ outgoing_compose(struct worker *worker, const struct template_set *templates, co
 	*mail = (struct outgoing){
 		.org_id = row_text(rows, row, "org_id"), .id = row_text(rows, row, "id"),
 		.kind = row_text(rows, row, "kind"), .user_id = row_text(rows, row, "user_id"),
+		.request_id = row_text(rows, row, "request_id"),
 		.attempts = row_int(rows, row, "attempts"), .verdict = OUTGOING_READY,
 	};
 	c.data = parse_data(&c);

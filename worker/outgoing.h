@@ -26,6 +26,7 @@ enum outgoing_verdict {
 struct outgoing {
 	/* Of the row; live as long as the rows. */
 	const char *org_id, *id, *kind, *user_id;
+	const char *request_id;		/* that it goes back to; NULL: none */
 	long attempts;
 	/* What became of it. */
 	enum outgoing_verdict verdict;

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "config.h"
 #include "json.h"
+#include "lifecycle.h"
 #include "log.h"
 #include "mailer.h"
 #include "outgoing.h"
@@ -123,16 +124,40 @@ write_result(struct buffer *out, const struct outgoing *mail, const char *state,
 	buffer_putc(out, '}');
 }
 
+/* What became of a mail, with the id of the request behind it. Never the relay's words: they
+ * quote the recipient; their code says enough, and the whole is in the outbox. */
+static void
+log_mail(enum log_level level, const char *message, const struct outgoing *mail, const struct mail_outcome *outcome)
+{
+	char code[4] = "", attempts[16];
+
+	if (outcome != NULL && strspn(outcome->reply, "0123456789") == 3)
+		snprintf(code, sizeof(code), "%.3s", outcome->reply);
+	snprintf(attempts, sizeof(attempts), "%ld", mail->attempts);
+	log_event(level, message, "outbox_id", mail->id, "kind", mail->kind, "attempt", attempts,
+		"reply_code", *code != '\0' ? code : NULL, "reason", outcome == NULL ? mail->reason : NULL,
+		"request_id", mail->request_id, NULL);
+}
+
+static void
+count_mail(struct sender *sender, const struct outgoing *mail, enum mail_count outcome)
+{
+	/* Of a kind that is none of this release's: the last label. */
+	metric_add_by(sender->worker.page, METRIC_MAILS, (int)mail_kind_from_word(mail->kind), (int)outcome, 1);
+}
+
 static void
 write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *mail)
 {
 	switch (mail->verdict) {
 	case OUTGOING_CANCELLED:
-		metric_add(sender->worker.page, METRIC_MAILS_CANCELLED, 1);
+		count_mail(sender, mail, MAIL_COUNT_CANCELLED);
+		log_mail(LOG_LEVEL_INFO, "cancelled mail", mail, NULL);
 		write_result(out, mail, "cancelled", mail->reason, 0, true);
 		break;
 	case OUTGOING_FAILED:
-		metric_add(sender->worker.page, METRIC_MAILS_FAILED, 1);
+		count_mail(sender, mail, MAIL_COUNT_FAILED);
+		log_mail(LOG_LEVEL_WARN, "could not send mail", mail, NULL);
 		write_result(out, mail, "failed", mail->reason, 0, true);
 		break;
 	default:
@@ -143,20 +168,20 @@ write_unsent(struct sender *sender, struct buffer *out, const struct outgoing *m
 static void
 write_sent(struct sender *sender, struct buffer *out, const struct outgoing *mail, const struct mail_outcome *outcome)
 {
-	struct shared_page *page = sender->worker.page;
-
 	switch (outcome->result) {
 	case MAIL_SENT:
-		metric_add(page, METRIC_MAILS_SENT, 1);
+		count_mail(sender, mail, MAIL_COUNT_SENT);
+		log_mail(LOG_LEVEL_INFO, "sent mail", mail, outcome);
 		write_result(out, mail, "sent", outcome->reply, 0, false);
 		break;
 	case MAIL_REFUSED:
-		metric_add(page, METRIC_MAILS_FAILED, 1);
-		log_warn("could not send mail: refused", "outbox_id", mail->id, "kind", mail->kind, NULL);
+		count_mail(sender, mail, MAIL_COUNT_FAILED);
+		log_mail(LOG_LEVEL_WARN, "could not send mail: refused", mail, outcome);
 		write_result(out, mail, "failed", outcome->reply, 0, !outcome->attempted);
 		break;
 	case MAIL_LATER:
-		metric_add(page, METRIC_MAILS_RETRIED, 1);
+		count_mail(sender, mail, MAIL_COUNT_RETRIED);
+		log_mail(LOG_LEVEL_INFO, "could not send mail yet", mail, outcome);
 		write_result(out, mail, "queued", outcome->reply, delay_s(mail, outcome), !outcome->attempted);
 		break;
 	case MAIL_OUR_FAULT:

@@ -6,7 +6,9 @@
  */
 #include "tasks.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bounces.h"
 #include "clock.h"
@@ -43,39 +45,41 @@ static bool purge_selection_users(struct worker *worker);
 static bool purge_selections(struct worker *worker);
 static bool measure_outbox(struct worker *worker);
 static bool measure_jobs(struct worker *worker);
+static bool measure_slowly(struct worker *worker);
 
 enum { EXPIRE_INVITATIONS };	/* the one task that is named elsewhere */
 
 static const struct task {
-	const char *name;
+	const char *name;			/* labels its metrics */
 	bool (*run)(struct worker *worker);	/* true: there may be more at once */
 	int period_ms;				/* 0: the poll interval */
 	bool follows_nudge;
 } tasks[] = {
-	[EXPIRE_INVITATIONS] = { "expire invitations", deadlines_expire_invitations, 0, false },
-	{ "release locks", deadlines_release_locks, 0, false },
-	{ "finish locks", deadlines_finish_locks, 0, false },
-	{ "digest locks", digest_locks, 0, true },
-	{ "recompute idleness", idle_recompute, 0, true },
-	{ "sweep idle users", idle_sweep, 0, false },
-	{ "take delivery reports", bounces_take, 0, false },
-	{ "measure the outbox", measure_outbox, 0, false },
-	{ "measure the jobs", measure_jobs, 0, false },
-	{ "purge the outbox", purge_outbox, MINUTE_MS, false },
-	{ "purge sessions", purge_sessions, MINUTE_MS, false },
-	{ "purge throttles", purge_throttles, MINUTE_MS, false },
-	{ "purge deletions", purge_deletions, MINUTE_MS, false },
-	{ "purge keys of requests", purge_idempotency, MINUTE_MS, false },
-	{ "empty old values of the audit", purge_audit_values, MINUTE_MS, false },
+	[EXPIRE_INVITATIONS] = { "expire_invitations", deadlines_expire_invitations, 0, false },
+	{ "release_locks", deadlines_release_locks, 0, false },
+	{ "finish_locks", deadlines_finish_locks, 0, false },
+	{ "digest_locks", digest_locks, 0, true },
+	{ "recompute_idleness", idle_recompute, 0, true },
+	{ "sweep_idle_users", idle_sweep, 0, false },
+	{ "take_delivery_reports", bounces_take, 0, false },
+	{ "measure_outbox", measure_outbox, 0, false },
+	{ "measure_jobs", measure_jobs, 0, false },
+	{ "measure_slowly", measure_slowly, MINUTE_MS, false },
+	{ "purge_outbox", purge_outbox, MINUTE_MS, false },
+	{ "purge_sessions", purge_sessions, MINUTE_MS, false },
+	{ "purge_throttles", purge_throttles, MINUTE_MS, false },
+	{ "purge_deletions", purge_deletions, MINUTE_MS, false },
+	{ "purge_idempotency", purge_idempotency, MINUTE_MS, false },
+	{ "purge_audit_values", purge_audit_values, MINUTE_MS, false },
 	/* In this order: what hangs on one before it. */
-	{ "expire imports", purge_imports_expire, MINUTE_MS, false },
-	{ "purge files of imports", purge_import_files, MINUTE_MS, false },
-	{ "purge rows of imports", purge_import_rows, MINUTE_MS, false },
-	{ "purge imports", purge_imports, MINUTE_MS, false },
-	{ "purge files of exports", purge_export_files, MINUTE_MS, false },
-	{ "purge exports", purge_exports, MINUTE_MS, false },
-	{ "purge users of selections", purge_selection_users, MINUTE_MS, false },
-	{ "purge selections", purge_selections, MINUTE_MS, false },
+	{ "expire_imports", purge_imports_expire, MINUTE_MS, false },
+	{ "purge_import_files", purge_import_files, MINUTE_MS, false },
+	{ "purge_import_rows", purge_import_rows, MINUTE_MS, false },
+	{ "purge_imports", purge_imports, MINUTE_MS, false },
+	{ "purge_export_files", purge_export_files, MINUTE_MS, false },
+	{ "purge_exports", purge_exports, MINUTE_MS, false },
+	{ "purge_selection_users", purge_selection_users, MINUTE_MS, false },
+	{ "purge_selections", purge_selections, MINUTE_MS, false },
 };
 #define TASK_COUNT (sizeof(tasks) / sizeof(tasks[0]))
 
@@ -85,6 +89,7 @@ purge_some(struct worker *worker, const struct query *query, const char *limit)
 	PGresult *done = worker_query(worker, query, (const char *const[]){ limit });
 	const bool may_have_more = done != NULL && strcmp(PQcmdTuples(done), limit) == 0;
 
+	worker->task_rows += done != NULL ? strtol(PQcmdTuples(done), NULL, 10) : 0;
 	PQclear(done);
 	return may_have_more;
 }
@@ -113,13 +118,44 @@ static bool purge_selections(struct worker *worker) { return purge(worker, &quer
 static bool
 measure_outbox(struct worker *worker)
 {
+	static const struct { enum outbox_part part; const char *count, *oldest_s; } parts[] = {
+		{ OUTBOX_LEASED, "leased", "leased_oldest_s" },
+		{ OUTBOX_DUE, "due", "due_oldest_s" },
+		{ OUTBOX_LATER, "later", "later_oldest_s" },
+	};
 	PGresult *depth = worker_query(worker, &query_outbox_depth, NULL);
 
 	if (depth != NULL) {
 		metric_set(worker->page, METRIC_OUTBOX_QUEUED, row_int(depth, 0, "queued"));
 		metric_set(worker->page, METRIC_OUTBOX_OLDEST_S, row_int(depth, 0, "oldest_s"));
 	}
+	for (size_t i = 0; depth != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		metric_set_by(worker->page, METRIC_OUTBOX_MAILS, (int)parts[i].part, row_int(depth, 0, parts[i].count));
+		metric_set_by(worker->page, METRIC_OUTBOX_MAILS_OLDEST_S, (int)parts[i].part, row_int(depth, 0, parts[i].oldest_s));
+	}
 	PQclear(depth);
+	return false;
+}
+
+/* What changes slowly, and costs more to find out. */
+static bool
+measure_slowly(struct worker *worker)
+{
+	PGresult *undelivered = worker_query(worker, &query_outbox_undelivered, NULL);
+	PGresult *audit = worker_query(worker, &query_audit_months_ahead, NULL);
+	PGresult *braked = worker_query(worker, &query_idle_braked, NULL);
+
+	if (undelivered != NULL) {
+		metric_set_by(worker->page, METRIC_OUTBOX_MAILS, OUTBOX_FAILED, row_int(undelivered, 0, "failed"));
+		metric_set_by(worker->page, METRIC_OUTBOX_MAILS, OUTBOX_BOUNCED, row_int(undelivered, 0, "bounced"));
+	}
+	if (audit != NULL)
+		metric_set(worker->page, METRIC_AUDIT_MONTHS, row_int(audit, 0, "months"));
+	if (braked != NULL)
+		metric_set(worker->page, METRIC_IDLE_BRAKED, row_int(braked, 0, "braked"));
+	PQclear(undelivered);
+	PQclear(audit);
+	PQclear(braked);
 	return false;
 }
 
@@ -142,6 +178,22 @@ struct timetable {
 	int64_t nudged_ms;
 };
 
+static void
+run_task(struct timetable *table, size_t i)
+{
+	struct shared_page *page = table->worker.page;
+	const int64_t began_ns = clock_monotonic_ns();
+
+	table->worker.task_rows = 0;
+	table->worker.task_failed = false;
+	while (tasks[i].run(&table->worker) && !supervisor_stopping())
+		continue;
+	metric_observe(page, METRIC_TASK_DURATION, (int)i, (clock_monotonic_ns() - began_ns) / 1000);
+	metric_add_by(page, METRIC_TASK_ROWS, (int)i, 0, table->worker.task_rows);
+	if (!table->worker.task_failed)
+		metric_set_by(page, METRIC_TASK_LAST_RUN, (int)i, (int64_t)time(NULL));
+}
+
 /* Runs what is due. */
 static void
 run_due(struct timetable *table)
@@ -151,8 +203,7 @@ run_due(struct timetable *table)
 	for (size_t i = 0; i < TASK_COUNT && !supervisor_stopping(); i++) {
 		if (table->due_ms[i] > clock_monotonic_ms())
 			continue;
-		while (tasks[i].run(&table->worker) && !supervisor_stopping())
-			continue;
+		run_task(table, i);
 		table->ran_ms[i] = clock_monotonic_ms();
 		table->due_ms[i] = table->ran_ms[i] + (tasks[i].period_ms != 0 ? tasks[i].period_ms : poll_ms);
 	}
@@ -199,6 +250,16 @@ follow_nudge(struct timetable *table)
 	}
 	if (soon_ms == now_ms)
 		table->nudged_ms = now_ms;
+}
+
+void
+tasks_name(struct shared_page *page)
+{
+	static const char *names[TASK_COUNT];
+
+	for (size_t i = 0; i < TASK_COUNT; i++)
+		names[i] = tasks[i].name;
+	shared_page_name_tasks(page, names, (int)TASK_COUNT);
 }
 
 int

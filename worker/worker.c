@@ -27,6 +27,7 @@ worker_open(struct worker *worker, const struct config *config, struct shared_pa
 	snprintf(worker->name, sizeof(worker->name), "%s/%d/%s", host, (int)getpid(), id + 24);
 	snprintf(application, sizeof(application), "rollcall-worker/%s", role);
 	worker->database = database_create(config->database_url, application, STATEMENT_TIMEOUT_MS);
+	database_count(worker->database, page);
 	service_await_schema(worker->database);
 }
 
@@ -43,6 +44,7 @@ worker_query(struct worker *worker, const struct query *query, const char *const
 
 	if (result.status == DATABASE_OK)
 		return result.rows;
+	worker->task_failed = true;
 	PQclear(result.rows);
 	return NULL;
 }
@@ -55,6 +57,7 @@ worker_transition(struct worker *worker, struct transition_batch *batch)
 	int count = moved != NULL ? PQntuples(moved) : -1;
 
 	PQclear(moved);
+	worker->task_rows += count > 0 ? count : 0;
 	if (count > 0)
 		database_notify(worker->database, OUTBOX_CHANNEL);
 	return count;

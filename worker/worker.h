@@ -23,6 +23,9 @@ struct worker {
 	struct shared_page *page;
 	struct database *database;
 	int child;		/* place in the shared page */
+	/* Of the clock's task in hand: */
+	int64_t task_rows;	/* what it has moved or removed so far, */
+	bool task_failed;	/* and whether a query came to nothing */
 	char name[64];		/* who holds a lease: host, process, a random part */
 };
 

@@ -211,6 +211,11 @@ RETURNING id;
 UPDATE rollcall.users SET idle_check_at = now() + interval '1 day'
 WHERE org_id = :org_id AND id = :user_id AND status = 'active';
 
+-- name: idle_braked () all_organizations
+SELECT count(*) AS braked
+FROM rollcall.organization o
+WHERE o.idle_braked_at IS NOT NULL;
+
 -- name: idle_release (org_id, audit_id, actor) writes notifies
 WITH released AS (
     UPDATE rollcall.organization SET idle_braked_at = NULL, idle_brake_released_until = now() + interval '1 day'
@@ -293,8 +298,9 @@ WHERE (t.org_id, t.login_digest) IN (
 WITH original AS (
     UPDATE rollcall.outbox m SET data = m.data || jsonb_build_object('recipient_id', :first_id::uuid)
     WHERE m.org_id = :org_id AND m.id = :id AND NOT m.data ? 'recipient_id'
-    RETURNING m.kind, m.user_id, m.generation
+    RETURNING m.kind, m.user_id, m.generation, m.request_id
 )
-INSERT INTO rollcall.outbox (org_id, id, kind, user_id, generation, data)
-SELECT :org_id, t.id, original.kind, original.user_id, original.generation, jsonb_build_object('recipient_id', t.recipient_id)
+INSERT INTO rollcall.outbox (org_id, id, kind, user_id, generation, data, request_id)
+SELECT :org_id, t.id, original.kind, original.user_id, original.generation, jsonb_build_object('recipient_id', t.recipient_id),
+    original.request_id
 FROM original, jsonb_to_recordset(:others::jsonb) AS t (id uuid, recipient_id uuid);

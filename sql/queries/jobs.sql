@@ -91,8 +91,8 @@ WHERE s.org_id = :org_id AND s.id = :id AND s.state = 'running';
 -- its end. Who asked for what was done last hears of it: a user who is active and has an
 -- address; for an API key the organization's contact. What its rows say counts.
 -- name: import_tell (org_id, import_id, mail_id) writes notifies
-INSERT INTO rollcall.outbox (org_id, id, kind, recipient, data)
-SELECT i.org_id, :mail_id, 'import_done', coalesce(u.email, o.contact_email), jsonb_strip_nulls(jsonb_build_object(
+INSERT INTO rollcall.outbox (org_id, id, kind, recipient, request_id, data)
+SELECT i.org_id, :mail_id, 'import_done', coalesce(u.email, o.contact_email), i.actor ->> 'request_id', jsonb_strip_nulls(jsonb_build_object(
     'recipient_id', u.id, 'import_id', i.id, 'file_name', i.file_name, 'applied', i.state = 'applied', 'rows', i.rows,
     'created', n.created, 'updated', n.updated, 'errors', n.errors))
 FROM rollcall.import i

@@ -32,7 +32,8 @@ WHERE m.org_id = :org_id AND m.id = :id;
 -- sender right now, sent or cancelled may not.
 -- name: outbox_retry (org_id, id, audit_id, actor) writes notifies
 WITH again AS (
-    UPDATE rollcall.outbox m SET state = 'queued', run_at = now(), created_at = CASE WHEN m.state = 'queued' THEN m.created_at ELSE now() END
+    UPDATE rollcall.outbox m SET state = 'queued', run_at = now(), created_at = CASE WHEN m.state = 'queued' THEN m.created_at ELSE now() END,
+        request_id = coalesce(:actor::jsonb ->> 'request_id', m.request_id)
     WHERE m.org_id = :org_id AND m.id = :id AND m.state IN ('failed', 'queued', 'bounced') AND m.leased_by IS NULL
     RETURNING m.id
 )
@@ -64,7 +65,7 @@ RETURNING m.org_id, m.id;
 -- Everything a mail says, read when it is sent: names, addresses and links as they
 -- are now. `is_alive` is false when its link has died or its reason has gone.
 -- name: outbox_read (ids) all_organizations
-SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.attempts,
+SELECT m.org_id, m.id, m.kind, m.user_id, m.recipient, m.data, m.generation, m.attempts, m.request_id,
     m.created_at < now() - interval '3 days' AS is_too_old, m.created_at,
     o.name AS organization, o.slug AS organization_slug, o.contact_email, coalesce(u.locale, a.locale, o.locale) AS language,
     o.locale AS organization_language, a.first_name AS administrator_first_name, a.last_name AS administrator_last_name,
@@ -190,6 +191,18 @@ FROM rollcall.outbox m
 WHERE m.lane = 'mail' AND m.state = 'queued';
 
 -- name: outbox_depth () all_organizations
-SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(m.created_at)), 0)::bigint AS oldest_s
+SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(m.created_at)), 0)::bigint AS oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NOT NULL) AS leased,
+    coalesce(extract(epoch FROM now() - min(m.created_at) FILTER (WHERE m.leased_by IS NOT NULL)), 0)::bigint AS leased_oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NULL AND m.run_at <= now()) AS due,
+    coalesce(extract(epoch FROM now() - min(m.run_at) FILTER (WHERE m.leased_by IS NULL AND m.run_at <= now())), 0)::bigint AS due_oldest_s,
+    count(*) FILTER (WHERE m.leased_by IS NULL AND m.run_at > now()) AS later,
+    coalesce(extract(epoch FROM now() - min(m.created_at) FILTER (WHERE m.leased_by IS NULL AND m.run_at > now())), 0)::bigint AS later_oldest_s
 FROM rollcall.outbox m
 WHERE m.lane = 'mail' AND m.state = 'queued';
+
+-- What somebody may want to look at. outbox_state_idx has these, and few others.
+-- name: outbox_undelivered () all_organizations
+SELECT count(*) FILTER (WHERE m.state = 'failed') AS failed, count(*) FILTER (WHERE m.state = 'bounced') AS bounced
+FROM rollcall.outbox m
+WHERE m.state IN ('failed', 'bounced');

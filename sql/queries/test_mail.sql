@@ -21,8 +21,8 @@ FOR NO KEY UPDATE;
 -- No row: there were as many within the hour.
 -- name: test_mail_create (org_id, id, user_id, recipient, hourly_max, audit_id, actor) writes notifies
 WITH made AS (
-    INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient)
-    SELECT :org_id, :id, 'test', :user_id, :recipient
+    INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, request_id)
+    SELECT :org_id, :id, 'test', :user_id, :recipient, :actor::jsonb ->> 'request_id'
     WHERE :hourly_max::integer > (
         SELECT count(*)
         FROM rollcall.outbox m

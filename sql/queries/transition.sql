@@ -227,10 +227,11 @@ mails_cancelled AS (
       AND m.kind IN ('invitation', 'invitation_expired', 'password_reset', 'idle_warning', 'login_info', 'email_change_confirm')
 ),
 mails_queued AS (
-    INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data, generation)
+    INSERT INTO rollcall.outbox (org_id, id, kind, user_id, recipient, data, generation, request_id)
     SELECT :org_id, m.id, m.kind, m.user_id, CASE WHEN m.to_user THEN t.email ELSE m.recipient END,
         coalesce(m.data, '{}'),
-        CASE m.link WHEN 'invitation' THEN n.generation WHEN 'password_reset' THEN s.generation WHEN 'email_change' THEN e.generation END
+        CASE m.link WHEN 'invitation' THEN n.generation WHEN 'password_reset' THEN s.generation WHEN 'email_change' THEN e.generation END,
+        :actor::jsonb ->> 'request_id'
     FROM mail m
     JOIN stored t ON t.id = m.user_id
     LEFT JOIN issued n ON n.user_id = m.user_id

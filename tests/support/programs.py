@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 
-LINE = re.compile(r"^(?:<\d>)?\d{4}-\d\d-\d\dT[\d:.]+Z (?P<level>error|warn|info|debug) (?:server|worker) ")
+AT, LEVEL = r"\d{4}-\d\d-\d\dT[\d:.]+Z", r"(?P<level>error|warn|info|debug)"
+LINES = (re.compile(rf"^(?:<\d>)?{AT} {LEVEL} (?:server|worker) "),
+         re.compile(rf'^(?:<\d>)?{{"at":"{AT}","level":"{LEVEL}","program":"(?:server|worker)",.*}}$'))
 STOP_S = 30
 
 
@@ -71,7 +73,7 @@ class Program:
         """New lines of level error, and whatever is not a log line at all: sanitizers, asserts, libraries."""
         bad = []
         for line in self.new_lines():
-            match = LINE.match(line)
+            match = LINES[0].match(line) or LINES[1].match(line)
             if (not match or match["level"] == "error") and not any(re.search(pattern, line) for pattern in allowed):
                 bad.append(line)
         return bad

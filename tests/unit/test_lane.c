@@ -242,7 +242,7 @@ setup_with(void **state, const char *host_and_port)
 	f->config.db_slow = SLOWS;
 	f->base = event_base_new();
 	f->page = shared_page_create(NULL, 0);
-	f->lanes = lanes_create(f->base, &f->config, f->page);
+	f->lanes = lanes_create(f->base, &f->config, f->page, 0);
 	*state = f;
 	return 0;
 }

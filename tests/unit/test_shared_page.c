@@ -16,6 +16,7 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "lifecycle.h"
 #include "shared_page.h"
 
 #define CHILDREN 4
@@ -365,15 +366,15 @@ counters_add_up_over_processes_and_are_written(void **state)
 	metric_request(page, 0, 404, 6000000);
 	metric_request(page, 1, 503, 1000);
 	metric_request(page, -1, 404, 10);
-	metric_set(page, METRIC_OUTBOX_QUEUED, 7);
-	metric_set(page, METRIC_OUTBOX_QUEUED, 5);
+	metric_set(page, METRIC_PASSWORD_PLACES, 7);
+	metric_set(page, METRIC_PASSWORD_PLACES, 5);
 	assert_int_equal(metric_get(page, METRIC_PASSWORD_CHECKS), 4000);
 
 	metrics_write(page, &text);
 	assert_says(&text, "# HELP rollcall_password_checks_total Passwords compared with a stored hash.\n"
 		"# TYPE rollcall_password_checks_total counter\nrollcall_password_checks_total 4000\n");
-	assert_says(&text, "# TYPE rollcall_outbox_queued gauge\nrollcall_outbox_queued 5\n");
-	assert_says(&text, "rollcall_mails_total{outcome=\"sent\"} 0\nrollcall_mails_total{outcome=\"retried\"} 0\n");
+	assert_says(&text, "# TYPE rollcall_password_places gauge\nrollcall_password_places 5\n");
+	assert_says(&text, "rollcall_lane_full_total{lane=\"read\"} 0\nrollcall_lane_full_total{lane=\"write\"} 0\n");
 	assert_says(&text, "rollcall_requests_total{route=\"GET /v1/users/{id}\",status=\"2xx\"} 4000\n");
 	assert_says(&text, "rollcall_requests_total{route=\"GET /v1/users/{id}\",status=\"4xx\"} 1\n");
 	assert_says(&text, "rollcall_requests_total{route=\"POST \\\"/v1\\\\x\\n\\\"\",status=\"5xx\"} 1\n");
@@ -385,8 +386,61 @@ counters_add_up_over_processes_and_are_written(void **state)
 	assert_says(&text, "_sum{route=\"GET /v1/users/{id}\"} 8.800000\n");
 	assert_says(&text, "_count{route=\"GET /v1/users/{id}\"} 4001\n");
 	assert_null(strstr(buffer_text(&text), "never"));
-	/* Nobody has set it. */
+	/* The worker looks after it. */
+	assert_null(strstr(buffer_text(&text), "rollcall_mails_total"));
+	buffer_free(&text);
+}
+
+static void
+a_worker_writes_what_it_looks_after(void **state)
+{
+	static const char *const tasks[] = { "sweep", "purge" };
+	struct shared_page *page = shared_page_create(NULL, 0);
+	struct buffer text = BUFFER_INIT;
+
+	(void)state;
+	shared_page_name_tasks(page, tasks, 2);
+	metric_add_by(page, METRIC_MAILS, MAIL_INVITATION, MAIL_COUNT_SENT, 3);
+	metric_add_by(page, METRIC_MAILS, MAIL_KIND_COUNT, MAIL_COUNT_FAILED, 1);
+	metric_observe(page, METRIC_TASK_DURATION, 1, 1500000);
+	metric_observe(page, METRIC_TASK_DURATION, 1, 250000);
+	assert_int_equal(metric_get(page, METRIC_MAILS), 4);
+
+	metrics_write(page, &text);
+	assert_says(&text, "rollcall_mails_total{kind=\"invitation\",outcome=\"sent\"} 3\n"
+		"rollcall_mails_total{kind=\"invitation\",outcome=\"retried\"} 0\n");
+	assert_says(&text, "rollcall_mails_total{kind=\"unknown\",outcome=\"failed\"} 1\n");
+	assert_says(&text, "# TYPE rollcall_task_duration_seconds summary\n"
+		"rollcall_task_duration_seconds_sum{task=\"sweep\"} 0.000000\nrollcall_task_duration_seconds_count{task=\"sweep\"} 0\n"
+		"rollcall_task_duration_seconds_sum{task=\"purge\"} 1.750000\nrollcall_task_duration_seconds_count{task=\"purge\"} 2\n");
+	/* Nobody has set these; requests are the server's. */
 	assert_null(strstr(buffer_text(&text), "rollcall_mail_lane_held"));
+	assert_null(strstr(buffer_text(&text), "rollcall_task_last_run"));
+	assert_null(strstr(buffer_text(&text), "rollcall_requests"));
+	buffer_free(&text);
+}
+
+static void
+what_a_child_has_goes_with_it(void **state)
+{
+	static const char *const routes[] = { "GET /" };
+	struct shared_page *page = shared_page_create(routes, 1);
+	struct buffer text = BUFFER_INIT;
+
+	(void)state;
+	shared_page_meet_child(page, 3, "server", 1, getpid());
+	metric_child_add(page, METRIC_LANE_WAITING, 1, 3, 5);
+	metric_child_add(page, METRIC_LANE_WAITING, 1, 4, 2);
+	metrics_write(page, &text);
+	assert_says(&text, "rollcall_lane_jobs_waiting{lane=\"write\"} 7\n");
+	assert_says(&text, "rollcall_process_open_fds{process=\"server-1\"} ");
+	assert_says(&text, "rollcall_process_start_time_seconds{process=\"supervisor\"} ");
+	buffer_free(&text);
+
+	shared_page_forget_child(page, 3);
+	metrics_write(page, &text);
+	assert_says(&text, "rollcall_lane_jobs_waiting{lane=\"write\"} 2\n");
+	assert_null(strstr(buffer_text(&text), "server-1"));
 	buffer_free(&text);
 }
 
@@ -407,6 +461,8 @@ main(void)
 		cmocka_unit_test(whoever_waits_as_long_as_he_was_told_gets_in),
 		cmocka_unit_test(a_bucket_says_what_is_left_and_when_it_is_full_again),
 		cmocka_unit_test(counters_add_up_over_processes_and_are_written),
+		cmocka_unit_test(a_worker_writes_what_it_looks_after),
+		cmocka_unit_test(what_a_child_has_goes_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

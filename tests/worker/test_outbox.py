@@ -353,7 +353,7 @@ def test_the_worker_counts_what_waits_and_what_went(rollcall):
 
     def counted():
         found = rollcall.metrics(worker=True)
-        outcomes = {outcome: found[f'rollcall_mails_total{{outcome="{outcome}"}}'] for outcome in ("sent", "failed", "retried")}
+        outcomes = {outcome: found[f'rollcall_mails_total{{kind="invitation",outcome="{outcome}"}}'] for outcome in ("sent", "failed", "retried")}
         return outcomes == {"sent": 1, "failed": 1, "retried": 1} and found["rollcall_outbox_queued"] == 1 and found["rollcall_outbox_oldest_seconds"] >= 3600
     nudge(rollcall)
     wait_until(counted)
