@@ -130,6 +130,7 @@ ROUTES = {
     ("GET", "/v1/audit"): (SIGNED_IN, "audit:read", False),
     ("GET", "/healthz"): (PUBLIC, None, False),
     ("GET", "/readyz"): (PUBLIC, None, False),
+    ("GET", "/openapi.json"): (PUBLIC, None, False),
     ("GET", "/accept"): (PUBLIC, None, False),
     ("GET", "/sign-in"): (PUBLIC, None, False),
     ("GET", "/forgot-password"): (PUBLIC, None, False),
