@@ -24,7 +24,7 @@ def fail(message):
     sys.exit(f"assemble.py: {message}")
 
 
-class UniqueLoader(yaml.SafeLoader):
+class UniqueLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML in which a key stands once, and times stay text."""
 
     def construct_mapping(self, node, deep=False):
@@ -54,6 +54,7 @@ class Assembly:
         self.files = files
         self.common["info"]["version"] = version
         self.types, self.problems = self.common["types"], self.common["problems"]
+        self.types["problem_code"] = {"type": "string", "enum": list(self.problems)}
         self.components = {"schemas": {}, "responses": {}, "parameters": {}, "headers": {},
                            "securitySchemes": self.common["securitySchemes"]}
 

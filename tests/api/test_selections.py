@@ -1,4 +1,6 @@
 """Choosing users by a filter: who is counted, the number to repeat, and what is told of it."""
+import json
+
 import pytest
 from support.selections import add_users, confirm, look, select
 from test_deletion import wrong
