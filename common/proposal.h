@@ -21,7 +21,7 @@
 #include "problem.h"
 
 #define FAULTS_MAX 64
-#define PROPOSAL_FACTS_MAX 8
+#define PROPOSAL_FACTS_MAX 10
 
 enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
 

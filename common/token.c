@@ -51,7 +51,7 @@ _Static_assert(BASE64URL_SIZE(LINK_BYTES) == LINK_TOKEN_SIZE, "a link's token fi
 _Static_assert(BEARER_PREFIX_LENGTH + BASE64URL_SIZE(BEARER_BYTES) <= BEARER_TOKEN_SIZE,
 	"a bearer token fits");
 
-enum key_use { KEY_INVITATION, KEY_PASSWORD_RESET, KEY_EMAIL_CHANGE, KEY_LOGIN, KEY_USES };
+enum key_use { KEY_INVITATION, KEY_PASSWORD_RESET, KEY_EMAIL_CHANGE, KEY_LOGIN, KEY_REQUEST, KEY_USES };
 
 /* HKDF's info. Changing a word here kills every link that was mailed. */
 static const char *const key_labels[KEY_USES] = {
@@ -59,6 +59,7 @@ static const char *const key_labels[KEY_USES] = {
 	[KEY_PASSWORD_RESET] = "rollcall link password reset",
 	[KEY_EMAIL_CHANGE] = "rollcall link e-mail change",
 	[KEY_LOGIN] = "rollcall login throttle",
+	[KEY_REQUEST] = "rollcall idempotent request",
 };
 
 struct keyring {
@@ -303,13 +304,47 @@ bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *org_i
 /* ---- Digests ---- */
 
 void
+bytes_hash(const void *bytes, size_t length, char hash[TOKEN_HASH_SIZE])
+{
+	uint8_t binary[SHA256_DIGEST_LENGTH];
+
+	if (SHA256(bytes, length, binary) == NULL)
+		abort();
+	hex_encode(binary, sizeof(binary), hash);
+}
+
+void
 token_hash(const char *token, char hash[TOKEN_HASH_SIZE])
 {
-	uint8_t bytes[SHA256_DIGEST_LENGTH];
+	bytes_hash(token, strlen(token), hash);
+}
 
-	if (SHA256((const uint8_t *)token, strlen(token), bytes) == NULL)
-		abort();
-	hex_encode(bytes, sizeof(bytes), hash);
+static void
+digest_request(const struct keyring *keyring, size_t which, const char *hash, char digest[TOKEN_HASH_SIZE])
+{
+	uint8_t bytes[MAC_BYTES];
+
+	mac(keyring->keys[which][KEY_REQUEST], hash, strlen(hash), bytes);
+	hex_encode(bytes, sizeof(bytes), digest);
+}
+
+void
+request_digest(const struct keyring *keyring, const char *hash, char digest[TOKEN_HASH_SIZE])
+{
+	digest_request(keyring, 0, hash, digest);
+}
+
+bool
+request_digest_verify(const struct keyring *keyring, const char *hash, const char *digest)
+{
+	char expected[TOKEN_HASH_SIZE];
+
+	for (size_t i = 0; i < keyring->count; i++) {
+		digest_request(keyring, i, hash, expected);
+		if (strcmp(expected, digest) == 0)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -17,6 +17,7 @@
 #define ROLLCALL_TOKEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "uuid.h"
@@ -70,6 +71,13 @@ bool bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *
 	__attribute__((warn_unused_result));
 /* SHA-256 as lower-case hex: what is stored and looked up. */
 void token_hash(const char *token, char hash[TOKEN_HASH_SIZE]);
+/* The same of any bytes. */
+void bytes_hash(const void *bytes, size_t length, char hash[TOKEN_HASH_SIZE]);
+/* HMAC of the hash of a request: what is kept with its Idempotency-Key, for its body may hold a
+ * password that can be guessed. The first secret makes, all verify. */
+void request_digest(const struct keyring *keyring, const char *hash, char digest[TOKEN_HASH_SIZE]);
+bool request_digest_verify(const struct keyring *keyring, const char *hash, const char *digest)
+	__attribute__((warn_unused_result));
 /* HMAC of an organization and a login name, folded to lower case: the key of
  * login_throttle, so that the table holds no names. Uses the first secret. */
 void login_digest(const struct keyring *keyring, const struct uuid *org_id,

@@ -224,7 +224,7 @@ assignment_write(struct request *rq)
 
 	if (now->version != NULL && text_equals(now->user_before, now->user_id) && text_equals(now->department_before, now->department_id))
 		return STEP_NEXT;	/* as it was read */
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_assignment_put, (const char *const[]){ rq->org_id, request_new_id(rq), path[0], path[1], path[2], now->relation, now->version,
 			now->user_id, now->department_id, request_new_id(rq), request_actor(rq), changes_of_assignment(rq, now, false) } },
 		assignment_read(rq, now->relation),
@@ -284,7 +284,7 @@ assignment_remove(struct request *rq)
 	for (int row = 0; row < count; row++)
 		write_removed(rq, &items, row);
 	buffer_putc(&items, ']');
-	const enum step step = request_query(rq, LANE_WRITE, &query_assignment_remove, (const char *const[]){ rq->org_id, path[0], path[1],
+	const enum step step = request_effect(rq, LANE_WRITE, &query_assignment_remove, (const char *const[]){ rq->org_id, path[0], path[1],
 		path[2], buffer_text(&items), request_actor(rq) });
 	buffer_free(&items);
 	return step;

@@ -226,7 +226,7 @@ day_off_write(struct request *rq, const struct query *query, const char *const *
 	const char *const user[] = { rq->org_id, day_off->the.subject.id };
 	const char *const one[] = { rq->org_id, day_off->the.subject.id, day_off->id };
 
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ query, params },
 		{ &query_idle_recompute_user, user },
 		{ &query_day_off_get, one },
@@ -247,9 +247,7 @@ day_off_create(struct request *rq)
 static enum step
 day_off_create_reply(struct request *rq)
 {
-	const struct day_off_case *day_off = rq->data;
-
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s/day-offs/%s", day_off->the.subject.id, day_off->id));
+	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s/day-offs/%s", rq->path_values[0], reply_column(rq, "id")));
 	return reply_created(rq);
 }
 

@@ -156,7 +156,7 @@ delete_users(struct request *rq, const struct deletion_case *deletion)
 	/* The gate of a decision about administrators begins at who asks, as everywhere. */
 	const char *admin_epoch = deletion->is_gated ? rq->caller.admin_epoch : NULL;
 
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_lock, (const char *const[]){ rq->org_id, deletion->user_ids_now } },
 		{ &query_user_delete, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy),
 			deletion->user_ids_now, deletion->versions_now, audit_ids(rq, deletion->count),
@@ -245,7 +245,7 @@ deletion_record(struct request *rq)
 
 	if (deletion->policy.deletion_confirmation == DELETION_UNCONFIRMED)
 		return delete_users(rq, deletion);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_create, (const char *const[]){ rq->org_id, deletion->id, mode_of(&deletion->policy),
 			confirmation_new_code(rq),
 			deletion->user_ids_now, deletion->versions_now, deletion->references_now, request_new_id(rq), request_actor(rq) } },
@@ -318,7 +318,7 @@ deletion_finish(struct request *rq)
 }
 
 static enum step
-deletion_reply(struct request *rq)
+deletion_judge_end(struct request *rq)
 {
 	const struct deletion_case *deletion = rq->data;
 
@@ -328,7 +328,7 @@ deletion_reply(struct request *rq)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT,
 			deletion->policy.deletion == DELETION_FORBIDDEN ? "deletion" : NULL,
 			"These users, what refers to them or the policy have changed since the deletion was asked for, and it is dead. Ask for a new one.");
-	return reply_ok(rq);
+	return STEP_NEXT;
 }
 
-request_step *const deletion_confirm_steps[] = { deletion_try, deletion_judge, deletion_finish, deletion_reply, NULL };
+request_step *const deletion_confirm_steps[] = { deletion_try, deletion_judge, deletion_finish, deletion_judge_end, reply_ok, NULL };

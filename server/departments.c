@@ -103,7 +103,7 @@ department_edit(struct request *rq)
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_department_edit, (const char *const[]){ rq->org_id, edit->the.id, edit->the.version, changes_json(rq->scratch, rq->body),
 			edit->structure_epoch, request_new_id(rq), request_actor(rq), changes } },
 		get,

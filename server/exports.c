@@ -47,7 +47,7 @@ export_create(struct request *rq)
 	if (rq->fault_count > 0)
 		return request_answer_faults(rq);
 	const char *id = request_new_id(rq);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_export_create, (const char *const[]){ rq->org_id, id, rq->caller.kind == CALLER_USER ? "user" : "api_key",
 			rq->caller.id, request_text(rq, "format"), filter, rq->caller.language, request_new_id(rq), request_actor(rq),
 			WAITING_MAX } },
@@ -56,15 +56,19 @@ export_create(struct request *rq)
 }
 
 static enum step
+export_create_judge(struct request *rq)
+{
+	return request_rows(rq, 0) > 0 ? STEP_NEXT : request_problem_later(rq, PROBLEM_RATE_LIMITED, RETRY_AFTER_S);
+}
+
+static enum step
 export_create_reply(struct request *rq)
 {
-	if (request_rows(rq, 0) == 0)
-		return request_problem_later(rq, PROBLEM_RATE_LIMITED, RETRY_AFTER_S);
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/exports/%s", request_value(rq, 1, "id")));
+	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/exports/%s", reply_column(rq, "id")));
 	return reply_accepted(rq);
 }
 
-request_step *const export_create_steps[] = { export_create, export_create_reply, NULL };
+request_step *const export_create_steps[] = { export_create, export_create_judge, export_create_reply, NULL };
 
 const char *const export_list_parameters[] = { "limit", "cursor", "count", NULL };
 

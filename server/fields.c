@@ -251,7 +251,7 @@ field_create_record(struct request *rq)
 	rq->data = the;
 	the->id = request_new_id(rq);
 	/* Two who make the hundredth at once: the second counts what the first has made. */
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, NULL } },
 		{ &query_field_create, (const char *const[]){ rq->org_id, the->id, changes_json(rq->scratch, rq->body),
 			arena_printf(rq->scratch, "%d", FIELDS_PER_ORGANIZATION), request_new_id(rq), request_actor(rq),
@@ -312,7 +312,7 @@ field_edit_record(struct request *rq)
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
 		{ &query_field_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
@@ -327,7 +327,7 @@ field_remove_record(struct request *rq)
 {
 	const struct resource_case *the = rq->data;
 
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
 		{ &query_field_remove, (const char *const[]){ rq->org_id, the->id, the->version, request_new_id(rq), request_actor(rq) } },
 	}, 2);

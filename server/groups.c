@@ -194,7 +194,7 @@ group_members_record(struct request *rq)
 		return refuse_members(rq);
 	if (items[1] == ']')
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], NULL, items, request_actor(rq) } },
 		get,
 	}, 2);
@@ -241,7 +241,7 @@ group_remove_record(struct request *rq)
 	}
 	const char *remove_params[] = { rq->org_id, the->id, the->version, audit_id, actor };
 	statements[count++] = (struct statement){ &query_group_remove, remove_params };
-	return request_queries(rq, LANE_WRITE, statements, count);
+	return request_effects(rq, LANE_WRITE, statements, count);
 }
 
 request_step *const group_remove_steps[] = {

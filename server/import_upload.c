@@ -29,8 +29,7 @@ import_create(struct request *rq)
 
 	if (step != STEP_NEXT)
 		return step;
-	rq->data = (void *)(uintptr_t)id;
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_import_gate, (const char *const[]){ rq->org_id } },
 		{ &query_import_create, (const char *const[]){ rq->org_id, id, import_maker_kind(rq), rq->caller.id, form.file_name,
 			form.content_type, form.size, form.charset, form.mapping, form.bytes, arena_printf(rq->scratch, "%d", UNDER_WAY_MAX),
@@ -40,18 +39,23 @@ import_create(struct request *rq)
 }
 
 static enum step
+import_create_judge(struct request *rq)
+{
+	if (request_rows(rq, 1) > 0)
+		return STEP_NEXT;
+	request_header(rq, "Retry-After", arena_printf(rq->scratch, "%d", UNDER_WAY_RETRY_S));
+	return request_problem_detail(rq, PROBLEM_RATE_LIMITED, NULL,
+		arena_printf(rq->scratch, "%d imports of this organization are being uploaded or read. Wait until one of them is.", UNDER_WAY_MAX));
+}
+
+static enum step
 import_create_reply(struct request *rq)
 {
-	if (request_rows(rq, 1) == 0) {
-		request_header(rq, "Retry-After", arena_printf(rq->scratch, "%d", UNDER_WAY_RETRY_S));
-		return request_problem_detail(rq, PROBLEM_RATE_LIMITED, NULL,
-			arena_printf(rq->scratch, "%d imports of this organization are being uploaded or read. Wait until one of them is.", UNDER_WAY_MAX));
-	}
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/imports/%s", (const char *)rq->data));
+	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/imports/%s", reply_column(rq, "id")));
 	return reply_accepted(rq);
 }
 
-request_step *const import_create_steps[] = { import_create, import_create_reply, NULL };
+request_step *const import_create_steps[] = { import_create, import_create_judge, import_create_reply, NULL };
 
 /* ---- A part. */
 
@@ -139,7 +143,7 @@ import_parse_record(struct request *rq)
 	const struct parse_case *parse = rq->data;
 	const char *id = parse->the.id;
 
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_import_parse, (const char *const[]){ rq->org_id, id, request_has(rq, "charset") ? "true" : "false", parse->form.charset,
 			request_has(rq, "mapping") ? "true" : "false", parse->form.mapping, request_new_id(rq), request_actor(rq) } },
 		import_view(rq, id),

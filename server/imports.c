@@ -191,7 +191,7 @@ import_apply(struct request *rq)
 	enum step step = decide_invite(rq, &invite);
 	if (step != STEP_NEXT)
 		return step;
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_import_apply, (const char *const[]){ rq->org_id, import->id, invite ? "true" : "false", request_new_id(rq),
 			request_actor(rq) } },
 		import_view(rq, import->id),
@@ -212,7 +212,7 @@ import_undo(struct request *rq)
 	if (!import_is(import, "applied") && !(import_is(import, "failed") && import->has_effect))
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			arena_printf(rq->scratch, "Only what was applied can be undone; this import is %s.", import->state));
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_import_undo, (const char *const[]){ rq->org_id, import->id, request_new_id(rq), request_actor(rq) } },
 		import_view(rq, import->id),
 	}, 2);

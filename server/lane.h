@@ -29,7 +29,7 @@ struct lanes;
 
 enum lane { LANE_READ, LANE_WRITE, LANE_SLOW, LANE_COUNT };
 
-#define JOB_STATEMENTS_MAX 8
+#define JOB_STATEMENTS_MAX 10
 
 enum job_status {
 	JOB_OK,			/* rows[i] holds the rows of statement i */

@@ -52,19 +52,19 @@ outbox_retry(struct request *rq)
 
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_outbox_retry, (const char *const[]){ rq->org_id, rq->path_values[0], request_new_id(rq), request_actor(rq) } },
 		{ &query_outbox_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
 	}, 2);
 }
 
 static enum step
-outbox_retry_reply(struct request *rq)
+outbox_retry_judge(struct request *rq)
 {
 	if (request_rows(rq, 0) == 0)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			"Only a mail that failed or waits can be tried again; this one is sent, cancelled or on its way.");
-	return reply_accepted(rq);
+	return STEP_NEXT;
 }
 
-request_step *const outbox_retry_steps[] = { outbox_retry_load, outbox_retry, outbox_retry_reply, NULL };
+request_step *const outbox_retry_steps[] = { outbox_retry_load, outbox_retry, outbox_retry_judge, reply_accepted, NULL };

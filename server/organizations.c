@@ -74,7 +74,7 @@ organization_record(struct request *rq)
 		return request_answer_faults(rq);
 	if (strcmp(changes, "{}") == 0)
 		return organization_get(rq);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_organization_edit, (const char *const[]){ rq->org_id, version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		{ &query_organization_get, (const char *const[]){ rq->org_id } },

@@ -140,7 +140,7 @@ photo_record(struct request *rq, const struct buffer *bytes, enum photo_type typ
 	if (photo->hash_before != NULL && strcmp(photo->hash_before, hash) == 0)
 		return reply_no_content(rq);
 	base64_encode((const uint8_t *)bytes->data, bytes->length, text);
-	return request_query(rq, LANE_WRITE, &query_photo_put, (const char *const[]){ rq->org_id, photo->the.subject.id,
+	return request_effect(rq, LANE_WRITE, &query_photo_put, (const char *const[]){ rq->org_id, photo->the.subject.id,
 		photo->the.subject.version, photo_media_type(type), text, hash, request_new_id(rq), request_actor(rq) });
 }
 
@@ -169,7 +169,7 @@ photo_remove(struct request *rq)
 
 	if (photo->hash_before == NULL)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	return request_query(rq, LANE_WRITE, &query_photo_remove, (const char *const[]){ rq->org_id, photo->the.subject.id,
+	return request_effect(rq, LANE_WRITE, &query_photo_remove, (const char *const[]){ rq->org_id, photo->the.subject.id,
 		photo->the.subject.version, request_new_id(rq), request_actor(rq) });
 }
 

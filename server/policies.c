@@ -155,7 +155,7 @@ policy_record(struct request *rq)
 
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_policy_edit, (const char *const[]){ rq->org_id, edit->version, changes_json(rq->scratch, edit->patch), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
@@ -222,7 +222,7 @@ policy_preset_record(struct request *rq)
 	statements[count++] = (struct statement){ &query_preset_field_create, field_params };
 	const char *get_params[] = { rq->org_id };
 	statements[count++] = (struct statement){ &query_policy_get, get_params };
-	enum step step = request_queries(rq, LANE_WRITE, statements, count);
+	enum step step = request_effects(rq, LANE_WRITE, statements, count);
 	buffer_free(&roles);
 	buffer_free(&fields);
 	return step;
@@ -291,7 +291,7 @@ request_step *const policy_simulate_steps[] = {
 static enum step
 idle_release(struct request *rq)
 {
-	return request_query(rq, LANE_WRITE, &query_idle_release,
+	return request_effect(rq, LANE_WRITE, &query_idle_release,
 		(const char *const[]){ rq->org_id, request_new_id(rq), request_actor(rq) });
 }
 

@@ -1,6 +1,7 @@
 /*
  * What every request goes through, in this order: a name, a route, the rate limit of
- * those without credentials, who asks, whether he may, and what he sent.
+ * those without credentials, who asks, whether he may, what he sent, and whether it was
+ * done before.
  *
  * Authentication comes before the body is looked at: a stranger learns nothing about
  * what an object should look like, and 401 comes before 422.
@@ -13,6 +14,7 @@
 #include "authenticate.h"
 #include "config.h"
 #include "encode.h"
+#include "idempotency.h"
 #include "pages.h"
 #include "route.h"
 #include "shared_page.h"
@@ -287,7 +289,7 @@ check_body(struct request *rq)
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous, limit_body,
 	authenticate_ask, authenticate_take, stop_if_gone, authorize,
-	check_query, check_if_match, check_body,
+	check_query, check_if_match, idempotency_read, check_body, idempotency_ask, idempotency_take,
 };
 const int prologue_again = 4;	/* authenticate_ask */
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

@@ -117,6 +117,12 @@ write_etag(struct request *rq, const PGresult *rows)
 	request_header(rq, "ETag", etag);
 }
 
+const char *
+reply_column(const struct request *rq, const char *name)
+{
+	return request_value(rq, rq->result_count - 1, name);
+}
+
 enum step
 reply_row(struct request *rq, int status)
 {

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "idempotency.h"
 #include "log.h"
 #include "prologue.h"
 #include "route.h"
@@ -112,12 +113,14 @@ request_run(struct request *rq)
 	}
 }
 
-/* A step that the driver itself took: an answer in place of the next step. */
+/* A step that the driver itself took: an answer in place of the next step; or it waits to be sure
+ * of that (idempotency_look_again). */
 static void
 finish(struct request *rq, enum step step)
 {
-	assert(step == STEP_DONE);
-	request_free(rq);
+	assert(step != STEP_NEXT);
+	if (step == STEP_DONE)
+		request_free(rq);
 }
 
 /* A version, a guard or admin_epoch moved: read again, decide again. From who asks
@@ -151,6 +154,7 @@ decide_again(struct request *rq)
 	rq->password_hash = NULL;
 	rq->found_id = NULL;
 	rq->hash = NULL;
+	idempotency_restart(rq);
 	rq->steps = rq->route->steps;
 	rq->position = prologue_again;
 	request_run(rq);
@@ -164,6 +168,27 @@ take_results(struct request *rq, struct job_result *job)
 		rq->results[i] = job_result_take(job, i);
 	rq->result_count = job->count;
 	rq->result = rq->results[0];
+	if (!rq->keeps_key)
+		return;
+	/* No step is to see it. */
+	PGresult *kept = rq->results[--rq->result_count];
+	idempotency_kept(rq, kept);
+	PQclear(kept);
+	rq->results[rq->result_count] = NULL;
+}
+
+/* Somebody else does the same, under the same key. */
+static bool
+is_key_taken(const struct job_result *job)
+{
+	return strcmp(job->constraint, "idempotency_pkey") == 0;
+}
+
+/* What stands in the way may be what the request itself did, when it was sent before. */
+static bool
+rereads(const struct request *rq, const struct job_result *job)
+{
+	return is_key_taken(job) || (rq->attempts == 0 && (rq->route->rereads_on_constraint || rq->keeps_key));
 }
 
 /* An attempt: the step behind it knows what each outcome means. */
@@ -172,6 +197,7 @@ take_outcome(struct request *rq, struct job_result *job)
 {
 	rq->takes_losses = false;
 	rq->outcome = job->status;
+	rq->key_is_taken = job->status == JOB_CONSTRAINT && is_key_taken(job);
 	rq->violated = job->status == JOB_CONSTRAINT ? arena_copy(rq->scratch, job->constraint) : NULL;
 	if (job->status == JOB_OK)
 		take_results(rq, job);
@@ -204,7 +230,7 @@ job_done(void *context, struct job_result *job)
 		decide_again(rq);
 		return;
 	case JOB_CONSTRAINT:
-		if (rq->route->rereads_on_constraint && rq->attempts == 0) {
+		if (rereads(rq, job)) {
 			decide_again(rq);
 			return;
 		}
@@ -243,13 +269,27 @@ request_again(struct request *rq)
 		return request_reply_empty(rq, 499);
 	rq->caller = (struct caller){ 0 };
 	rq->fault_count = 0;
+	idempotency_restart(rq);
 	rq->steps = rq->route->steps;
 	rq->position = prologue_again;
 	return STEP_NEXT;
 }
 
-enum step
-request_queries(struct request *rq, enum lane lane, const struct statement *statements, int count)
+/* The statements, and behind them what keeps the request's key. How many there are. */
+static int
+with_key(struct request *rq, const struct statement *statements, int count, struct statement all[JOB_STATEMENTS_MAX])
+{
+	assert(count < JOB_STATEMENTS_MAX);
+	for (int i = 0; i < count; i++)
+		all[i] = statements[i];
+	rq->keeps_key = idempotency_wants_keeping(rq);
+	if (rq->keeps_key)
+		all[count] = idempotency_keep(rq, &statements[count - 1]);
+	return count + rq->keeps_key;
+}
+
+static enum step
+submit(struct request *rq, enum lane lane, const struct statement *statements, int count)
 {
 	rq->versioned = false;
 	for (int i = count - 1; i >= 0; i--) {
@@ -261,6 +301,27 @@ request_queries(struct request *rq, enum lane lane, const struct statement *stat
 	if (!lane_submit(rq->server->lanes, lane, statements, count, job_done, rq))
 		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
 	return STEP_WAIT;
+}
+
+enum step
+request_queries(struct request *rq, enum lane lane, const struct statement *statements, int count)
+{
+	rq->keeps_key = false;
+	return submit(rq, lane, statements, count);
+}
+
+enum step
+request_effects(struct request *rq, enum lane lane, const struct statement *statements, int count)
+{
+	struct statement all[JOB_STATEMENTS_MAX];
+
+	return submit(rq, lane, all, with_key(rq, statements, count, all));
+}
+
+enum step
+request_effect(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
+{
+	return request_effects(rq, lane, &(struct statement){ query, params }, 1);
 }
 
 enum step
@@ -282,7 +343,10 @@ request_try(struct request *rq, enum lane lane, const struct query *query, const
 enum step
 request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count)
 {
-	rq->takes_losses = lane_submit(rq->server->lanes, lane, statements, count, job_done, rq);
+	struct statement all[JOB_STATEMENTS_MAX];
+
+	count = with_key(rq, statements, count, all);
+	rq->takes_losses = lane_submit(rq->server->lanes, lane, all, count, job_done, rq);
 	rq->outcome = JOB_BUSY;
 	return rq->takes_losses ? STEP_WAIT : STEP_NEXT;
 }

@@ -32,6 +32,7 @@
 
 struct config;
 struct event_base;
+struct idempotency;
 struct request;
 struct route;
 struct shared_page;
@@ -81,8 +82,10 @@ struct request {
 
 	enum job_status outcome;		/* of the last request_attempt, */
 	const char *violated;			/* and the constraint, where it was one */
+	bool key_is_taken;			/* and it was the key's: by the same request, sent before */
 	const struct hash_result *hash;		/* of the last hash, until the next step */
 
+	struct idempotency *idempotency;	/* NULL: it came without a key */
 	const char *found_id;			/* whom a step has found, who is not in the path; or NULL */
 
 	/* The driver's. */
@@ -91,6 +94,7 @@ struct request {
 	int attempts;
 	bool answered;
 	bool takes_losses;			/* the job in flight is a request_attempt */
+	bool keeps_key;				/* its last statement is idempotency_keep's */
 	bool is_streaming;			/* its answer has begun, */
 	bool waits_for_client;			/* and a piece of it is on its way to him */
 	bool has_hash_place;
@@ -112,10 +116,18 @@ enum step request_query(struct request *rq, enum lane lane, const struct query *
 	const char *const *params);
 enum step request_queries(struct request *rq, enum lane lane, const struct statement *statements,
 	int count);
+/* The same, for what the request is about: it is done once for each Idempotency-Key. If the last
+ * statement only reads, it says what the answer is made of (by the route's last step, which looks
+ * at the results of that one alone), now and when it is repeated. */
+enum step request_effect(struct request *rq, enum lane lane, const struct query *query,
+	const char *const *params);
+enum step request_effects(struct request *rq, enum lane lane, const struct statement *statements,
+	int count);
 /* As request_query, but a guard that failed is no conflict: the next step sees no rows. */
 enum step request_try(struct request *rq, enum lane lane, const struct query *query,
 	const char *const *params);
-/* Whatever becomes of it, the next step sees it in `outcome`; without JOB_OK there are no results. */
+/* An effect of which the next step sees in `outcome` whatever becomes of it; without JOB_OK there are no
+ * results. */
 enum step request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count);
 /* Fire and forget: nobody waits, nothing is answered about it. */
 void request_query_aside(struct request *rq, const struct query *query, const char *const *params);

@@ -6,9 +6,13 @@
  */
 #include "request.h"
 
+#include "idempotency.h"
+
 enum step
 request_answer_refusal(struct request *rq)
 {
+	if (idempotency_doubts(rq, problem_text(rq->problem)->status))
+		return idempotency_look_again(rq);
 	if (rq->retry_after_s > 0)
 		request_header(rq, "Retry-After", arena_printf(rq->scratch, "%d", rq->retry_after_s));
 	buffer_clear(&rq->reply);

@@ -88,7 +88,7 @@ resource_create(struct request *rq)
 		return request_answer_faults(rq);
 	rq->data = the;
 	the->id = request_new_id(rq);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ resource_of(rq)->create, (const char *const[]){ rq->org_id, the->id, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },
 		resource_statement_get(rq, the->id),
@@ -106,7 +106,7 @@ resource_edit(struct request *rq)
 	const char *changes = changes_of(rq->scratch, the->before, rq->body);
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },
 		get,
@@ -118,16 +118,14 @@ resource_remove(struct request *rq)
 {
 	const struct resource_case *the = rq->data;
 
-	return request_query(rq, LANE_WRITE, resource_of(rq)->remove,
+	return request_effect(rq, LANE_WRITE, resource_of(rq)->remove,
 		(const char *const[]){ rq->org_id, the->id, the->version, request_new_id(rq), request_actor(rq) });
 }
 
 enum step
 resource_reply_created(struct request *rq)
 {
-	const struct resource_case *the = rq->data;
-
-	request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", resource_of(rq)->path, the->id));
+	request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", resource_of(rq)->path, reply_column(rq, "id")));
 	return reply_created(rq);
 }
 

@@ -146,7 +146,7 @@ role_edit_record(struct request *rq)
 		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
 	if (strcmp(changes, "{}") == 0)
 		return request_queries(rq, LANE_READ, &get, 1);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq->scratch, rq->body),
 			is_gated ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq), changes } },
 		get,
@@ -285,7 +285,7 @@ role_remove_record(struct request *rq)
 	const struct role_case *the = rq->data;
 	const char *moves = the->move_to != NULL ? move_rows(rq) : "[]";
 
-	return request_query(rq, LANE_WRITE, &query_role_remove, (const char *const[]){
+	return request_effect(rq, LANE_WRITE, &query_role_remove, (const char *const[]){
 		rq->org_id, the->the.id, the->the.version, the->move_to, moves,
 		the->move_to != NULL ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq) });
 }

@@ -38,6 +38,11 @@ struct route {
 	bool takes_bytes;
 	/* A violated constraint may mean that somebody was quicker: look again, once. */
 	bool rereads_on_constraint;
+	/* Idempotency-Key (idempotency.h). Sent again it does no harm, or nothing is done at all. */
+	bool ignores_key;
+	bool shows_secret;		/* its answer is not repeated */
+	bool keeps_answer;		/* no query can tell its answer again: it is kept */
+	request_step *const *const *variants;	/* what its steps go on as (request_continue), NULL-ended; NULL: nothing */
 	const struct resource *resource;	/* what the steps of resource.h work on */
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "confirmation.h"
+#include "idempotency.h"
 #include "list.h"
 #include "reply.h"
 #include "subject.h"
@@ -38,6 +39,36 @@ require_invite(struct request *rq, const char *op)
 
 /* ---- Asking for it. */
 
+/* What is answered of it, now and when the request is repeated. */
+static struct statement
+selection_view(struct request *rq, const char *id)
+{
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 4);
+
+	params[0] = rq->org_id;
+	params[1] = id;
+	params[2] = confirmation_maker_kind(rq);
+	params[3] = rq->caller.id;
+	return (struct statement){ &query_selection_get, params };
+}
+
+static enum step
+selection_show(struct request *rq, const char *id)
+{
+	const struct statement view = selection_view(rq, id);
+
+	return request_queries(rq, LANE_READ, &view, 1);
+}
+
+static enum step
+selection_effect(struct request *rq, enum lane lane, const char *id, const struct query *query, const char *const *params)
+{
+	const struct statement view = selection_view(rq, id);
+
+	idempotency_answer_from(rq, view.query, view.params);
+	return request_effect(rq, lane, query, params);
+}
+
 static enum step
 selection_create(struct request *rq)
 {
@@ -64,14 +95,7 @@ selection_create(struct request *rq)
 	params[n++] = PENDING_MAX;
 	params[n++] = request_new_id(rq);
 	params[n++] = request_actor(rq);
-	return request_query(rq, LANE_SLOW, &query_selection_create, params);
-}
-
-static enum step
-selection_show(struct request *rq, const char *id)
-{
-	return request_query(rq, LANE_READ, &query_selection_get,
-		(const char *const[]){ rq->org_id, id, confirmation_maker_kind(rq), rq->caller.id });
+	return selection_effect(rq, LANE_SLOW, rq->found_id, &query_selection_create, params);
 }
 
 static enum step
@@ -116,7 +140,7 @@ selection_try(struct request *rq)
 	step = require_invite(rq, request_column(rq, "op"));
 	if (step != STEP_NEXT)
 		return step;
-	return request_query(rq, LANE_WRITE, &query_selection_try,
+	return selection_effect(rq, LANE_WRITE, rq->path_values[0], &query_selection_try,
 		(const char *const[]){ rq->org_id, rq->path_values[0], confirmation_maker_kind(rq), rq->caller.id,
 			request_text(rq, "code"), request_new_id(rq), request_actor(rq) });
 }

@@ -58,7 +58,7 @@ owner_id(struct request *rq)
 static enum step
 delete_sessions(struct request *rq, const char *session_id)
 {
-	return request_query(rq, LANE_WRITE, &query_session_delete,
+	return request_effect(rq, LANE_WRITE, &query_session_delete,
 		(const char *const[]){ rq->org_id, owner_id(rq), session_id, request_new_id(rq), request_actor(rq) });
 }
 
@@ -180,15 +180,15 @@ session_delete(struct request *rq)
 }
 
 static enum step
-session_delete_reply(struct request *rq)
+session_delete_judge(struct request *rq)
 {
 	const bool one = *rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1] != '\0';
 
 	if (one && request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	return reply_no_content(rq);
+	return STEP_NEXT;
 }
 
 request_step *const session_delete_steps[] = {
-	session_delete_load, session_delete_check, session_delete, session_delete_reply, NULL
+	session_delete_load, session_delete_check, session_delete, session_delete_judge, reply_no_content, NULL
 };

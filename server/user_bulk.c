@@ -6,10 +6,11 @@
  */
 #include "user_bulk.h"
 
+#include "idempotency.h"
 #include "user_batch.h"
 #include "user_bulk_priv.h"
 
-_Static_assert(BATCH_STATEMENTS_MAX <= JOB_STATEMENTS_MAX, "a round is one job");
+_Static_assert(BATCH_STATEMENTS_MAX < JOB_STATEMENTS_MAX, "a round is one job, with what keeps its key");
 
 static enum step
 bulk_load(struct request *rq)
@@ -93,6 +94,8 @@ outcome_of(const struct request *rq)
 static enum step
 bulk_settle(struct request *rq)
 {
+	if (rq->key_is_taken)
+		return request_again(rq);
 	const enum problem problem = user_batch_settle(rq->data, outcome_of(rq), rq->violated, rq->results, rq->result_count);
 
 	if (problem != PROBLEM_NONE)
@@ -137,11 +140,12 @@ bulk_reply(struct request *rq)
 	json_write_int_member(&rq->reply, "succeeded", batch->count - failed);
 	json_write_int_member(&rq->reply, "failed", failed);
 	buffer_putc(&rq->reply, '}');
+	idempotency_keep_answer(rq);
 	return request_reply(rq, 200, "application/json");
 }
 
-request_step *const bulk_hash_steps[] = { bulk_hash, bulk_take_hash, bulk_write, bulk_settle, bulk_reply, NULL };
+request_step *const bulk_hash_steps[] = { bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL };
 
 request_step *const user_bulk_steps[] = {
-	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle, bulk_reply, NULL
+	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL
 };

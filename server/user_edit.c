@@ -57,7 +57,7 @@ user_edit_record(struct request *rq)
 	if (rq->route->access == ACCESS_USER && request_text(rq, "locale") != NULL)
 		rq->caller.language = request_text(rq, "locale");
 	statements[count++] = user_view(rq, user_case(rq)->subject.id);
-	return request_queries(rq, count > 1 ? LANE_WRITE : LANE_READ, statements, count);
+	return count > 1 ? request_effects(rq, LANE_WRITE, statements, count) : request_queries(rq, LANE_READ, statements, count);
 }
 
 request_step *const user_edit_steps[] = { user_edit_load, user_edit_decide, user_edit_record, reply_ok, NULL };

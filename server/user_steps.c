@@ -64,7 +64,7 @@ user_record(struct request *rq)
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
 
 	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
 		user_view(rq, the->subject.id),
 	}, 2);

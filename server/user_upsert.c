@@ -84,3 +84,4 @@ user_upsert_go_on(struct request *rq)
 }
 
 request_step *const user_upsert_steps[] = { user_upsert_find, user_upsert_go_on, NULL };
+request_step *const *const user_upsert_variants[] = { user_edit_steps, user_create_steps, NULL };

@@ -9,5 +9,6 @@
 
 extern const struct body_field user_upsert_fields[];
 extern request_step *const user_upsert_steps[];
+extern request_step *const *const user_upsert_variants[];	/* route.variants */
 
 #endif

@@ -40,13 +40,13 @@ user_create_record(struct request *rq)
 	user_create_write(&rq->proposal, &writing);
 	int count = user_writing_take(&writing, &rq->proposal, statements);
 	statements[count++] = user_view(rq, user_case(rq)->subject.id);
-	return request_queries(rq, LANE_WRITE, statements, count);
+	return request_effects(rq, LANE_WRITE, statements, count);
 }
 
 static enum step
 user_create_reply(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s", user_case(rq)->subject.id));
+	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s", reply_column(rq, "id")));
 	return reply_created(rq);
 }
 

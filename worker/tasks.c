@@ -30,6 +30,7 @@ static bool purge_outbox(struct worker *worker);
 static bool purge_sessions(struct worker *worker);
 static bool purge_throttles(struct worker *worker);
 static bool purge_deletions(struct worker *worker);
+static bool purge_idempotency(struct worker *worker);
 static bool purge_audit_values(struct worker *worker);
 static bool purge_imports_expire(struct worker *worker);
 static bool purge_import_files(struct worker *worker);
@@ -62,6 +63,7 @@ static const struct task {
 	{ "purge sessions", purge_sessions, MINUTE_MS, false },
 	{ "purge throttles", purge_throttles, MINUTE_MS, false },
 	{ "purge deletions", purge_deletions, MINUTE_MS, false },
+	{ "purge keys of requests", purge_idempotency, MINUTE_MS, false },
 	{ "empty old values of the audit", purge_audit_values, MINUTE_MS, false },
 	/* In this order: what hangs on one before it. */
 	{ "expire imports", purge_imports_expire, MINUTE_MS, false },
@@ -95,6 +97,7 @@ static bool purge_outbox(struct worker *worker) { return purge(worker, &query_pu
 static bool purge_sessions(struct worker *worker) { return purge(worker, &query_purge_sessions); }
 static bool purge_throttles(struct worker *worker) { return purge(worker, &query_purge_throttles); }
 static bool purge_deletions(struct worker *worker) { return purge(worker, &query_purge_deletions); }
+static bool purge_idempotency(struct worker *worker) { return purge(worker, &query_purge_idempotency); }
 static bool purge_audit_values(struct worker *worker) { return purge(worker, &query_purge_audit_values); }
 static bool purge_imports_expire(struct worker *worker) { return purge(worker, &query_purge_imports_expire); }
 static bool purge_import_files(struct worker *worker) { return purge_some(worker, &query_purge_import_files, PURGE_FILE_LIMIT); }

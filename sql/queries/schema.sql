@@ -84,7 +84,7 @@ WITH wanted AS (
             -- What is purged or ended, and what an administrator may delete. Everything else stays:
             -- a revoked invitation keeps its row.
             WHEN relation.relname IN ('session', 'outbox', 'login_throttle', 'users', 'role', 'department', 'position',
-                'user_group', 'group_member', 'field', 'photo', 'day_off', 'assignment', 'deletion',
+                'user_group', 'group_member', 'field', 'photo', 'day_off', 'assignment', 'deletion', 'idempotency',
                 'job', 'file_part', 'import', 'import_row', 'import_mapping', 'export', 'selection', 'selection_user')
                 THEN '{DELETE,INSERT,SELECT,UPDATE}'
             ELSE '{INSERT,SELECT,UPDATE}'

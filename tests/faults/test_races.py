@@ -1,6 +1,6 @@
 """Two at the same moment: never both, never a token alive that should be dead.
 
-ROLLCALL_RACES says how many rounds (200; a thousand by hand). Each round has its own users; the two calls
+ROLLCALL_RACES says how many rounds (100; a thousand by hand). Each round has its own users; the two calls
 start together on connections that are open already, so that which comes first is left to chance.
 """
 import os
@@ -11,7 +11,7 @@ import pytest
 from support.system import numbers
 from support.waiting import wait_until
 
-ROUNDS = int(os.environ.get("ROLLCALL_RACES", "200"))
+ROUNDS = int(os.environ.get("ROLLCALL_RACES", "100"))
 PASSWORD = "violet tractor under seven moons"
 OTHER = "another tractor of the moon"
 pytestmark = [pytest.mark.timeout(60 + ROUNDS // 2), pytest.mark.settings(ROLLCALL_DB_WRITE=16)]

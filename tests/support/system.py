@@ -26,7 +26,7 @@ ADMIN_PASSWORD = "seventeen quiet harbours"
 ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
 # Tables in which the programs' role may delete rows; in all others it may not.
-DELETABLE = {"session", "outbox", "login_throttle", "users", "role", "department", "position", "user_group", "group_member", "field",
+DELETABLE = {"session", "outbox", "login_throttle", "users", "idempotency", "role", "department", "position", "user_group", "group_member", "field",
              "photo", "day_off", "assignment", "deletion", "job", "file_part", "import", "import_row", "import_mapping", "export",
              "selection", "selection_user"}
 numbers = itertools.count(1)

@@ -1,6 +1,8 @@
 """Exports that the worker makes: both formats, whose permissions count, and what becomes of one that is interrupted."""
 import csv
 import io
+import re
+import zipfile
 
 import openpyxl
 import pytest
@@ -12,6 +14,10 @@ HEADERS = ["E-mail", "Username", "First name", "Last name", "Phone", "External I
            "Status", "Hub", "Size", "User ID", "Version"]
 HOSTILE = ['=HYPERLINK("http://x","y")', "+380441234567", "-1+1", "@SUM(A1)", "'=1", "''+1", "a,b;c\td", 'say "hi"', "two\nlines", " blanks ", "Олена", "=",
            "_x0041_", "<b>&amp;</b>", "e" * 900]
+
+
+def made_id(n):
+    return f"01900000-0000-7000-8000-{n:012x}"
 
 
 def many_users(system, count):
@@ -47,6 +53,12 @@ def rows_of_csv(content):
 def rows_of_book(content):
     (sheet,) = openpyxl.load_workbook(io.BytesIO(content)).worksheets
     return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+def sheet_of(content):
+    """As XML: to make cells of a hundred thousand rows takes minutes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return book.read("xl/worksheets/sheet1.xml").decode()
 
 
 def restored(cell):
@@ -123,8 +135,8 @@ def test_many_pages_make_many_parts_in_order(rollcall):
     sizes = rollcall.sql("SELECT octet_length(bytes) FROM rollcall.file_part WHERE file_id = %s ORDER BY number", export_id)
     assert len(sizes) > 2 and set(sizes[:-1]) == {1 << 20}
     assert rollcall.admin.get(f"/v1/exports/{export_id}").ok(200)["rows"] == 30001
-    book = rows_of_book(file_of(rollcall, ask(rollcall, format="xlsx")))
-    assert [row[headers.index("User ID")] for row in book[1:]] == ids
+    sheet = sheet_of(file_of(rollcall, ask(rollcall, format="xlsx")))
+    assert re.findall("|".join({made_id(1)[:-12] + "[0-9a-f]{12}", rollcall.admin_id}), sheet) == ids
 
 
 @pytest.mark.parametrize("spoil", ["inactivated", "without the permission", "key revoked", "key expired"])
@@ -158,8 +170,8 @@ def test_one_that_was_interrupted_begins_anew(rollcall, form):
         rollcall.sql("UPDATE rollcall.export SET rows = 0 WHERE id = %s", export_id)
         rollcall.sql("UPDATE rollcall.job SET run_at = now()")
         rollcall.start_worker()
-    rows = rows_of_csv(file_of(rollcall, export_id)) if form == "csv" else rows_of_book(file_of(rollcall, export_id))
-    assert len(rows) == 60002
+    file = file_of(rollcall, export_id)
+    assert (len(rows_of_csv(file)) if form == "csv" else sheet_of(file).count("<row ")) == 60002
 
 
 def test_what_does_not_fit_into_a_cell_of_a_workbook_is_said(rollcall):
