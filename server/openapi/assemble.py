@@ -225,6 +225,10 @@ class Assembly:
                 yield "permission"
             if method in UNSAFE:
                 yield "unsafe"
+                if not (told.get("ignores_key") or told.get("ignores_input")):
+                    yield "idempotent"
+            if told.get("shows_secret"):
+                yield "secret"
         if "{" in path and who != "public":
             yield "path"
         if who != "public" and not told.get("ignores_input"):
@@ -246,11 +250,12 @@ class Assembly:
             fail(f"{method} {path}: who, summary, operationId and answers are needed")
         rules = [self.common["rules"].get(name, {}) for name in self.rules_for(method, path, told)]
         who, examples = told.pop("who"), told.pop("example", {})
-        told.pop("ignores_input", None)
+        for name in ("ignores_input", "ignores_key", "shows_secret"):
+            told.pop(name, None)
         parameters = [*self.path_parameters(path), *self.query_parameters(told.pop("query", [])),
                       *self.header_parameters(told.pop("takes_headers", [])),
                       *self.header_parameters(name for rule in rules for name in rule.get("parameters", []))]
-        headers = ["X-Request-Id"] + (["ETag"] if told.pop("versioned", False) else [])
+        headers = ["X-Request-Id"] + (["ETag"] if told.pop("versioned", False) else []) + [name for rule in rules for name in rule.get("headers", [])]
         answers, problems = {}, {}
         for status, one in told.pop("answers").items():
             with_tag = [name for name in headers if name != "ETag" or status in (200, 201, 202)]

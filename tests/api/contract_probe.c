@@ -80,6 +80,8 @@ write_route(struct buffer *out, const struct route *route, const char *name)
 	write_words(out, "permissions", permissions);
 	write_words(out, "query", route->query);
 	json_write_bool_member(out, "takes_bytes", route->takes_bytes);
+	json_write_bool_member(out, "takes_key", !route->ignores_key && !route->ignores_input);
+	json_write_bool_member(out, "shows_secret", route->shows_secret);
 	write_fields(out, route->fields);
 	buffer_putc(out, '}');
 }
