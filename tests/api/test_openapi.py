@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 
 from support.contract import DOCUMENT, ROOT, Contract
-from support.system import build_folder
 
 HERE = "describe it in server/openapi/ (README.md there tells how)"
+PROBE = ROOT / "build" / "tests" / "contract_probe"
 LINTER = ROOT / "tests" / "openapi"
 # Of problems that are never a whole answer to a route of the document.
 NEVER_ALONE = {"method_not_allowed": "a method that is not described", "duplicate_id": "in a bulk's items", "not_applied": "in a bulk's items",
@@ -31,7 +31,8 @@ def document():
 @functools.lru_cache(maxsize=1)
 def program():
     """What the program says of itself."""
-    done = subprocess.run([build_folder() / "tests" / "contract_probe"], capture_output=True, text=True, check=True, timeout=60)
+    assert PROBE.exists(), "make test-programs"
+    done = subprocess.run([PROBE], capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
 
 
@@ -331,7 +332,7 @@ def linter():
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(LINTER / name, folder)
-        made = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True, check=False, timeout=110, stdin=subprocess.DEVNULL)
+        made = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True, check=False, timeout=200, stdin=subprocess.DEVNULL)
         assert made.returncode == 0, f"the linter could not be installed from the npm registry: is it reachable from here?\n{made.stdout}{made.stderr}"
         done.write_text(lock, encoding="utf-8")
     return folder
@@ -341,6 +342,7 @@ def lint(path):
     return subprocess.run(["node", LINTER / "lint.mjs", path], cwd=linter(), capture_output=True, text=True, check=False, timeout=110)
 
 
+@pytest.mark.timeout(300)
 def test_a_public_linter_finds_nothing(tmp_path):
     done = lint(DOCUMENT)
     assert done.returncode == 0 and done.stdout == "", f"{done.stdout}{done.stderr}"
