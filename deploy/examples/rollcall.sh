@@ -24,10 +24,11 @@ trap 'rm -rf "$work"' EXIT
 # call METHOD PATH [CURL OPTION...]: prints the answer's body; on a problem says what it is and ends.
 # Waits and tries again where the server asks for it. The same key goes with each try.
 call() {
-	local method=$1 path=$2 try status
-	local key && key=$(cat /proc/sys/kernel/random/uuid)
+	local method=$1 path=$2 key try status pause
+	key=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)
 	shift 2
 	for try in 1 2 3 4 5; do
+		: >"$work/answer"
 		# The token goes through a file descriptor: arguments can be seen by everybody on the machine.
 		status=$(curl --silent --show-error --request "$method" "$url$path" --header "Idempotency-Key: $key" \
 			--config <(printf 'header = "Authorization: Bearer %s"\n' "${ROLLCALL_TOKEN:-}") \
@@ -37,7 +38,10 @@ call() {
 			cat "$work/answer"
 			return
 			;;
-		429 | 503) [ "$try" = 5 ] || sleep "$(header Retry-After)" ;;
+		429 | 503)
+			pause=$(header Retry-After)
+			[ "$try" = 5 ] || sleep "${pause:-1}"
+			;;
 		*) break ;;
 		esac
 	done
@@ -47,7 +51,7 @@ call() {
 
 # The value of a header of the last answer.
 header() {
-	sed -n "s/^$1: *\([^\r]*\).*/\1/Ip" "$work/headers"
+	grep -i "^$1:" "$work/headers" | tail -n 1 | tr -d '\r' | cut -d ' ' -f 2- || true
 }
 
 # A problem (RFC 9457): its code, what to do, and each fault of the request.
