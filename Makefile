@@ -44,7 +44,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import endurance
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -164,6 +164,10 @@ bench-list: all ## pages and searches in an organization of a million; some minu
 
 bench-import: all ## an import of 100,000 people, from its dry run to its undoing; some minutes
 	$(PYTHON) tests/bench/imports.py
+
+MINUTES ?= 30
+endurance: all ## a mixed load while processes die: nothing acknowledged may be lost (MINUTES=30)
+	$(PYTHON) tests/faults/endurance.py --minutes $(MINUTES)
 
 lint: ## formatting, clang-tidy, cppcheck, ruff-clean Python, shellcheck
 	tests/lint

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cidr.h"
 #include "password.h"
 #include "permission.h"
 #include "proposal.h"
@@ -16,6 +17,7 @@
 
 #define TEXT_MAX 200
 #define PERMISSIONS_MAX 100
+#define NETWORKS_MAX 32
 
 const char *
 form_pointer(struct proposal *pr, const char *prefix, const char *name)
@@ -159,6 +161,28 @@ check_ids(struct proposal *pr, const struct body_field *field, const char *at, s
 	}
 }
 
+static void
+check_networks(struct proposal *pr, const char *at, struct json_object *value)
+{
+	const size_t count = json_object_array_length(value);
+
+	if (count == 0)
+		proposal_fault(pr, at, "too_short", "With an empty list it could be used from nowhere; null is from anywhere.");
+	if (count > NETWORKS_MAX) {
+		proposal_fault(pr, at, "too_long", arena_printf(pr->scratch, "At most %d networks.", NETWORKS_MAX));
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(value, i);
+		const char *pointer = arena_printf(pr->scratch, "%s/%zu", at, i);
+		char *detail = arena_take(pr->scratch, CIDR_FAULT_SIZE);
+		if (!json_object_is_type(item, json_type_string))
+			proposal_fault(pr, pointer, "wrong_type", "A network is a text.");
+		else if (cidr_fault(json_object_get_string(item), detail))
+			proposal_fault(pr, pointer, "invalid", detail);
+	}
+}
+
 /* What JSON calls it, and how to say so. */
 static enum json_type
 json_type_of(enum body_type type, const char **sentence)
@@ -172,6 +196,7 @@ json_type_of(enum body_type type, const char **sentence)
 		return json_type_boolean;
 	case BODY_PERMISSIONS:
 	case BODY_IDS:
+	case BODY_NETWORKS:
 		*sentence = "This is an array of texts.";
 		return json_type_array;
 	case BODY_LIST:
@@ -208,6 +233,8 @@ check_member(struct proposal *pr, const struct body_field *field, const char *po
 		check_permissions(pr, pointer, value);
 	} else if (field->type == BODY_IDS) {
 		check_ids(pr, field, pointer, value);
+	} else if (field->type == BODY_NETWORKS) {
+		check_networks(pr, pointer, value);
 	} else if (wanted == json_type_string) {
 		check_text(pr, field, pointer, value);
 	}
@@ -268,5 +295,38 @@ form_ids(struct proposal *pr, const char *member)
 		buffer_puts(&out, uuid_parse(text, &id) ? text : "NULL");
 	}
 	buffer_putc(&out, '}');
+	return proposal_take_text(pr, &out);
+}
+
+static bool
+array_has(struct json_object *array, const char *text)
+{
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		if (strcmp(json_object_get_string(json_object_array_get_idx(array, i)), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+form_take_networks(struct proposal *pr, const char *member)
+{
+	struct json_object *list = json_member(pr->body, member);
+	struct buffer out = BUFFER_INIT;
+	char canonical[CIDR_TEXT_SIZE];
+
+	if (pr->fault_count > 0 || list == NULL)
+		return NULL;
+	struct json_object *taken = json_object_new_array();
+	buffer_putc(&out, '{');
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		if (cidr_parse(json_object_get_string(json_object_array_get_idx(list, i)), canonical) != CIDR_GOOD
+			|| array_has(taken, canonical))
+			continue;
+		buffer_printf(&out, "%s%s", out.length > 1 ? "," : "", canonical);
+		json_object_array_add(taken, json_object_new_string(canonical));
+	}
+	buffer_putc(&out, '}');
+	json_object_object_add(pr->body, member, taken);
 	return proposal_take_text(pr, &out);
 }

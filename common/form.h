@@ -25,6 +25,7 @@ enum body_type {
 	BODY_COUNT,		/* a whole number of 1 or more; how many are too many is the step's to say */
 	BODY_PERMISSIONS,	/* an array of permission words */
 	BODY_IDS,		/* an array of different ids; at most `max`, else 200 */
+	BODY_NETWORKS,		/* an array of 1 to 32 addresses and networks: form_take_networks */
 	BODY_TIME,		/* RFC 3339 */
 	BODY_COLOR,		/* #rrggbb */
 	BODY_OBJECT,		/* an object that the route's own step looks into */
@@ -56,5 +57,8 @@ const char *form_id(struct proposal *pr, const char *member);
 /* An array of ids of the body as PostgreSQL reads it, NULL in the place of what is no id;
  * empty without the member. */
 const char *form_ids(struct proposal *pr, const char *member);
+/* An array of networks of the body as PostgreSQL reads it; in the body they stand in the one
+ * spelling from then on, each once. NULL without one, and for one that has faults. */
+const char *form_take_networks(struct proposal *pr, const char *member);
 
 #endif

@@ -97,6 +97,7 @@ static const struct {
 	{ "user_group_name_key", PROBLEM_NAME_TAKEN },
 	{ "role_name_key", PROBLEM_NAME_TAKEN },
 	{ "field_key_key", PROBLEM_NAME_TAKEN },
+	{ "organization_slug_key", PROBLEM_NAME_TAKEN, "There is an organization of this slug already." },
 	/* Somebody has it, or it went while it was given to somebody: a look before the write
 	 * has not found it. */
 	{ "users_position_fkey", PROBLEM_STATE_CONFLICT, "Somebody has this position, or it was deleted at this moment." },

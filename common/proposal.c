@@ -170,6 +170,7 @@ proposal_actor(struct proposal *pr)
 {
 	static const char *const kinds[] = {
 		[CALLER_NOBODY] = "system", [CALLER_USER] = "user", [CALLER_API_KEY] = "api_key",
+		[CALLER_OPERATOR] = "operator",
 	};
 	struct buffer out = BUFFER_INIT;
 

@@ -23,7 +23,7 @@
 #define FAULTS_MAX 64
 #define PROPOSAL_FACTS_MAX 10
 
-enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
+enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY, CALLER_OPERATOR };
 
 /* Who asks. */
 struct caller {
@@ -47,7 +47,7 @@ struct fault {
 
 struct proposal {
 	struct arena *scratch;
-	const char *org_id;			/* bound to every query */
+	const char *org_id;			/* bound to every query; NULL: an operator's key is of none */
 	struct caller caller;
 	const char *id, *ip;			/* of the request behind it, for the audit; NULL: none */
 	struct json_object *body;

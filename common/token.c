@@ -268,14 +268,15 @@ link_token_verify(const struct keyring *keyring, enum link_purpose purpose,
 static const char bearer_prefixes[][BEARER_PREFIX_LENGTH + 1] = {
 	[BEARER_SESSION] = "rcs_",
 	[BEARER_API_KEY] = "rck_",
+	[BEARER_OPERATOR_KEY] = "rco_",
 };
 
 void
-bearer_token_make(enum bearer_kind kind, const struct uuid *org_id, char token[BEARER_TOKEN_SIZE])
+bearer_token_make(enum bearer_kind kind, const struct uuid *owner_id, char token[BEARER_TOKEN_SIZE])
 {
 	uint8_t bytes[BEARER_BYTES];
 
-	memcpy(bytes, org_id->bytes, 16);
+	memcpy(bytes, owner_id->bytes, 16);
 	if (getentropy(bytes + 16, sizeof(bytes) - 16) != 0)
 		abort();
 	memcpy(token, bearer_prefixes[kind], BEARER_PREFIX_LENGTH);
@@ -284,21 +285,28 @@ bearer_token_make(enum bearer_kind kind, const struct uuid *org_id, char token[B
 }
 
 bool
-bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *org_id)
+bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *owner_id)
 {
+	const size_t kinds = sizeof(bearer_prefixes) / sizeof(bearer_prefixes[0]);
 	uint8_t bytes[BEARER_BYTES];
+	size_t i = 0;
 
-	if (strncmp(token, bearer_prefixes[BEARER_SESSION], BEARER_PREFIX_LENGTH) == 0)
-		*kind = BEARER_SESSION;
-	else if (strncmp(token, bearer_prefixes[BEARER_API_KEY], BEARER_PREFIX_LENGTH) == 0)
-		*kind = BEARER_API_KEY;
-	else
+	while (i < kinds && strncmp(token, bearer_prefixes[i], BEARER_PREFIX_LENGTH) != 0)
+		i++;
+	if (i == kinds || !base64url_decode(token + BEARER_PREFIX_LENGTH, bytes, sizeof(bytes)))
 		return false;
-	if (!base64url_decode(token + BEARER_PREFIX_LENGTH, bytes, sizeof(bytes)))
-		return false;
-	memcpy(org_id->bytes, bytes, 16);
+	*kind = (enum bearer_kind)i;
+	memcpy(owner_id->bytes, bytes, 16);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return true;
+}
+
+const char *
+bearer_token_hint(const char *token)
+{
+	const size_t length = strlen(token);
+
+	return length > 4 ? token + length - 4 : token;
 }
 
 /* ---- Digests ---- */

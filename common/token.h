@@ -39,7 +39,7 @@ enum link_channel {
 	CHANNEL_ADMINISTRATOR = 2,
 };
 
-enum bearer_kind { BEARER_SESSION, BEARER_API_KEY };
+enum bearer_kind { BEARER_SESSION, BEARER_API_KEY, BEARER_OPERATOR_KEY };
 
 /* Keys derived from ROLLCALL_SECRET: the first makes, all verify. */
 struct keyring;
@@ -63,12 +63,16 @@ void link_token_make(const struct keyring *keyring, const struct link *link,
 bool link_token_verify(const struct keyring *keyring, enum link_purpose purpose,
 	const char *token, struct link *link) __attribute__((warn_unused_result));
 
-/* "rcs_" (session) or "rck_" (API key), then base64url(org 16 | random 32). */
-void bearer_token_make(enum bearer_kind kind, const struct uuid *org_id,
+/* "rcs_" (session), "rck_" (API key) or "rco_" (operator's key), then base64url(owner 16 |
+ * random 32). The owner is the organization; of an operator's key the key itself. */
+void bearer_token_make(enum bearer_kind kind, const struct uuid *owner_id,
 	char token[BEARER_TOKEN_SIZE]);
-/* Reads kind and organization out of a well-formed token; proves nothing. */
-bool bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *org_id)
+/* Reads kind and owner out of a well-formed token; proves nothing. */
+bool bearer_token_parse(const char *token, enum bearer_kind *kind, struct uuid *owner_id)
 	__attribute__((warn_unused_result));
+/* Its last four characters, of 64 that are random: enough to tell keys apart, and no help to
+ * who would guess one. */
+const char *bearer_token_hint(const char *token);
 /* SHA-256 as lower-case hex: what is stored and looked up. */
 void token_hash(const char *token, char hash[TOKEN_HASH_SIZE]);
 /* The same of any bytes. */

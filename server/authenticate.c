@@ -3,8 +3,9 @@
  * permissions; nothing is remembered between requests, so "out" means out at the
  * next one (DESIGN.md §4).
  *
- * A session token or an API key comes as Authorization: Bearer; the console's session
- * comes as a cookie, and then unsafe methods need an Origin of this site.
+ * A session token or a key comes as Authorization: Bearer; the console's session comes
+ * as a cookie, and then unsafe methods need an Origin of this site. A key that is used
+ * from outside of its networks is refused like one that nobody has; who owns it is told.
  */
 #include "authenticate.h"
 
@@ -13,7 +14,16 @@
 
 #include "config.h"
 #include "language.h"
+#include "log.h"
 #include "route.h"
+
+static const enum caller_kind caller_kinds[] = {
+	[BEARER_SESSION] = CALLER_USER, [BEARER_API_KEY] = CALLER_API_KEY, [BEARER_OPERATOR_KEY] = CALLER_OPERATOR,
+};
+
+static const char *const id_columns[] = {
+	[CALLER_USER] = "user_id", [CALLER_API_KEY] = "api_key_id", [CALLER_OPERATOR] = "operator_key_id",
+};
 
 /* The value of our cookie; NULL without one. */
 static const char *
@@ -64,11 +74,29 @@ is_safe(const struct request *rq)
 	return (http_method_of(rq->exchange) & (HTTP_GET | HTTP_HEAD)) != 0;
 }
 
+/* Asks for the owner of a token that is well-formed. */
+static enum step
+ask(struct request *rq, enum bearer_kind kind, const struct uuid *owner_id, const char *token)
+{
+	char *owner = arena_take(rq->scratch, UUID_TEXT_SIZE), *hash = arena_take(rq->scratch, TOKEN_HASH_SIZE);
+
+	uuid_format(owner_id, owner);
+	token_hash(token, hash);
+	rq->caller.kind = caller_kinds[kind];
+	rq->caller.token_hash = hash;
+	if (kind == BEARER_OPERATOR_KEY)
+		return request_query(rq, LANE_READ, &query_operator_key_authenticate, (const char *const[]){ hash, rq->ip });
+	rq->org_id = owner;
+	if (kind == BEARER_SESSION)
+		return request_query(rq, LANE_READ, &query_session_authenticate, (const char *const[]){ owner, hash });
+	return request_query(rq, LANE_READ, &query_api_key_authenticate, (const char *const[]){ owner, hash, rq->ip });
+}
+
 enum step
 authenticate_ask(struct request *rq)
 {
 	enum bearer_kind kind;
-	struct uuid org_id;
+	struct uuid owner_id;
 	const char *token;
 
 	if (rq->route->access == ACCESS_PUBLIC || rq->route->access == ACCESS_ANONYMOUS)
@@ -78,22 +106,12 @@ authenticate_ask(struct request *rq)
 		token = cookie_token(rq);
 		rq->caller.by_cookie = token != NULL;
 	}
-	if (token == NULL || !bearer_token_parse(token, &kind, &org_id)
+	if (token == NULL || !bearer_token_parse(token, &kind, &owner_id)
 		|| (rq->caller.by_cookie && kind != BEARER_SESSION))
 		return refuse(rq);
 	if (rq->caller.by_cookie && !is_safe(rq) && !authenticate_is_same_origin(rq))
 		return request_problem(rq, PROBLEM_ORIGIN_REFUSED);
-
-	char *org = arena_take(rq->scratch, UUID_TEXT_SIZE);
-	char *hash = arena_take(rq->scratch, TOKEN_HASH_SIZE);
-	uuid_format(&org_id, org);
-	token_hash(token, hash);
-	rq->org_id = org;
-	rq->caller.token_hash = hash;
-	rq->caller.kind = kind == BEARER_SESSION ? CALLER_USER : CALLER_API_KEY;
-	return request_query(rq, LANE_READ,
-		kind == BEARER_SESSION ? &query_session_authenticate : &query_api_key_authenticate,
-		(const char *const[]){ org, hash });
+	return ask(rq, kind, &owner_id, token);
 }
 
 /* Moves "last seen", at most once a minute, without anybody waiting for it. */
@@ -107,8 +125,29 @@ touch(struct request *rq)
 	if (caller->kind == CALLER_USER)
 		request_query_aside(rq, &query_session_touch,
 			(const char *const[]){ rq->org_id, caller->id, caller->token_hash });
+	else if (caller->kind == CALLER_API_KEY)
+		request_query_aside(rq, &query_api_key_touch, (const char *const[]){ rq->org_id, caller->token_hash, rq->ip });
 	else
-		request_query_aside(rq, &query_api_key_touch, (const char *const[]){ rq->org_id, caller->token_hash });
+		request_query_aside(rq, &query_operator_key_touch, (const char *const[]){ caller->token_hash, rq->ip });
+}
+
+/* The right key from the wrong place: somebody may have found it. The caller hears what
+ * everybody hears; the audit and the log say more, at most once a minute. */
+static enum step
+refuse_elsewhere(struct request *rq)
+{
+	const struct caller *caller = &rq->caller;
+
+	if (!request_column_is_true(rq, "refusal_is_news"))
+		return refuse(rq);
+	log_warn("refused a key that was used from outside of its networks", "kind",
+		caller->kind == CALLER_API_KEY ? "api_key" : "operator", "key_id", caller->id, "request_id", rq->id, NULL);
+	if (caller->kind == CALLER_API_KEY)
+		request_query_aside(rq, &query_api_key_refuse,
+			(const char *const[]){ rq->org_id, caller->id, request_new_id(rq), request_actor(rq) });
+	else
+		request_query_aside(rq, &query_operator_key_refuse, (const char *const[]){ caller->id });
+	return refuse(rq);
 }
 
 /* His own, what his client asks for, or the organization's. */
@@ -133,9 +172,11 @@ authenticate_take(struct request *rq)
 		return STEP_NEXT;
 	if (request_rows(rq, 0) == 0)
 		return refuse(rq);
-	const char *id = request_column(rq, caller->kind == CALLER_USER ? "user_id" : "api_key_id");
-	caller->id = arena_copy(rq->scratch, id);
-	caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));
+	caller->id = arena_copy(rq->scratch, request_column(rq, id_columns[caller->kind]));
+	if (caller->kind != CALLER_USER && !request_column_is_true(rq, "is_from_its_networks"))
+		return refuse_elsewhere(rq);
+	if (caller->kind != CALLER_OPERATOR)
+		caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));
 	caller->permissions = permission_set_parse(rq->scratch, request_column(rq, "permissions"));
 	if (caller->kind == CALLER_USER) {
 		const char *role_id = request_column(rq, "role_id");
@@ -145,4 +186,10 @@ authenticate_take(struct request *rq)
 	caller->language = language_of_caller(rq);
 	touch(rq);
 	return STEP_NEXT;
+}
+
+enum step
+authenticate_refuse(struct request *rq)
+{
+	return refuse(rq);
 }

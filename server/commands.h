@@ -1,6 +1,6 @@
 /*
  * commands: the other faces of rollcall-server, for operators and scripts:
- * migrate, org create, org reinvite-admin, key create, --print-config, --version.
+ * migrate, org create, org reinvite-admin, key create, list and revoke, --print-config, --version.
  *
  * What a script reads is one line of JSON on standard output; what a person must know
  * goes to standard error.

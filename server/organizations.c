@@ -63,6 +63,8 @@ organization_load(struct request *rq)
 static enum step
 organization_record(struct request *rq)
 {
+	if (request_rows(rq, 0) == 0)	/* an operator's: his own is always there */
+		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
 	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
 	const char *changes = changes_of(rq->scratch, reply_row_text(rq, rq->result, 0), rq->body);
 

@@ -34,19 +34,22 @@ is_request_id(const char *text)
 }
 
 /* An address in the one spelling that PostgreSQL takes, too: without a zone, without
- * the many ways to write zeros. NULL when it is none. */
+ * the many ways to write zeros, IPv4 never as IPv6. NULL when it is none. */
 static const char *
 canonical_address(struct request *rq, const char *text)
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	char *plain = arena_copy_n(rq->scratch, text, strcspn(text, "%"));
 	char *canonical = arena_take(rq->scratch, INET6_ADDRSTRLEN);
 	uint8_t binary[16];
 
 	if (inet_pton(AF_INET, plain, binary) == 1)
 		return inet_ntop(AF_INET, binary, canonical, INET6_ADDRSTRLEN);
-	if (inet_pton(AF_INET6, plain, binary) == 1)
-		return inet_ntop(AF_INET6, binary, canonical, INET6_ADDRSTRLEN);
-	return NULL;
+	if (inet_pton(AF_INET6, plain, binary) != 1)
+		return NULL;
+	if (memcmp(binary, mapped, sizeof(mapped)) == 0)
+		return inet_ntop(AF_INET, binary + sizeof(mapped), canonical, INET6_ADDRSTRLEN);
+	return inet_ntop(AF_INET6, binary, canonical, INET6_ADDRSTRLEN);
 }
 
 /* The last address in X-Forwarded-For that is not one of our proxies. */
@@ -175,6 +178,26 @@ stop_if_gone(struct request *rq)
 	return rq->exchange != NULL ? STEP_NEXT : request_reply_empty(rq, 499);
 }
 
+/* An operator's key opens its own routes, and they open to nothing else; the organization is
+ * the path's, where that names one. A proxy that asks who somebody is (auth/verify) hears
+ * that he is nobody. */
+static enum step
+authorize_operator(struct request *rq)
+{
+	const bool is_operator = rq->caller.kind == CALLER_OPERATOR;
+
+	if (is_operator == (rq->route->access == ACCESS_OPERATOR)) {
+		if (is_operator && *rq->path_values[0] != '\0')
+			rq->org_id = rq->path_values[0];
+		return STEP_NEXT;
+	}
+	if (rq->route->ignores_input)
+		return authenticate_refuse(rq);
+	return request_problem_detail(rq, PROBLEM_PERMISSION_MISSING, NULL,
+		is_operator ? "An operator's key belongs to no organization; it is for /v1/organizations alone."
+			    : "This needs an operator's key.");
+}
+
 static enum step
 authorize(struct request *rq)
 {
@@ -288,7 +311,7 @@ check_body(struct request *rq)
 
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous, limit_body,
-	authenticate_ask, authenticate_take, stop_if_gone, authorize,
+	authenticate_ask, authenticate_take, stop_if_gone, authorize_operator, authorize,
 	check_query, check_if_match, idempotency_read, check_body, idempotency_ask, idempotency_take,
 };
 const int prologue_again = 4;	/* authenticate_ask */

@@ -14,7 +14,7 @@
 
 /* Types as PostgreSQL numbers them (pg_type.dat); these never change. */
 enum {
-	OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_JSON = 114, OID_FLOAT8 = 701,
+	OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_JSON = 114, OID_CIDR_ARRAY = 651, OID_FLOAT8 = 701,
 	OID_INT4_ARRAY = 1007, OID_TEXT_ARRAY = 1009, OID_TIMESTAMPTZ = 1184, OID_NUMERIC = 1700,
 	OID_UUID_ARRAY = 2951, OID_JSONB = 3802,
 };
@@ -81,6 +81,7 @@ write_value(struct buffer *out, const PGresult *rows, int row, int column)
 		break;
 	case OID_TEXT_ARRAY:
 	case OID_UUID_ARRAY:
+	case OID_CIDR_ARRAY:
 		write_array(out, text, true);
 		break;
 	case OID_INT4_ARRAY:
@@ -123,8 +124,8 @@ reply_column(const struct request *rq, const char *name)
 	return request_value(rq, rq->result_count - 1, name);
 }
 
-enum step
-reply_row(struct request *rq, int status)
+static enum step
+reply_row_with(struct request *rq, int status, const struct reply_extra *extras)
 {
 	const PGresult *rows = rq->results[rq->result_count - 1];
 
@@ -133,7 +134,23 @@ reply_row(struct request *rq, int status)
 	write_etag(rq, rows);
 	buffer_clear(&rq->reply);
 	reply_write_row(&rq->reply, rows, 0);
+	rq->reply.length--;	/* reopen the object */
+	for (; extras->name != NULL; extras++)
+		json_write_string_member(&rq->reply, extras->name, extras->text);
+	buffer_putc(&rq->reply, '}');
 	return request_reply(rq, status, "application/json");
+}
+
+enum step
+reply_row(struct request *rq, int status)
+{
+	return reply_row_with(rq, status, &(const struct reply_extra){ 0 });
+}
+
+enum step
+reply_created_with(struct request *rq, const struct reply_extra *extras)
+{
+	return reply_row_with(rq, 201, extras);
 }
 
 enum step reply_ok(struct request *rq) { return reply_row(rq, 200); }

@@ -18,6 +18,9 @@ void reply_write_timestamp(struct buffer *out, const char *text);
 const char *reply_column(const struct request *rq, const char *name);
 /* Answers the one row of the last statement, with its version as ETag; no row: 404. */
 enum step reply_row(struct request *rq, int status);
+/* Likewise 201, with texts beside it that no row has: what is told this once. */
+struct reply_extra { const char *name, *text; };	/* name NULL ends the list */
+enum step reply_created_with(struct request *rq, const struct reply_extra *extras);
 /* Steps for the commonest endings. */
 enum step reply_ok(struct request *rq);
 enum step reply_created(struct request *rq);

@@ -17,6 +17,7 @@ enum access {
 	ACCESS_ANONYMOUS,	/* no credentials, limited per address */
 	ACCESS_SIGNED_IN,	/* a session or an API key */
 	ACCESS_USER,		/* a session: there must be a "me" */
+	ACCESS_OPERATOR,	/* an operator's key, which opens nothing else */
 };
 
 struct route {

@@ -5,6 +5,7 @@
  */
 #include "route.h"
 
+#include "api_keys.h"
 #include "assignments.h"
 #include "audits.h"
 #include "confirmation.h"
@@ -24,6 +25,7 @@
 #include "links.h"
 #include "mails.h"
 #include "me.h"
+#include "operators.h"
 #include "pages.h"
 #include "openapi.h"
 #include "organizations.h"
@@ -45,6 +47,7 @@
 #define ANONYMOUS ACCESS_ANONYMOUS, NULL, NULL
 #define SIGNED_IN ACCESS_SIGNED_IN, NULL, NULL
 #define USER ACCESS_USER, NULL, NULL
+#define OPERATOR ACCESS_OPERATOR, NULL, NULL
 #define NEEDS(permission) ACCESS_SIGNED_IN, permission, NULL
 #define NEEDS_BOTH(permission, other) ACCESS_SIGNED_IN, permission, other
 
@@ -161,6 +164,17 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/roles/{id}", NEEDS("roles:write"), role_edit_fields, NULL, false, role_edit_steps, .resource = &roles },
 	{ HTTP_DELETE, "/v1/roles/{id}", NEEDS("roles:write"), NULL, role_remove_parameters, false, role_remove_steps, .resource = &roles },
 	{ HTTP_POST, "/v1/roles/{id}/copy", NEEDS("roles:write"), role_copy_fields, NULL, false, role_copy_steps, .resource = &roles },
+
+	{ HTTP_GET, "/v1/api-keys", NEEDS("api_keys:write"), NULL, api_key_list_parameters, false, api_key_list_steps, .resource = &api_keys },
+	{ HTTP_POST, "/v1/api-keys", NEEDS("api_keys:write"), api_key_create_fields, NULL, true, api_key_create_steps, .shows_secret = true, .resource = &api_keys },
+	{ HTTP_GET, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, resource_get_steps, .resource = &api_keys },
+	{ HTTP_PATCH, "/v1/api-keys/{id}", NEEDS("api_keys:write"), api_key_edit_fields, NULL, true, api_key_edit_steps, .resource = &api_keys },
+	{ HTTP_DELETE, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, api_key_remove_steps, .resource = &api_keys },
+
+	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps, .ignores_key = true },
+	{ HTTP_GET, "/v1/organizations", OPERATOR, NULL, organization_list_parameters, false, organization_list_steps },
+	{ HTTP_GET, "/v1/organizations/{id}", OPERATOR, NULL, NULL, false, organization_get_steps },
+	{ HTTP_PATCH, "/v1/organizations/{id}", OPERATOR, organization_edit_fields, NULL, true, organization_edit_steps },
 
 	{ HTTP_GET, "/v1/imports/template", NEEDS("imports:write"), NULL, import_template_parameters, false, import_template_steps },
 	{ HTTP_GET, "/v1/imports/{id}/report", NEEDS("imports:write"), NULL, NULL, false, import_report_steps },

@@ -5,7 +5,7 @@ SELECT a.id, a.at,
     jsonb_build_object('kind', a.actor_kind, 'id', a.actor_id, 'name',
         CASE a.actor_kind WHEN 'user' THEN coalesce(wd.pseudonym, w.first_name || ' ' || w.last_name) WHEN 'api_key' THEN k.name END) AS actor,
     a.action,
-    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', coalesce(sd.pseudonym, s.first_name || ' ' || s.last_name)) AS subject,
+    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', coalesce(sd.pseudonym, s.first_name || ' ' || s.last_name, sk.name)) AS subject,
     a.changes || coalesce(v.changes, '{}') AS changes, a.ip, a.request_id
 FROM rollcall.audit a
 LEFT JOIN rollcall.audit_value v ON v.org_id = a.org_id AND v.audit_id = a.id
@@ -14,6 +14,7 @@ LEFT JOIN rollcall.deleted_user wd ON wd.org_id = a.org_id AND wd.id = a.actor_i
 LEFT JOIN rollcall.api_key k ON k.org_id = a.org_id AND k.id = a.actor_id AND a.actor_kind = 'api_key'
 LEFT JOIN rollcall.users s ON s.org_id = a.org_id AND s.id = a.subject_id AND a.subject_kind = 'user'
 LEFT JOIN rollcall.deleted_user sd ON sd.org_id = a.org_id AND sd.id = a.subject_id AND a.subject_kind = 'user'
+LEFT JOIN rollcall.api_key sk ON sk.org_id = a.org_id AND sk.id = a.subject_id AND a.subject_kind = 'api_key'
 WHERE a.org_id = :org_id
   AND :{audit_filter}
   AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)

@@ -1,21 +1,27 @@
--- Organizations: making them and their API keys (rollcall-server org create, key create), and
--- what their administrators see and change of them.
+-- Organizations: making them (rollcall-server org create, POST /v1/organizations), and what
+-- their administrators see and change of them.
 
--- name: organization_create (org_id, slug, name, contact_email, locale, timezone) writes
+-- name: organization_create (org_id, slug, name, contact_email, locale, timezone, audit_id, actor) writes
 WITH made AS (
     INSERT INTO rollcall.organization (id, slug, name, contact_email, locale, timezone)
     VALUES (:org_id, :slug, :name, :contact_email, :locale, :timezone)
-    RETURNING id
+    RETURNING id, slug, name
 )
-SELECT id FROM made;
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'organization.created', 'organization', made.id,
+    jsonb_build_object('slug', jsonb_build_array(NULL, made.slug), 'name', jsonb_build_array(NULL, made.name)), a.ip, a.request_id
+FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
 
 -- PostgreSQL takes more for a zone than there is: "X5" is five hours west of Greenwich.
 -- name: timezone_find (name) all_organizations
 SELECT name FROM pg_catalog.pg_timezone_names WHERE name = :name;
 
 -- What its administrators see of it.
+-- fragment: organization_view
+    o.id, o.slug, o.name, o.contact_email, o.locale, o.timezone, o.version, o.created_at, o.updated_at
+
 -- name: organization_get (org_id)
-SELECT o.id, o.slug, o.name, o.contact_email, o.locale, o.timezone, o.version, o.created_at, o.updated_at
+SELECT :{organization_view}
 FROM rollcall.organization o
 WHERE o.id = :org_id;
 
@@ -47,19 +53,6 @@ RETURNING subject_id AS id;
 INSERT INTO rollcall.policy
 SELECT n.* FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
     'org_id', :org_id::uuid, 'version', 1, 'updated_at', now())) n;
-
--- A key that is over already is not made: no row.
--- name: api_key_create (org_id, id, key_hash, name, permissions, expires_at, audit_id, actor) writes
-WITH made AS (
-    INSERT INTO rollcall.api_key (org_id, id, key_hash, name, permissions, expires_at)
-    SELECT :org_id, :id, :key_hash, :name, :permissions::text[], :expires_at::timestamptz
-    WHERE :expires_at::timestamptz IS NULL OR :expires_at::timestamptz > now()
-    RETURNING id
-)
-INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes)
-SELECT :org_id, :audit_id, a.kind, a.id, 'api_key.created', 'api_key', made.id, jsonb_build_object('name', jsonb_build_array(NULL, :name::text))
-FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid)
-RETURNING subject_id AS id;
 
 -- The first administrator of an organization: who may be invited anew from the command line.
 -- name: organization_founder (organization)

@@ -17,13 +17,21 @@ WHERE s.org_id = :org_id AND s.token_hash = :token_hash
   AND s.session_epoch = u.session_epoch AND u.status = 'active'
   AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl;
 
--- name: api_key_authenticate (org_id, token_hash)
-SELECT k.id AS api_key_id, k.permissions, coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale, o.admin_epoch,
-    NULL::text AS locale, o.locale AS organization_locale
+-- fragment: key_is_alive
+k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+
+-- fragment: key_refusal_is_news
+(k.refused_at IS NULL OR k.refused_at < now() - interval '1 minute')
+
+-- fragment: key_use
+coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale,
+    k.networks IS NULL OR :ip::inet <<= ANY (k.networks) AS is_from_its_networks, :{key_refusal_is_news} AS refusal_is_news
+
+-- name: api_key_authenticate (org_id, token_hash, ip)
+SELECT k.id AS api_key_id, k.permissions, o.admin_epoch, NULL::text AS locale, o.locale AS organization_locale, :{key_use}
 FROM rollcall.api_key k
 JOIN rollcall.organization o ON o.id = k.org_id
-WHERE k.org_id = :org_id AND k.key_hash = :token_hash AND k.revoked_at IS NULL
-  AND (k.expires_at IS NULL OR k.expires_at > now());
+WHERE k.org_id = :org_id AND k.key_hash = :token_hash AND :{key_is_alive};
 
 -- At most once a minute for each session: what "last active" and idleness rest on. The
 -- user comes first, as in every statement that locks both.
@@ -41,8 +49,8 @@ UPDATE rollcall.session s SET seen_at = now()
 FROM active
 WHERE s.org_id = :org_id AND s.token_hash = :token_hash AND s.user_id = active.id;
 
--- name: api_key_touch (org_id, token_hash) writes
-UPDATE rollcall.api_key SET last_used_at = now()
+-- name: api_key_touch (org_id, token_hash, ip) writes
+UPDATE rollcall.api_key SET last_used_at = now(), last_used_ip = :ip::inet
 WHERE org_id = :org_id AND key_hash = :token_hash;
 
 -- By slug or by id; without either the only organization of the deployment, or none.

@@ -13,7 +13,7 @@ import pytest
 ROUTES_C = pathlib.Path(__file__).resolve().parents[2] / "server" / "routes.c"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SOME_ID = "00000000-0000-7000-8000-000000000000"
-PUBLIC, ANONYMOUS, SIGNED_IN, USER = "public", "anonymous", "signed in", "user"
+PUBLIC, ANONYMOUS, SIGNED_IN, USER, OPERATOR = "public", "anonymous", "signed in", "user", "operator"
 BYTES = "bytes"
 
 # (method, path): who may, a permission he needs beside, and whether it takes a body: JSON, or bytes of any kind.
@@ -115,6 +115,15 @@ ROUTES = {
     ("POST", "/v1/exports"): (SIGNED_IN, "imports:write", True),
     ("GET", "/v1/exports/{id}"): (SIGNED_IN, "imports:write", False),
     ("GET", "/v1/exports/{id}/file"): (SIGNED_IN, "imports:write", False),
+    ("GET", "/v1/api-keys"): (SIGNED_IN, "api_keys:write", False),
+    ("POST", "/v1/api-keys"): (SIGNED_IN, "api_keys:write", True),
+    ("GET", "/v1/api-keys/{id}"): (SIGNED_IN, "api_keys:write", False),
+    ("PATCH", "/v1/api-keys/{id}"): (SIGNED_IN, "api_keys:write", True),
+    ("DELETE", "/v1/api-keys/{id}"): (SIGNED_IN, "api_keys:write", False),
+    ("POST", "/v1/organizations"): (OPERATOR, None, True),
+    ("GET", "/v1/organizations"): (OPERATOR, None, False),
+    ("GET", "/v1/organizations/{id}"): (OPERATOR, None, False),
+    ("PATCH", "/v1/organizations/{id}"): (OPERATOR, None, True),
     ("GET", "/v1/imports/template"): (SIGNED_IN, "imports:write", False),
     ("GET", "/v1/imports/{id}/report"): (SIGNED_IN, "imports:write", False),
     ("GET", "/v1/roles/{id}/schema"): (SIGNED_IN, "users:read", False),
@@ -139,7 +148,7 @@ ROUTES = {
     ("GET", "/static/{name}"): (PUBLIC, None, False),
 }
 PATHS = sorted({path for _, path in ROUTES})
-PROTECTED = [route for route, (who, _, _) in ROUTES.items() if who in (SIGNED_IN, USER)]
+PROTECTED = [route for route, (who, _, _) in ROUTES.items() if who in (SIGNED_IN, USER, OPERATOR)]
 NEEDING = [route for route, (_, permission, _) in ROUTES.items() if permission]
 BODIES = [route for route, (_, _, takes_body) in ROUTES.items() if takes_body is True]
 
@@ -211,16 +220,18 @@ def outsiders(shared_server):
     of_inactive = shared_server.plant_session(inactive)
     shared_server.move("users", inactive, status="'inactive'")
     keys = {}
-    for name, column in (("revoked", "revoked_at"), ("expired", "expires_at")):
+    for name, change in (("revoked", "revoked_at = now() - interval '1 second'"), ("expired", "expires_at = now() - interval '1 second'"),
+                         ("other networks", "networks = '{192.0.2.0/24}'")):
         keys[name] = shared_server.make_key("*", name=name)
-        shared_server.sql(f"UPDATE rollcall.api_key SET {column} = now() - interval '1 second' WHERE name = %s", name)
+        shared_server.sql(f"UPDATE rollcall.api_key SET {change} WHERE name = %s", name)
     bearers = {
         "garbage": "garbage", "empty": "", "a prefix alone": "rcs_", "no base64": "rcs_" + "!" * 64, "too short": shared_server.admin_token[:-1],
         "too long": shared_server.admin_token + "A", "forged session": forged(shared_server.org_id), "forged key": forged(shared_server.org_id, "rck_"),
         "of no organization": forged(SOME_ID), "a session as a key": "rck_" + shared_server.admin_token[4:],
         "a key as a session": "rcs_" + shared_server.api_key[4:], "expired session": expired, "unused session": unused,
         "session of an older epoch": old_epoch, "session of a locked user": of_locked, "session of an inactive user": of_inactive,
-        "revoked key": keys["revoked"], "expired key": keys["expired"], "a very long one": "rcs_" + "A" * 5000,
+        "revoked key": keys["revoked"], "expired key": keys["expired"], "key of other networks": keys["other networks"],
+        "an API key as an operator's": "rco_" + shared_server.api_key[4:], "an operator's key as an API key": "rck_" + shared_server.operator_key()[4:], "a very long one": "rcs_" + "A" * 5000,
         "of another organization": None,
     }
     other = shared_server.other_organization()
@@ -268,6 +279,25 @@ def test_a_key_has_no_self(standing, route):
     standing.machine.call(route[0], real(route[1]), json={} if ROUTES[route][2] else None).refused(403, "permission_missing")
 
 
+OPERATORS = [route for route, (who, _, _) in ROUTES.items() if who == OPERATOR]
+
+
+@pytest.mark.parametrize("route", OPERATORS, ids=name_of)
+def test_only_an_operators_key_opens_an_operators_route(standing, route):
+    for client in (standing.admin, standing.machine):
+        answer = client.call(route[0], real(route[1]), json={} if ROUTES[route][2] else None).refused(403, "permission_missing")
+        assert "operator's key" in answer["detail"]
+
+
+@pytest.mark.parametrize("route", [route for route in PROTECTED if route not in OPERATORS], ids=name_of)
+def test_an_operators_key_opens_no_other_route(standing, route):
+    answer = standing.operator.call(route[0], real(route[1]), json={} if ROUTES[route][2] else None)
+    if route == ("GET", "/v1/auth/verify"):
+        assert answer.refused(401, "unauthenticated").headers["WWW-Authenticate"].startswith("Bearer")
+    else:
+        answer.refused(403, "permission_missing")
+
+
 # --- what an organization cannot reach
 
 @pytest.fixture(scope="module")
@@ -280,7 +310,7 @@ def other(shared_server):
     return other
 
 
-WITH_IDS = [route for route in ROUTES if "{id}" in route[1]]
+WITH_IDS = [route for route, (who, *_) in ROUTES.items() if "{id}" in route[1] and who != OPERATOR]
 
 
 @pytest.mark.parametrize("route", WITH_IDS, ids=name_of)
@@ -322,7 +352,7 @@ def test_a_role_of_another_organization_in_a_patch_is_unknown(standing, other):
 def test_an_unknown_field_is_refused_by_name_everywhere(standing, route):
     method, path = route
     user = standing.create_user()
-    client = standing.admin if ROUTES[route][0] != ANONYMOUS else standing.anyone
+    client = {ANONYMOUS: standing.anyone, OPERATOR: standing.operator}.get(ROUTES[route][0], standing.admin)
     body = {"no_such_field": 1}
     if "token" in str(path) or path.endswith(("/accept", "/complete", "/inspect")):
         body.update(token=standing.token_of(standing.link(user)) if "invitations" in path else "A" * 95)

@@ -1,4 +1,4 @@
-"""The other faces of rollcall-server: migrate, org create, key create, --print-config, --version."""
+"""The other faces of rollcall-server: migrate, org create, keys, --print-config, --version."""
 import json
 import re
 import socket
@@ -159,7 +159,7 @@ def test_the_programs_role_may_not_touch_the_partitions_behind_the_audits_back(a
             as_program.execute(statement)
 
 
-# --- org create, org reinvite-admin, key create
+# --- org create, org reinvite-admin, keys
 
 def create(commands, *more, slug="acme", name="Acme"):
     return commands("org", "create", "--slug", slug, "--name", name, "--admin-email", "boss@example.org", *more)
@@ -205,7 +205,12 @@ def test_org_create_names_all_wrong_options_at_once(migrated):
 
 
 USAGE = [("org", "create"), ("org", "create", "--slug", "acme"), ("org", "create", "--slug"), ("org", "create", "--colour", "red"), ("org",), ("org", "delete"),
-         ("key", "create"), ("key", "create", "--org", "acme", "--name", "n"), ("migrate", "--now"), ("serve",), ("--nonsense",)]
+         ("key", "create"), ("key", "create", "--org", "acme", "--name", "n"), ("key", "create", "--name", "n", "--permissions", "*"),
+         ("key", "create", "--org", "acme", "--operator", "--name", "n"), ("key", "create", "--operator", "--name", "n", "--permissions", "*"),
+         ("key",), ("key", "delete"), ("key", "list"), ("key", "list", "--org", "acme", "--operator"), ("key", "list", "--operator", "--state", "dead"),
+         ("key", "list", "--operator", "--state", "active}"), ("key", "revoke"), ("key", "revoke", "--operator"), ("key", "revoke", "--id", "x"),
+         ("key", "revoke", "--operator", "--id", "x"), ("key", "revoke", "--org", "acme"), ("key", "revoke", "--key", "rck_short"), ("key", "revoke", "--key", "-"),
+         ("key", "revoke", "--key", "rcs_" + "A" * 64), ("key", "revoke", "--key", "rck_" + "A" * 64, "--org", "acme"), ("migrate", "--now"), ("serve",), ("--nonsense",)]
 
 
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
@@ -251,7 +256,8 @@ def test_key_create_prints_a_key_once_and_stores_its_hash(migrated):
     assert migrated.sql("SELECT action FROM rollcall.audit WHERE subject_kind = 'api_key'") == [("api_key.created",)]
 
 
-KEYS = {"--org": ["nowhere"], "--name": ["", "a\nb", "x" * 201], "--permissions": ["", "users read", "a,,b", ",", "a\"b"], "--expires-at": ["tomorrow", "2026-02-30T00:00:00Z", "2020-01-01T00:00:00Z"]}
+KEYS = {"--org": ["nowhere"], "--name": ["", "a\nb", "x" * 201], "--permissions": ["", "users read", "a,,b", ",", "a\"b"], "--expires-at": ["tomorrow", "2026-02-30T00:00:00Z", "2020-01-01T00:00:00Z"],
+        "--network": ["", "10.0.0.0/33", "10.0.0.0/8,", "10.0.0.0/8, 192.0.2.1", "example.org", ",".join(f"10.0.{n}.0/24" for n in range(33))]}
 
 
 @pytest.mark.parametrize("option, value", [(option, value) for option, values in KEYS.items() for value in values], ids=repr)
@@ -261,6 +267,58 @@ def test_key_create_refuses_what_is_wrong(migrated, option, value):
     done = migrated("key", "create", *[part for pair in arguments.items() for part in pair])
     assert done.returncode in (1, 2) and done.stderr and done.stdout == "", (done.stdout, done.stderr)
     assert migrated.sql("SELECT count(*) FROM rollcall.api_key") == [(0,)]
+
+
+def make_key(commands, *more):
+    return json.loads(succeeded(commands("key", "create", *more)))
+
+
+def listed(commands, *more):
+    return [json.loads(line) for line in succeeded(commands("key", "list", *more)).splitlines()]
+
+
+def test_a_network_with_an_address_in_it_is_answered_with_the_one_that_was_meant(migrated):
+    succeeded(create(migrated))
+    refused(migrated("key", "create", "--org", "acme", "--name", "CI", "--permissions", "*", "--network", "10.1.2.3/8"), "10.1.2.3/8", "10.0.0.0/8 was probably meant", code=2)
+
+
+def test_keys_are_listed_a_line_each_and_revoked_by_id_or_by_themselves(migrated):
+    succeeded(create(migrated))
+    keys = [make_key(migrated, "--org", "acme", "--name", name, "--permissions", "users:read", "--network", "127.0.0.1,2001:DB8::/32") for name in ("a", "b", "c")]
+    rows = listed(migrated, "--org", "acme")
+    assert [(row["id"], row["name"], row["hint"], row["state"]) for row in rows] == [
+        (key["id"], name, key["key"][-4:], "active") for key, name in zip(keys, "abc")]
+    assert rows[0]["networks"] == ["127.0.0.1/32", "2001:db8::/32"] and rows[0]["maker"] == {"kind": "operator", "id": None, "name": None}
+    assert all(key["key"][24:] not in json.dumps(rows) for key in keys)
+    assert json.loads(succeeded(migrated("key", "revoke", "--org", "acme", "--id", keys[0]["id"]))) == {"id": keys[0]["id"]}
+    assert json.loads(succeeded(migrated("key", "revoke", "--key", keys[1]["key"]))) == {"id": keys[1]["id"]}
+    assert [row["id"] for row in listed(migrated, "--org", "acme", "--state", "active,expired")] == [keys[2]["id"]]
+    refused(migrated("key", "revoke", "--key", keys[1]["key"]), "revoked already")
+    refused(migrated("key", "revoke", "--operator", "--id", keys[2]["id"]), "no such key")
+    refused(migrated("key", "list", "--org", "nowhere"), "no organization")
+    assert migrated.sql("SELECT actor_kind, count(*) FROM rollcall.audit WHERE action = 'api_key.revoked' GROUP BY 1") == [("operator", 2)]
+
+
+def test_a_key_to_revoke_may_come_by_standard_input(migrated):
+    succeeded(create(migrated))
+    made = make_key(migrated, "--org", "acme", "--name", "CI", "--permissions", "*")
+    done = subprocess.run([build_folder() / "rollcall-server", "key", "revoke", "--key", "-"], env=environment(**migrated.settings), input=made["key"] + "\n",
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(succeeded(done)) == {"id": made["id"]}
+
+
+def test_operators_keys_are_made_listed_and_revoked(migrated):
+    """None of them is an organization's: there need not be one."""
+    keys = [make_key(migrated, "--operator", "--name", name, "--network", "10.0.0.0/8", "--expires-at", "2999-01-01T00:00:00Z") for name in ("a", "b")]
+    assert all(key["key"].startswith("rco_") for key in keys)
+    rows = listed(migrated, "--operator")
+    assert [(row["id"], row["name"], row["hint"], row["networks"], row["expires_at"]) for row in rows] == [
+        (key["id"], name, key["key"][-4:], ["10.0.0.0/8"], "2999-01-01T00:00:00Z") for key, name in zip(keys, "ab")]
+    succeeded(migrated("key", "revoke", "--operator", "--id", keys[0]["id"]))
+    succeeded(migrated("key", "revoke", "--key", keys[1]["key"]))
+    assert listed(migrated, "--operator", "--state", "active") == [] and [row["state"] for row in listed(migrated, "--operator")] == ["revoked"] * 2
+    refused(migrated("key", "revoke", "--key", keys[1]["key"]), "revoked already")
+    refused(migrated("key", "create", "--operator", "--name", "late", "--expires-at", "2020-01-01T00:00:00Z"), "has passed")
 
 
 # --- configuration
@@ -318,7 +376,7 @@ def test_version_names_the_release_and_the_schema():
 
 def test_help_lists_every_command():
     stdout = succeeded(run_command("--help"))
-    for word in ("migrate", "org create", "org reinvite-admin", "key create", "--print-config", "--version"):
+    for word in ("migrate", "org create", "org reinvite-admin", "key create", "key list", "key revoke", "--print-config", "--version"):
         assert word in stdout
 
 

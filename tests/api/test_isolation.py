@@ -232,6 +232,15 @@ PROBES = {
     ("GET", "/v1/exports/{id}/file"): [at(Its("export"))],
     ("GET", "/v1/imports/template"): [filtered(role_id=Its("role"), then=REFUSED), filtered(then=OWN)],
     ("GET", "/v1/imports/{id}/report"): [at(Its("import"))],
+    ("GET", "/v1/api-keys"): [filtered(q=Its("key_name")), filtered(then=OWN)],
+    ("POST", "/v1/api-keys"): [send(name=Its("key_name"), permissions=[], then=OWN_ONCE), send(name="Own", permissions=[], id=Its("api_key"))],
+    ("GET", "/v1/api-keys/{id}"): [at(Its("api_key"))],
+    ("PATCH", "/v1/api-keys/{id}"): [at(Its("api_key"), name="Mine"), at(Its("api_key"), permissions=[], expires_at=None, networks=None)],
+    ("DELETE", "/v1/api-keys/{id}"): [at(Its("api_key"))],
+    ("POST", "/v1/organizations"): [send(slug=Its("slug"), name="Mine", admin_email=Its("email"))],
+    ("GET", "/v1/organizations"): [filtered(q=Its("slug"), then=REFUSED)],
+    ("GET", "/v1/organizations/{id}"): [at(Its("organization"))],
+    ("PATCH", "/v1/organizations/{id}"): [at(Its("organization"), name="Mine")],
     ("POST", "/v1/idle-sweeps/release"): PLAIN,
     ("GET", "/v1/outbox"): [filtered(user_id=ITS_USER), filtered(then=OWN)],
     ("POST", "/v1/outbox/{id}/retry"): [at(Its("mail"))],
@@ -241,7 +250,7 @@ PROBES = {
 }
 # Parameters that hold nothing that could be another organization's; cursors have a test of their own.
 HARMLESS = {"limit", "count", "sort", "status", "kind", "updated_since", "incomplete", "vacation", "assignable", "at", "state", "action", "since", "until",
-            "transport", "cursor", "file_name", "charset", "mapping", "outcome", "format", "delimiter"}
+            "transport", "cursor", "file_name", "charset", "mapping", "outcome", "format", "delimiter", "expires_before"}
 
 
 # --- the two organizations
@@ -325,6 +334,7 @@ class Theirs:
         self.boss.post(f"/v1/users/selections/{begun['id']}/confirm", {"code": begun["code"]}).ok(202)
         mail = self.boss.get("/v1/outbox", user_id=invited["id"]).items[0]
         self.system.sql("UPDATE rollcall.outbox SET state = 'failed', last_reply = %s WHERE id = %s", f"550 {MARK} reply", mail["id"])
+        key = self.make("/v1/api-keys", name=f"{MARK} key", permissions=["secrets:read"])
         imports = self.build_imports()
         names["export"] = self.boss.post("/v1/exports", {"format": "csv", "filter": {"q": MARK}}).ok(202)["id"]
         self.system.sql("INSERT INTO rollcall.file_part (org_id, file_id, number, bytes) VALUES (%s, %s, 0, %s)", self.id, names["export"], f"{MARK} part".encode())
@@ -333,7 +343,7 @@ class Theirs:
         self.values |= {
             **names, **imports, "user": user["id"], "invited": invited["id"], "inactive": inactive["id"], "role": role["id"], "department": department["id"],
             "group": group["id"], "field": field["id"], "day_off": day_off["id"], "session": session["id"], "deletion": deletion["id"],
-            "deletion_code": deletion["code"], "selection": selection["id"], "selection_code": selection["code"], "mail": mail["id"], "api_key": one("SELECT id FROM rollcall.api_key WHERE org_id = %s"),
+            "deletion_code": deletion["code"], "selection": selection["id"], "selection_code": selection["code"], "mail": mail["id"], "api_key": key["id"], "key_name": key["name"],
             "position": one("SELECT p.id FROM rollcall.position p JOIN rollcall.users u ON u.org_id = p.org_id AND u.position_id = p.id"
                             " WHERE p.org_id = %s AND title LIKE '%% title' AND title NOT LIKE '%% twin %%'"),
             "photo_hash": self.boss.get(f"{path}/photo").headers["ETag"].strip('"'),
@@ -436,11 +446,12 @@ class Walk:
 
 
 def alike(text, sent):
-    """A body without what must differ: what was sent, ids, moments, numbers to repeat."""
+    """A body without what must differ: what was sent, ids, moments, numbers to repeat, keys."""
     for name, value in sorted(sent.items(), key=lambda pair: -len(pair[1])):
         text = text.replace(value, f"<{name}>").replace(value.lower(), f"<{name}>")
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text)
     text = re.sub(r'"code":"\d{6}"', '"code":"<code>"', text)
+    text = re.sub(r'"(key|hint)":"(rck_[\w-]{64}|[\w-]{4})"', r'"\1":"<secret>"', text)
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<moment>", text)
 
 
@@ -478,7 +489,7 @@ def test_what_is_anothers_is_what_nobody_has(standing, walking, route):
 
 
 LISTS = ["/v1/users", "/v1/imports", "/v1/invitations", "/v1/positions", "/v1/departments", "/v1/groups", "/v1/fields", "/v1/roles", "/v1/outbox", "/v1/audit",
-         "/v1/exports"]
+         "/v1/exports", "/v1/api-keys"]
 
 
 @pytest.mark.parametrize("path", LISTS)

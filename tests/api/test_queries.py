@@ -10,13 +10,15 @@ from support.cluster import ROOT
 from support.system import migrated_template
 
 GENERATED = ROOT / "build" / "generated" / "queries.c"
-# The worker's claims and sweeps, and what is about the database as a whole (DESIGN.md §3).
+# The worker's claims and sweeps, the operator's, and what is about the database as a whole (DESIGN.md §3).
 SPANNING = {
     "audit_months_ahead", "deadline_next", "sweep_expired_invitations", "sweep_released_locks", "sweep_unfinished_guesses", "idle_stale_organizations",
     "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "purge_deletions", "purge_idempotency", "purge_audit_values", "outbox_claim", "outbox_read", "outbox_settle",
     "outbox_next", "outbox_depth", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
     "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants", "schema_refresh_statistics",
     "timezone_find", "job_claim", "job_free", "job_next", "job_depth",
+    "operator_key_authenticate", "operator_key_touch", "operator_key_refuse", "operator_key_create", "operator_key_list", "operator_key_revoke",
+    "organization_list", "organization_count",
     "purge_imports_expire", "purge_import_files", "purge_import_rows", "purge_imports", "purge_export_files", "purge_exports", "purge_selection_users", "purge_selections",
 }
 # These find an organization, by what a stranger calls it.
@@ -137,7 +139,7 @@ def test_every_foreign_key_and_primary_key_leads_with_the_organization(schema):
         WHERE connamespace = 'rollcall'::regnamespace AND contype IN ('p', 'f') AND NOT t.relispartition""").fetchall()
     assert len(rows) > 15
     for table, name, _, columns in rows:
-        if table not in ("rollcall.organization", "rollcall.schema_migration"):
+        if table not in ("rollcall.organization", "rollcall.operator_key", "rollcall.schema_migration"):
             assert columns[0] == "org_id", name
 
 

@@ -294,6 +294,18 @@ class Rollcall:
         done = self.command("key", "create", "--org", self.org_id, "--name", name, "--permissions", ",".join(permissions))
         return json.loads(succeeded(done))["key"]
 
+    def operator_key(self, name="an operator", **options):
+        """A key of no organization: operator_key(network="192.0.2.0/24")."""
+        more = [part for option, value in options.items() for part in ("--" + option.replace("_", "-"), value)]
+        return json.loads(succeeded(self.command("key", "create", "--operator", "--name", name, *more)))["key"]
+
+    @property
+    def operator(self):
+        """Who runs the deployment, by a key of his."""
+        if not hasattr(self, "_operator"):
+            self._operator = self.client(self.operator_key())
+        return self._operator
+
     def make_role(self, *permissions, name=None):
         """A row of the table, whoever may make one, and its id."""
         role_id = str(uuid.uuid4())

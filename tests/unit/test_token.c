@@ -272,24 +272,25 @@ secrets_rotate_without_killing_links(void **state)
 }
 
 static void
-bearers_name_their_kind_and_organization_and_never_repeat(void **state)
+bearers_name_their_kind_and_owner_and_never_repeat(void **state)
 {
-	static const char *const prefixes[] = { [BEARER_SESSION] = "rcs_", [BEARER_API_KEY] = "rck_" };
+	static const char *const prefixes[] = { [BEARER_SESSION] = "rcs_", [BEARER_API_KEY] = "rck_", [BEARER_OPERATOR_KEY] = "rco_" };
 	char token[BEARER_TOKEN_SIZE], another[BEARER_TOKEN_SIZE];
-	struct uuid org_id;
+	struct uuid owner_id;
 
 	(void)state;
-	for (int kind = BEARER_SESSION; kind <= BEARER_API_KEY; kind++) {
-		enum bearer_kind parsed = (enum bearer_kind)(1 - kind);
+	for (int kind = BEARER_SESSION; kind <= BEARER_OPERATOR_KEY; kind++) {
+		enum bearer_kind parsed = (enum bearer_kind)((kind + 1) % 3);
 
 		bearer_token_make((enum bearer_kind)kind, &sample.org_id, token);
 		bearer_token_make((enum bearer_kind)kind, &sample.org_id, another);
 		assert_string_not_equal(token, another);
 		assert_int_equal(strncmp(token, prefixes[kind], 4), 0);
 		assert_int_equal(strlen(token), 68);
-		assert_true(bearer_token_parse(token, &parsed, &org_id));
+		assert_true(bearer_token_parse(token, &parsed, &owner_id));
 		assert_int_equal(parsed, kind);
-		assert_true(uuid_equal(&org_id, &sample.org_id));
+		assert_true(uuid_equal(&owner_id, &sample.org_id));
+		assert_string_equal(bearer_token_hint(token), token + 64);
 	}
 }
 
@@ -363,7 +364,7 @@ main(void)
 		cmocka_unit_test(a_link_with_any_bit_changed_is_refused),
 		cmocka_unit_test(text_that_is_no_link_is_refused),
 		cmocka_unit_test(secrets_rotate_without_killing_links),
-		cmocka_unit_test(bearers_name_their_kind_and_organization_and_never_repeat),
+		cmocka_unit_test(bearers_name_their_kind_and_owner_and_never_repeat),
 		cmocka_unit_test(text_that_is_no_bearer_is_refused),
 		cmocka_unit_test(a_tokens_hash_is_its_sha256),
 		cmocka_unit_test(a_login_has_one_digest_in_any_case_and_script),
