@@ -221,7 +221,7 @@ class Assembly:
             yield "anonymous"
         if who not in ("public", "anonymous"):
             yield "signed_in"
-            if isinstance(who, list) or who == "user":
+            if isinstance(who, list) or who in ("user", "operator"):
                 yield "permission"
             if method in UNSAFE:
                 yield "unsafe"
@@ -241,6 +241,8 @@ class Assembly:
     def security(self, who):
         if who in ("public", "anonymous"):
             return []
+        if who == "operator":
+            return [{"operator": []}]
         words = who if isinstance(who, list) else []
         return [{"bearer": words}, {"cookie": words}]
 

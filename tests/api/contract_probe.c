@@ -14,12 +14,13 @@
 static const char *const type_words[] = {
 	[BODY_TEXT] = "text", [BODY_NAME] = "name", [BODY_EMAIL] = "email", [BODY_USERNAME] = "username", [BODY_PHONE] = "phone",
 	[BODY_LOCALE] = "locale", [BODY_ID] = "id", [BODY_PASSWORD] = "password", [BODY_BOOL] = "bool", [BODY_COUNT] = "count",
-	[BODY_PERMISSIONS] = "permissions", [BODY_IDS] = "ids", [BODY_TIME] = "time", [BODY_COLOR] = "color",
+	[BODY_PERMISSIONS] = "permissions", [BODY_IDS] = "ids", [BODY_TIME] = "time", [BODY_COLOR] = "color", [BODY_NETWORKS] = "networks",
 	[BODY_OBJECT] = "object", [BODY_LIST] = "list", [BODY_CHOICE] = "choice", [BODY_TOKEN] = "token",
 	[BODY_READ_ONLY] = "read_only",
 };
 static const char *const access_words[] = {
 	[ACCESS_PUBLIC] = "public", [ACCESS_ANONYMOUS] = "anonymous", [ACCESS_SIGNED_IN] = "signed_in", [ACCESS_USER] = "user",
+	[ACCESS_OPERATOR] = "operator",
 };
 
 static const char *const policy_words[] = {
