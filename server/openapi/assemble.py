@@ -14,6 +14,7 @@ import sys
 import yaml
 
 METHODS = ("get", "post", "put", "patch", "delete")
+PARTS = {"tag", "paths", "bodies", "schemas"}
 UNSAFE = ("post", "put", "patch", "delete")
 # One word of the short notation for a type: NAME, NAME(MAX) or a|b|c; then [] for a list or {} for a map of them; ? for null.
 WORD = re.compile(r"(?P<name>[A-Za-z_]+|[\w-]+(?:\|[\w-]+)+)(?:\((?P<max>\d+)\))?(?P<null>\?)?(?:(?P<many>\[\]|\{\})(?P<many_null>\?)?)?")
@@ -51,7 +52,11 @@ def camel(words):
 class Assembly:
     def __init__(self, version, files):
         self.common = files.pop("document")
-        self.files = files
+        order = self.common["order"]
+        self.files = {name: files[name] for name in sorted(files, key=lambda name: (order.index(name) if name in order else len(order), name))}
+        for name, file in self.files.items():
+            if not isinstance(file, dict) or "tag" not in file or set(file) - PARTS:
+                fail(f"{name}.yaml: it has a tag and {sorted(PARTS - {'tag'})}, and nothing else")
         self.common["info"]["version"] = version
         self.types, self.problems = self.common["types"], self.common["problems"]
         self.types["problem_code"] = {"type": "string", "enum": list(self.problems)}
@@ -144,6 +149,9 @@ class Assembly:
         for told in names:
             if isinstance(told, dict):
                 yield from ({"name": name, "in": "query", **self.parameter(one)} for name, one in told.items())
+                continue
+            if told in self.common["query_groups"]:
+                yield from self.query_parameters(self.common["query_groups"][told])
                 continue
             if told not in self.common["query_parameters"]:
                 fail(f"document.yaml does not say what the parameter {told} is")

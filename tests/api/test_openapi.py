@@ -312,12 +312,13 @@ def assembled(folder, change=None):
     (("users.yaml", "      who: [users:write]\n", ""), "who, summary, operationId and answers are needed"),
     (("users.yaml", "      first_name: name\n", "      first_name: nom\n"), "no such type: nom"),
     (("users.yaml", "required: [first_name, last_name]", "required: [first_name, surname]"), "no such members: ['surname']"),
-    (("users.yaml", "        - status\n", "        - stature\n"), "does not say what the parameter stature is"),
+    (("users.yaml", "        - count\n", "        - county\n"), "does not say what the parameter county is"),
     (("users.yaml", "  /v1/users/{id}/actions:", "  /v1/users/{whom}/actions:"), "does not say what {whom} is"),
     (("users.yaml", "  UserActions:\n", "  UserDeeds:\n"), "UserActions"),
     (("users.yaml", "  Delivery:\n", "  Delivery: &x\n    description: x\n    members: {}\n  Delivery:\n"), "twice: ['Delivery']"),
     (("users.yaml", "tag:\n", "tag:\n\t"), "users.yaml"),
-], ids=["schema", "code", "who", "type", "required", "parameter", "path", "reference", "twice", "yaml"])
+    (("users.yaml", "bodies:\n", "requests:\n"), "users.yaml: it has a tag and"),
+], ids=["schema", "code", "who", "type", "required", "parameter", "path", "reference", "twice", "yaml", "part"])
 def test_what_is_written_wrongly_is_refused_with_its_name(tmp_path, change, complaint):
     done = assembled(tmp_path, change)
     assert done.returncode == 1 and complaint in done.stderr and "Traceback" not in done.stderr, done.stderr
