@@ -50,6 +50,10 @@ WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
 all: $(BUILD)/rollcall-server $(BUILD)/rollcall-worker ## build both programs
 
+.PHONY: deb
+deb: all ## a Debian package of both programs, in build/
+	deploy/package $(VERSION)
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -178,4 +182,4 @@ format: ## put indentation and spacing right
 clean: ## remove what was built
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name '*.d' -type f 2>/dev/null)

@@ -299,7 +299,7 @@ class Theirs:
         self.system.anyone.post("/v1/sessions", {"organization": self.id, "login": "nobody@example.org", "password": PASSWORD}).refused(401)
 
     def make(self, path, **body):
-        return self.boss.post(path, body).ok(201).body
+        return self.boss.post(path, body, headers={"Idempotency-Key": f"{MARK}-{next(numbers)}"}).ok(201).body
 
     def person(self, name, **more):
         return self.make("/v1/users", email=f"{MARK}.{name}@example.org", username=f"{MARK}-{name}", external_id=f"{MARK}-{name}-number",

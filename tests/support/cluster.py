@@ -12,6 +12,7 @@ import pathlib
 import random
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -66,19 +67,36 @@ class Cluster:
         self.folder, self.port = pathlib.Path(folder), port
 
     @classmethod
-    def create(cls):
+    def in_new_folder(cls):
         cluster = cls(tempfile.mkdtemp(prefix="rollcall-tests-"), free_port())
         if os.geteuid() == 0:
             shutil.chown(cluster.folder, "postgres")
         cluster.folder.chmod(0o755)
+        return cluster
+
+    @classmethod
+    def create(cls, **settings):
+        cluster = cls.in_new_folder()
         cluster.run("initdb", "-D", cluster.data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync",
                     "--no-instructions", "--locale=C.UTF-8")
-        with (cluster.data / "postgresql.conf").open("a") as conf:
-            conf.write("".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items()))
-            conf.write(f"unix_socket_directories = '{cluster.folder}'\nport = {cluster.port}\n")
+        cluster.configure(**{**SETTINGS, **settings})
         cluster.start()
         cluster.make_roles()
         return cluster
+
+    def standby(self):
+        """A copy of it that follows it, on a port of its own. Needs wal_level = replica."""
+        copy = self.in_new_folder()
+        self.run("pg_basebackup", "-h", self.folder, "-p", self.port, "-U", "postgres", "-D", copy.data, "--write-recovery-conf",
+                 "--wal-method=stream", "--checkpoint=fast", "--no-sync")
+        copy.configure()
+        copy.start()
+        return copy
+
+    def configure(self, **settings):
+        with (self.data / "postgresql.conf").open("a") as conf:
+            conf.write("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+            conf.write(f"unix_socket_directories = '{self.folder}'\nport = {self.port}\n")
 
     @property
     def data(self):
@@ -93,6 +111,18 @@ class Cluster:
 
     def stop(self, mode="immediate"):
         self.run("pg_ctl", "stop", "-w", "-m", mode, "-D", self.data)
+
+    def kill(self):
+        """kill -9, as when its machine dies: every process of it, and first the one that would start others."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        pids = [first, *map(int, pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        (self.data / "postmaster.pid").unlink()
+
+    def promote(self):
+        self.run("pg_ctl", "promote", "-w", "-D", self.data)
 
     def remove(self):
         with contextlib.suppress(subprocess.CalledProcessError):
