@@ -58,7 +58,8 @@ struct config {
 	struct password_cost password_cost;
 	int hash_threads;		/* of the machine; never 0 */
 	int hash_queue;
-	int rate_limit;
+	int rate_limit;			/* requests a minute of an address; 0: any number */
+	int rate_limit_signed_in;	/* of a user or an API key */
 	int db_read, db_write, db_slow;
 	enum log_level log_level;
 	bool log_json;

@@ -8,6 +8,7 @@
 #include "encode.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char base64_digits[] =
@@ -169,4 +170,18 @@ percent_decode(char *text, size_t *length)
 	*to = '\0';
 	*length = (size_t)(to - text);
 	return true;
+}
+
+void
+percent_encode(const char *text, char *encoded)
+{
+	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+
+	for (; *text != '\0'; text++) {
+		if (strchr(kept, *text) != NULL)
+			*encoded++ = *text;
+		else
+			encoded += sprintf(encoded, "%%%02X", (unsigned)(unsigned char)*text);
+	}
+	*encoded = '\0';
 }

@@ -26,6 +26,9 @@ bool hex_decode(const char *text, uint8_t *bytes, size_t length)
 /* Decodes %XX (RFC 3986 §2.1) in place; `length` counts what it becomes, for %00 is a
  * byte like the others. False for a % without two hex digits. */
 bool percent_decode(char *text, size_t *length) __attribute__((warn_unused_result));
+/* All but unreserved characters and slashes as %XX; `encoded` holds PERCENT_SIZE. */
+#define PERCENT_SIZE(bytes) ((bytes) * 3 + 1)
+void percent_encode(const char *text, char *encoded);
 /* Standard base64 with padding, as MIME wants it (RFC 4648 §4); text holds
  * ((length + 2) / 3) * 4 + 1 characters. Decoding accepts missing padding and
  * returns the number of bytes, or -1; `bytes` holds length(text) * 3 / 4. */

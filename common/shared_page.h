@@ -29,6 +29,7 @@ enum job_outcome {
 /* Plain counters and gauges; the table in shared_page.c gives name, type, help. */
 enum metric {
 	METRIC_PASSWORD_CHECKS,		/* rollcall_password_checks_total */
+	METRIC_PASSWORD_HASHES,		/* rollcall_password_hashes_total */
 	METRIC_PASSWORD_REFUSALS,	/* rollcall_password_queue_full_total */
 	METRIC_RATE_LIMITED,		/* rollcall_rate_limited_total */
 	METRIC_HTTP_REFUSED,		/* rollcall_http_refused_total */
@@ -85,9 +86,17 @@ void shared_page_forget_child(struct shared_page *page, int child);
 void child_busy_set(struct shared_page *page, int child, int64_t since_ms);
 int64_t child_busy_get(const struct shared_page *page, int child);
 
-/* Token bucket (GCRA) of one key, e.g. an address: `per_minute` on average, as
- * many at once. True when the request may pass; otherwise *retry_after_s. */
+/* What a bucket allows after this request. */
+struct rate_state {
+	int left;	/* requests that may come at once */
+	int wait_s;	/* with some left: until it is full again; otherwise until the next gets in */
+};
+
+/* Token bucket (GCRA) of one key, e.g. an address: `per_minute` (at least 1) on average,
+ * as many at once; all processes count together. True when the request may pass, and was
+ * counted; one that is refused costs nothing. Who comes alone and waits for wait_s gets in.
+ * Keys of different limits must differ. */
 bool rate_limit_pass(struct shared_page *page, const void *key, int key_length,
-	int per_minute, int *retry_after_s) __attribute__((warn_unused_result));
+	int per_minute, struct rate_state *state) __attribute__((warn_unused_result));
 
 #endif

@@ -32,10 +32,12 @@ static const struct metric_info {
 } metric_table[METRIC_COUNT] = {
 	[METRIC_PASSWORD_CHECKS] = { COUNTER, "rollcall_password_checks_total", "",
 		"Passwords compared with a stored hash." },
+	[METRIC_PASSWORD_HASHES] = { COUNTER, "rollcall_password_hashes_total", "",
+		"Hashes of passwords that were begun, also those that only take the time of one." },
 	[METRIC_PASSWORD_REFUSALS] = { COUNTER, "rollcall_password_queue_full_total", "",
 		"Requests refused because the hashing queue was full." },
 	[METRIC_RATE_LIMITED] = { COUNTER, "rollcall_rate_limited_total", "",
-		"Anonymous requests refused for coming too fast." },
+		"Requests refused for coming too fast." },
 	[METRIC_HTTP_REFUSED] = { COUNTER, "rollcall_http_refused_total", "",
 		"Requests refused before they had a route: malformed, too large, or while stopping." },
 	[METRIC_LANE_FULL] = { COUNTER, "rollcall_lane_full_total", "",

@@ -15,7 +15,8 @@
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_CHAR_LOCK_FREE == 2,
 	"the shared page needs lock-free atomics");
 
-#define RATE_BUCKETS 65536	/* 512 KiB; a power of two */
+#define RATE_SETS 8192		/* 512 KiB in all; a power of two, and below the bits of the tag */
+#define RATE_WAYS 8		/* of 8 bytes: a cache line */
 #define LATENCY_BUCKETS 13	/* bounds in shared_page_metrics.c; one more for +Inf */
 #define STATUS_CLASSES 6	/* 1xx to 5xx; 0 is anything else */
 
@@ -39,8 +40,8 @@ struct shared_page {
 	_Atomic unsigned char place_owner[HASH_PLACES_MAX];
 	_Atomic int64_t busy_since_ms[CHILDREN_MAX];
 
-	/* Theoretical arrival time (monotonic ns) of the key that hashes here. */
-	_Atomic int64_t rate_due_ns[RATE_BUCKETS];
+	/* shared_page_rate.c: whose bucket, and when it is full again. */
+	_Alignas(64) _Atomic uint64_t rate_slots[RATE_SETS][RATE_WAYS];
 };
 
 #endif

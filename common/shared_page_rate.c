@@ -1,14 +1,22 @@
 /*
  * shared_page_rate: a token bucket for each key, in a table of fixed size.
  *
- * GCRA: a bucket is one number, the moment at which it would be full again if
- * nothing more came ("theoretical arrival time"), so one compare-and-swap decides
- * and counts, and an idle bucket needs no refill and no clean-up. Keys that fall
- * on the same bucket share it; the hash is SipHash with a secret seed, so nobody
- * can aim at another's bucket.
+ * GCRA: a bucket is one number, the moment at which it would be full again if nothing
+ * more came ("theoretical arrival time"), so one compare-and-swap decides and counts,
+ * and an idle bucket needs no refill and no clean-up.
+ *
+ * A key may lie in any of the eight slots of one set, a cache line, and its tag says
+ * where. When eight others of its set are in debt at once, it takes over the slot with
+ * the least debt, and the debt with it. What is always true: nobody ever passes more
+ * often than his limit, also who was displaced and comes back (he finds no less debt
+ * than he left); what a crowd costs is that somebody waits who need not have. Debts
+ * only grow, so two that take up a slot for the same key at the same moment choose the
+ * same one, and one of them looks again. The hash is SipHash with a secret seed: nobody
+ * can aim at another's set.
  */
 #include "shared_page.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,7 +24,7 @@
 #include "shared_page_priv.h"
 
 #define SECOND_NS INT64_C(1000000000)
-#define WINDOW_NS (60 * SECOND_NS)	/* how far a bucket may be ahead of the clock */
+#define WINDOW_NS (60 * SECOND_NS)	/* in which an empty bucket is full again */
 
 static uint64_t
 rotate_left(uint64_t word, int bits)
@@ -70,29 +78,72 @@ sip_hash(const uint64_t seed[2], const unsigned char *bytes, size_t length)
 	return state[0] ^ state[1] ^ state[2] ^ state[3];
 }
 
-bool
-rate_limit_pass(struct shared_page *page, const void *key, int key_length,
-	int per_minute, int *retry_after_s)
-{
-	if (per_minute <= 0)
-		return true;
+/* A slot is a tag, never 0 for one that was taken, above the moment in ticks, which last
+ * for 36 years of uptime. Intervals are rounded up: by a four-hundredth at a million a
+ * minute, by nothing that anybody sees at less. */
+#define TICK_NS 256
+#define DUE_BITS 52
+#define DUE_MASK ((UINT64_C(1) << DUE_BITS) - 1)
+#define SECOND_TICKS (SECOND_NS / TICK_NS)
 
-	const int64_t interval_ns = WINDOW_NS / per_minute;
-	const int64_t now_ns = clock_monotonic_ns();
+static int64_t
+due_of(uint64_t slot)
+{
+	return (int64_t)(slot & DUE_MASK);
+}
+
+/* The slot of the key, or the one that it would take over; what it holds is in *slot. */
+static _Atomic uint64_t *
+find_slot(_Atomic uint64_t *set, uint64_t tag, uint64_t *slot)
+{
+	_Atomic uint64_t *least = NULL;
+
+	for (int i = 0; i < RATE_WAYS; i++) {
+		uint64_t seen = atomic_load(&set[i]);
+
+		if (seen >> DUE_BITS == tag) {
+			*slot = seen;
+			return &set[i];
+		}
+		if (least == NULL || due_of(seen) < due_of(*slot)) {
+			least = &set[i];
+			*slot = seen;
+		}
+	}
+	return least;
+}
+
+static int
+seconds_up(int64_t ticks)
+{
+	return (int)((ticks + SECOND_TICKS - 1) / SECOND_TICKS);
+}
+
+bool
+rate_limit_pass(struct shared_page *page, const void *key, int key_length, int per_minute, struct rate_state *state)
+{
+	assert(per_minute > 0);
+	const int64_t interval = (WINDOW_NS / TICK_NS + per_minute - 1) / per_minute, most = interval * per_minute;
+	const int64_t now = clock_monotonic_ns() / TICK_NS;
 	const uint64_t hash = sip_hash(page->rate_seed, key, (size_t)key_length);
-	_Atomic int64_t *bucket = &page->rate_due_ns[hash % RATE_BUCKETS];
-	int64_t due_ns = atomic_load(bucket);
+	const uint64_t tag = hash >> DUE_BITS != 0 ? hash >> DUE_BITS : 1;
+	_Atomic uint64_t *set = page->rate_slots[hash % RATE_SETS];
+	uint64_t slot;
 
 	for (;;) {
-		int64_t from_ns = due_ns > now_ns ? due_ns : now_ns;
-		int64_t wait_ns = from_ns + interval_ns - now_ns - WINDOW_NS;
+		_Atomic uint64_t *place = find_slot(set, tag, &slot);
+		const int64_t from = due_of(slot) > now ? due_of(slot) : now;
+		const int64_t due = from + interval, wait = due - now - most;
 
-		if (wait_ns > 0) {
-			*retry_after_s = (int)((wait_ns + SECOND_NS - 1) / SECOND_NS);
+		if (wait > 0) {
+			*state = (struct rate_state){ .wait_s = seconds_up(wait) };
 			return false;
 		}
-		/* Another process was faster: due_ns is what it left; judge anew. */
-		if (atomic_compare_exchange_weak(bucket, &due_ns, from_ns + interval_ns))
-			return true;
+		/* Where another was faster, somebody else's slot may be the one by now. */
+		if (!atomic_compare_exchange_weak(place, &slot, tag << DUE_BITS | (uint64_t)due))
+			continue;
+		state->left = (int)((most - (due - now)) / interval);
+		state->wait_s = seconds_up(state->left > 0 ? due - now : due + interval - now - most);
+		return true;
 	}
 }

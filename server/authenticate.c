@@ -13,9 +13,15 @@
 #include <strings.h>
 
 #include "config.h"
+#include "encode.h"
 #include "language.h"
+#include "limit.h"
 #include "log.h"
 #include "route.h"
+
+/* A longer address to come back to is left out: what it becomes must fit into the
+ * buffers that proxies have for a head. */
+#define FORWARDED_URI_MAX 1024
 
 static const enum caller_kind caller_kinds[] = {
 	[BEARER_SESSION] = CALLER_USER, [BEARER_API_KEY] = CALLER_API_KEY, [BEARER_OPERATOR_KEY] = CALLER_OPERATOR,
@@ -61,11 +67,36 @@ authenticate_is_same_origin(struct request *rq)
 	return origin != NULL && strcasecmp(origin, rq->server->config->public_origin) == 0;
 }
 
-static enum step
-refuse(struct request *rq)
+/* For a proxy to send a browser to: the page, and the way back to what was asked for. The
+ * page goes to paths of its own site alone, whatever is claimed here. */
+static void
+tell_sign_in(struct request *rq)
 {
-	request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
-	return request_problem(rq, PROBLEM_UNAUTHENTICATED);
+	const char *wanted = http_header(rq->exchange, "X-Forwarded-Uri");
+	const char *site = rq->server->config->public_url;
+
+	if (wanted == NULL || wanted[0] != '/' || wanted[1] == '/' || strlen(wanted) > FORWARDED_URI_MAX) {
+		request_header(rq, "X-Rollcall-Sign-In", arena_printf(rq->scratch, "%s/sign-in", site));
+		return;
+	}
+	char *next = arena_take(rq->scratch, PERCENT_SIZE(strlen(wanted)));
+	percent_encode(wanted, next);
+	request_header(rq, "X-Rollcall-Sign-In", arena_printf(rq->scratch, "%s/sign-in?next=%s", site, next));
+}
+
+/* Whoever guesses counts as the stranger that he is. */
+static enum step
+refuse(struct request *rq, enum problem problem)
+{
+	enum step step = limit_stranger(rq);
+
+	if (step != STEP_NEXT)
+		return step;
+	if (problem == PROBLEM_UNAUTHENTICATED)
+		request_header(rq, "WWW-Authenticate", "Bearer realm=\"rollcall\"");
+	if (rq->route->ignores_input && rq->exchange != NULL)
+		tell_sign_in(rq);
+	return request_problem(rq, problem);
 }
 
 static bool
@@ -108,9 +139,9 @@ authenticate_ask(struct request *rq)
 	}
 	if (token == NULL || !bearer_token_parse(token, &kind, &owner_id)
 		|| (rq->caller.by_cookie && kind != BEARER_SESSION))
-		return refuse(rq);
+		return refuse(rq, PROBLEM_UNAUTHENTICATED);
 	if (rq->caller.by_cookie && !is_safe(rq) && !authenticate_is_same_origin(rq))
-		return request_problem(rq, PROBLEM_ORIGIN_REFUSED);
+		return refuse(rq, PROBLEM_ORIGIN_REFUSED);
 	return ask(rq, kind, &owner_id, token);
 }
 
@@ -139,7 +170,7 @@ refuse_elsewhere(struct request *rq)
 	const struct caller *caller = &rq->caller;
 
 	if (!request_column_is_true(rq, "refusal_is_news"))
-		return refuse(rq);
+		return refuse(rq, PROBLEM_UNAUTHENTICATED);
 	log_warn("refused a key that was used from outside of its networks", "kind",
 		caller->kind == CALLER_API_KEY ? "api_key" : "operator", "key_id", caller->id, "request_id", rq->id, NULL);
 	if (caller->kind == CALLER_API_KEY)
@@ -147,7 +178,7 @@ refuse_elsewhere(struct request *rq)
 			(const char *const[]){ rq->org_id, caller->id, request_new_id(rq), request_actor(rq) });
 	else
 		request_query_aside(rq, &query_operator_key_refuse, (const char *const[]){ caller->id });
-	return refuse(rq);
+	return refuse(rq, PROBLEM_UNAUTHENTICATED);
 }
 
 /* His own, what his client asks for, or the organization's. */
@@ -171,7 +202,7 @@ authenticate_take(struct request *rq)
 	if (caller->kind == CALLER_NOBODY)
 		return STEP_NEXT;
 	if (request_rows(rq, 0) == 0)
-		return refuse(rq);
+		return refuse(rq, PROBLEM_UNAUTHENTICATED);
 	caller->id = arena_copy(rq->scratch, request_column(rq, id_columns[caller->kind]));
 	if (caller->kind != CALLER_USER && !request_column_is_true(rq, "is_from_its_networks"))
 		return refuse_elsewhere(rq);
@@ -191,5 +222,5 @@ authenticate_take(struct request *rq)
 enum step
 authenticate_refuse(struct request *rq)
 {
-	return refuse(rq);
+	return refuse(rq, PROBLEM_UNAUTHENTICATED);
 }

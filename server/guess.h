@@ -10,6 +10,7 @@
 
 #include "request.h"
 #include "subject.h"
+#include "transition.h"
 
 struct guess {
 	const struct subject *subject;
@@ -17,6 +18,7 @@ struct guess {
 	char login_digest[TOKEN_HASH_SIZE];
 	bool is_lockable;		/* a lock can follow: no delay */
 	bool is_checked;		/* against stored_hash, not only to equalise time */
+	const char *counted_id;		/* whose guesses are counted; nobody's, where no lock can follow */
 	int count;			/* in a row, with this one */
 };
 
@@ -33,6 +35,9 @@ enum step guess_check(struct request *rq, struct guess *guess, const char *passw
 bool guess_is_right(const struct request *rq, const struct guess *guess);
 /* After a wrong one: locks at the threshold (waits), or goes on. */
 enum step guess_lock(struct request *rq, struct guess *guess);
+/* The transition of whom a stranger named, or of nobody: the database is asked the same
+ * and waits for the disk as long. `must_move` as with request_query; otherwise request_try. */
+enum step guess_record(struct request *rq, struct transition_batch *batch, bool must_move);
 /* After a right one that was not the first in a row: the count goes back at once. What
  * comes after may fail (a row that is locked, a lost connection), and right passwords
  * must never add up to a lock. */

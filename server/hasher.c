@@ -91,14 +91,17 @@ task_run(const struct hasher *hasher, struct task *task)
 {
 	struct hash_result *result = &task->result;
 
+	metric_add(hasher->page, METRIC_PASSWORD_HASHES, 1);
 	switch (task->kind) {
 	case TASK_MAKE:
 		result->ok = password_hash(&hasher->cost, task->password, result->hash);
 		break;
 	case TASK_VERIFY:
 		result->ok = password_verify(task->stored, task->password);
-		if (result->ok && password_needs_rehash(&hasher->cost, task->stored)
-			&& !password_hash(&hasher->cost, task->password, result->hash))
+		if (!result->ok || !password_needs_rehash(&hasher->cost, task->stored))
+			break;
+		metric_add(hasher->page, METRIC_PASSWORD_HASHES, 1);
+		if (!password_hash(&hasher->cost, task->password, result->hash))
 			result->hash[0] = '\0';
 		break;
 	case TASK_VERIFY_DUMMY:

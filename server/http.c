@@ -9,10 +9,12 @@
 #include "http.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "clock.h"
@@ -47,12 +49,22 @@ http_server_from(void *context)
 	return server;
 }
 
+/* As many as the process may have descriptors for, and it takes all that it may: what a
+ * shell or a service manager gives at first is meant for programs that know select(). */
 static int
 most_connections(void)
 {
 	struct rlimit limit;
 	rlim_t most = CONNECTIONS_MAX;
 
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return (int)most;
+	if (limit.rlim_cur < most + RESERVED_DESCRIPTORS && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < most + RESERVED_DESCRIPTORS
+			? limit.rlim_max : most + RESERVED_DESCRIPTORS;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			log_warn("could not raise the limit of descriptors", "reason", strerror(errno), NULL);
+	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most + RESERVED_DESCRIPTORS)
 		most = limit.rlim_cur > 2 * RESERVED_DESCRIPTORS
 			? limit.rlim_cur - RESERVED_DESCRIPTORS : limit.rlim_cur / 2;

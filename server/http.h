@@ -4,7 +4,7 @@
  * Owns every libevent http detail. What comes out is a struct http_exchange: a
  * request that passed the guard, and exactly one reply to give. evhttp's traps are
  * dealt with here: methods, sizes, smuggling, slow clients, clients gone, descriptor
- * exhaustion, drain. One is left to a proxy in front: odd chunk sizes (http_guard.c).
+ * exhaustion, drain.
  */
 #ifndef ROLLCALL_HTTP_H
 #define ROLLCALL_HTTP_H
@@ -53,6 +53,8 @@ void http_server_free(struct http_server **server);
 enum http_method http_method_of(const struct http_exchange *exchange);
 /* The decoded path: UTF-8 without control characters; %2F has become a slash. */
 const char *http_path(const struct http_exchange *exchange);
+/* Whether all slashes in its first bytes came as slashes. */
+bool http_path_is_plain(const struct http_exchange *exchange, size_t length);
 /* The raw query string, without the question mark; NULL when there is none. */
 const char *http_query(const struct http_exchange *exchange);
 /* NULL when missing. Header names are found in any case. Valid UTF-8 without control

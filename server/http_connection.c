@@ -17,6 +17,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 #include "clock.h"
 #include "http_listener.h"
 #include "http_priv.h"
+#include "log.h"
 #include "memory.h"
 #include "shared_page.h"
 
@@ -36,6 +38,8 @@
 #define DRAINING_LIMIT_MS 5000
 /* Long enough for the last reply to be read by whoever is still sending. */
 #define LINGERING_LIMIT_MS 2000
+/* The log hears of a crowd once in so long. */
+#define CROWDED_SILENCE_MS 60000
 /* Past this evhttp has a whole request in hand, or a chunk line without an end. */
 #define INPUT_MAX (HTTP_BODY_MAX + HTTP_HEADERS_MAX)
 
@@ -56,6 +60,15 @@ http_connection_enter(struct http_connection *connection, enum http_phase phase,
 	connection->limit_ms = limit_ms;
 }
 
+static void
+scan(struct http_connection *connection, const char *bytes, size_t length)
+{
+	size_t head = http_head_scan_feed(&connection->head, bytes, length);
+
+	if (connection->head.has_ended && connection->head.is_chunked)
+		http_chunk_scan_feed(&connection->chunks, bytes + head, length - head);
+}
+
 /* Bytes from `start` on are new in the input buffer. */
 static void
 take_in(struct http_connection *connection, struct evbuffer *input, size_t start, size_t length)
@@ -66,14 +79,15 @@ take_in(struct http_connection *connection, struct evbuffer *input, size_t start
 	if (connection->phase == PHASE_IDLE) {
 		http_connection_enter(connection, PHASE_READING, READING_LIMIT_MS);
 		connection->head = HTTP_HEAD_SCAN_INIT;
+		connection->chunks = HTTP_CHUNK_SCAN_INIT;
 	}
-	if (connection->phase != PHASE_READING || connection->head.has_ended ||
+	if (connection->phase != PHASE_READING || (connection->head.has_ended && !connection->head.is_chunked) ||
 		evbuffer_ptr_set(input, &at, start, EVBUFFER_PTR_SET) != 0)
 		return;
 	while (length > 0 && evbuffer_peek(input, -1, &at, &span, 1) > 0) {
 		size_t taken = span.iov_len < length ? span.iov_len : length;
 
-		http_head_scan_feed(&connection->head, span.iov_base, taken);
+		scan(connection, span.iov_base, taken);
 		length -= taken;
 		if (length > 0 && evbuffer_ptr_set(input, &at, taken, EVBUFFER_PTR_ADD) != 0)
 			break;
@@ -123,6 +137,21 @@ update_accepting(struct http_server *server)
 			server->connection_count < server->connections_max);
 }
 
+/* No more are accepted now, and the tick ends idle ones sooner (http.c). */
+static void
+become_crowded(struct http_server *server)
+{
+	char count[16];
+	int64_t now_ms = clock_monotonic_ms();
+
+	update_accepting(server);
+	if (server->crowded_said_ms != 0 && now_ms - server->crowded_said_ms < CROWDED_SILENCE_MS)
+		return;
+	server->crowded_said_ms = now_ms;
+	snprintf(count, sizeof(count), "%d", server->connection_count);
+	log_warn("all connections are taken: idle ones end sooner, and who comes waits for it", "connections", count, NULL);
+}
+
 struct bufferevent *
 http_connection_open(struct event_base *base, void *context)
 {
@@ -147,7 +176,7 @@ http_connection_open(struct event_base *base, void *context)
 	event_active(server->turn, EV_TIMEOUT, 0);
 	server->connection_count++;
 	if (server->connection_count >= server->connections_max)
-		update_accepting(server);
+		become_crowded(server);
 	return connection->stream;
 }
 

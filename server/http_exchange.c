@@ -76,6 +76,7 @@ find_fault(struct http_exchange *exchange)
 {
 	struct evhttp_request *request = exchange->request;
 	const struct http_head_scan *head = &exchange->connection->head;
+	const struct http_chunk_scan *chunks = &exchange->connection->chunks;
 	struct http_guard guard = HTTP_GUARD_INIT;
 	const struct evkeyval *header;
 	const char *fault;
@@ -88,8 +89,13 @@ find_fault(struct http_exchange *exchange)
 		http_guard_add_header(&guard, header->key, header->value);
 	fault = http_guard_verdict(&guard, request->major, request->minor,
 		evhttp_request_get_command(request) == EVHTTP_REQ_HEAD);
-	return fault != NULL ? fault
-		: http_guard_split_target(request->uri, &exchange->path, &exchange->query);
+	if (fault == NULL && head->is_chunked)
+		fault = chunks->fault != NULL || chunks->state == CHUNK_ENDED ? chunks->fault
+			: "the body does not end where its chunks do";
+	if (fault != NULL)
+		return fault;
+	exchange->encoded_slash = http_guard_encoded_slash(request->uri);
+	return http_guard_split_target(request->uri, &exchange->path, &exchange->query);
 }
 
 /* An answer that no handler gives; the connection ends with it. */
@@ -195,6 +201,12 @@ const char *
 http_path(const struct http_exchange *exchange)
 {
 	return exchange->path;
+}
+
+bool
+http_path_is_plain(const struct http_exchange *exchange, size_t length)
+{
+	return exchange->encoded_slash >= length;
 }
 
 const char *

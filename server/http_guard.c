@@ -1,10 +1,7 @@
 /*
  * http_guard: see the header. The rules are those of RFC 9112 (framing, target,
  * Host) and RFC 9110 (tokens, field values), always in their strict reading.
- *
- * Left over, because no byte of a body passes through here: evhttp reads chunk
- * sizes generously ("+3", "0x3", "3 junk"). A proxy in front, which sends bodies
- * on with a Content-Length, closes that gap.
+ * How a body is cut into chunks is looked at in http_chunks.c.
  */
 #include "http_guard.h"
 
@@ -16,6 +13,8 @@
 
 /* 18 digits fit in 63 bits; the size itself is checked where it is read. */
 #define LENGTH_DIGITS_MAX 18
+/* Of the name of a header: this line's is another. Greater than any length of it. */
+#define NO_MATCH UINT8_MAX
 
 /* Headers whose first line is what counts for one reader and whose last for
  * another. Twice is a fault, also where both say the same. */
@@ -76,27 +75,48 @@ http_guard_value_is_clean(const char *value)
 	return is_ascii || utf8_is_valid(value, (size_t)(at - value));
 }
 
-void
+/* Whether this line is that of Transfer-Encoding, as far as it has come. */
+static void
+match_encoding(struct http_head_scan *scan, char c)
+{
+	static const char name[] = "transfer-encoding:";
+	const char small = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+
+	if (scan->matched == NO_MATCH || small != name[scan->matched])
+		scan->matched = NO_MATCH;
+	else if (++scan->matched == sizeof(name) - 1)
+		scan->is_chunked = true;
+}
+
+static void
+feed_byte(struct http_head_scan *scan, char c)
+{
+	if (c == '\0') {
+		scan->fault = "the head holds a NUL byte";
+	} else if (c == '\n') {
+		if (!scan->follows_cr)
+			scan->fault = "a line does not end in CR LF";
+		scan->has_ended = !scan->is_in_line;
+		scan->is_past_first_line = true;
+		scan->is_in_line = false;
+		scan->matched = 0;
+	} else if (c != '\r') {
+		if (!scan->is_in_line && scan->is_past_first_line && (c == ' ' || c == '\t'))
+			scan->fault = "a header is folded over several lines";
+		scan->is_in_line = true;
+		match_encoding(scan, c);
+	}
+	scan->follows_cr = c == '\r';
+}
+
+size_t
 http_head_scan_feed(struct http_head_scan *scan, const char *bytes, size_t length)
 {
-	for (size_t i = 0; i < length && !scan->has_ended && scan->fault == NULL; i++) {
-		char c = bytes[i];
+	size_t taken = 0;
 
-		if (c == '\0') {
-			scan->fault = "the head holds a NUL byte";
-		} else if (c == '\n') {
-			if (!scan->follows_cr)
-				scan->fault = "a line does not end in CR LF";
-			scan->has_ended = !scan->is_in_line;
-			scan->is_past_first_line = true;
-			scan->is_in_line = false;
-		} else if (c != '\r') {
-			if (!scan->is_in_line && scan->is_past_first_line && (c == ' ' || c == '\t'))
-				scan->fault = "a header is folded over several lines";
-			scan->is_in_line = true;
-		}
-		scan->follows_cr = c == '\r';
-	}
+	while (taken < length && !scan->has_ended && scan->fault == NULL)
+		feed_byte(scan, bytes[taken++]);
+	return scan->fault != NULL ? length : taken;
 }
 
 /* uri-host [ ":" port ] (RFC 9110 §7.2), by its characters only. */
@@ -245,4 +265,19 @@ http_guard_split_target(char *target, const char **path, const char **query)
 	*path = target;
 	*query = mark;
 	return NULL;
+}
+
+size_t
+http_guard_encoded_slash(const char *target)
+{
+	for (size_t at = 0; *target != '\0' && *target != '?'; at++, target++) {
+		if (*target != '%')
+			continue;
+		if (target[1] == '2' && (target[2] | 0x20) == 'f')
+			return at;
+		if (target[1] == '\0' || target[2] == '\0')
+			break;
+		target += 2;
+	}
+	return SIZE_MAX;
 }

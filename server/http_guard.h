@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Browsers send some 20 headers, proxies add some 5. */
 #define HTTP_GUARD_HEADERS_MAX 64
@@ -27,12 +28,16 @@ struct http_head_scan {
 	bool is_past_first_line;
 	bool is_in_line;	/* a byte other than CR was seen in this line */
 	bool follows_cr;
+	bool is_chunked;	/* a line begins as Transfer-Encoding does: the body is chunked,
+				 * if the head is one that is not refused */
+	unsigned char matched;	/* of its name, in this line */
 };
 
 #define HTTP_HEAD_SCAN_INIT ((struct http_head_scan){ 0 })
 
-/* The next bytes, in any portions. Does nothing after the end or a fault. */
-void http_head_scan_feed(struct http_head_scan *scan, const char *bytes, size_t length);
+/* The next bytes, in any portions: how many of them are the head's. Nothing is taken after
+ * its end, and everything after a fault. */
+size_t http_head_scan_feed(struct http_head_scan *scan, const char *bytes, size_t length);
 
 /* Headers one by one, as evhttp has split them, then the verdict over all. */
 struct http_guard {
@@ -53,6 +58,9 @@ const char *http_guard_verdict(const struct http_guard *guard, int major, int mi
  * becomes a slash. */
 const char *http_guard_split_target(char *target, const char **path, const char **query)
 	__attribute__((warn_unused_result));
+/* Before that: where in the decoded path the first slash stands that came encoded; SIZE_MAX
+ * for none. To whoever filters paths in front of us it is none. */
+size_t http_guard_encoded_slash(const char *target);
 
 /* Whether it may stand in a header: no control byte but the tab, valid UTF-8. */
 bool http_guard_value_is_clean(const char *value);

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "http.h"
+#include "http_chunks.h"
 #include "http_guard.h"
 
 struct bufferevent;
@@ -30,6 +31,7 @@ struct http_exchange {
 	struct http_connection *connection;
 	struct evhttp_request *request;	/* NULL when there is nothing to answer */
 	const char *path, *query;	/* in the request's memory */
+	size_t encoded_slash;		/* in the path; SIZE_MAX: none */
 	const char *body;		/* NULL until asked for */
 	size_t body_length;
 	bool closes;			/* the reply is the last on this connection */
@@ -57,6 +59,7 @@ struct http_connection {
 	int64_t since_ms, limit_ms;	/* of the phase; how long it may be idle is the server's */
 	bool is_cut;			/* we end it, and not out of politeness */
 	struct http_head_scan head;	/* of the request that is coming in */
+	struct http_chunk_scan chunks;	/* of its body, where that is in chunks */
 	struct http_exchange exchange;
 };
 
@@ -77,6 +80,7 @@ struct http_server {
 	struct http_connection **by_fd;	/* the settled ones that evhttp has */
 	size_t by_fd_size;
 	int connection_count, connections_max;
+	int64_t crowded_said_ms;	/* when the log was told last that all places are taken; 0: never */
 	int stream_count;
 
 	struct event *turn;		/* runs once at the end of a loop turn */

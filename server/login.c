@@ -277,9 +277,7 @@ reset_request_record(struct request *rq)
 		pretend(rq, the);
 	the->details = (struct transition_details){ .action = "user.reset_requested" };
 	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
-	const char *const *params = transition_batch_params(batch, request_actor(rq));
-	return is_real ? request_query(rq, LANE_WRITE, &query_user_transition, params)
-		       : request_try(rq, LANE_WRITE, &query_user_transition, params);
+	return guess_record(rq, batch, is_real);
 }
 
 static enum step

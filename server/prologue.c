@@ -1,23 +1,23 @@
 /*
  * What every request goes through, in this order: a name, a route, the rate limit of
- * those without credentials, who asks, whether he may, what he sent, and whether it was
- * done before.
+ * those without credentials, who asks, his rate limit, whether he may, what he sent, and
+ * whether it was done before.
  *
  * Authentication comes before the body is looked at: a stranger learns nothing about
  * what an object should look like, and 401 comes before 422.
  */
 #include "prologue.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "authenticate.h"
+#include "client_address.h"
 #include "config.h"
 #include "encode.h"
 #include "idempotency.h"
+#include "limit.h"
 #include "pages.h"
 #include "route.h"
-#include "shared_page.h"
 #include "text.h"
 
 /* The greatest thing that an anonymous request carries is a link and a password. */
@@ -33,58 +33,15 @@ is_request_id(const char *text)
 		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == length;
 }
 
-/* An address in the one spelling that PostgreSQL takes, too: without a zone, without
- * the many ways to write zeros, IPv4 never as IPv6. NULL when it is none. */
-static const char *
-canonical_address(struct request *rq, const char *text)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	char *plain = arena_copy_n(rq->scratch, text, strcspn(text, "%"));
-	char *canonical = arena_take(rq->scratch, INET6_ADDRSTRLEN);
-	uint8_t binary[16];
-
-	if (inet_pton(AF_INET, plain, binary) == 1)
-		return inet_ntop(AF_INET, binary, canonical, INET6_ADDRSTRLEN);
-	if (inet_pton(AF_INET6, plain, binary) != 1)
-		return NULL;
-	if (memcmp(binary, mapped, sizeof(mapped)) == 0)
-		return inet_ntop(AF_INET, binary + sizeof(mapped), canonical, INET6_ADDRSTRLEN);
-	return inet_ntop(AF_INET6, binary, canonical, INET6_ADDRSTRLEN);
-}
-
-/* The last address in X-Forwarded-For that is not one of our proxies. */
-static const char *
-forwarded_address(struct request *rq, const char *peer)
-{
-	const char *header = http_header(rq->exchange, "X-Forwarded-For");
-	const char *found = peer;
-
-	if (header == NULL || !config_trusts(rq->server->config, peer))
-		return peer;
-	char *list = arena_copy(rq->scratch, header);
-	for (;;) {
-		char *comma = strrchr(list, ',');
-		char *address = comma != NULL ? comma + 1 : list;
-		address += strspn(address, " \t");
-		address[strcspn(address, " \t")] = '\0';
-		if (canonical_address(rq, address) == NULL)
-			return found;
-		found = address;
-		if (comma == NULL || !config_trusts(rq->server->config, address))
-			return found;
-		*comma = '\0';
-	}
-}
-
 static enum step
 identify(struct request *rq)
 {
 	const char *peer = http_peer(rq->exchange);
 	const char *given = http_header(rq->exchange, "X-Request-Id");
+	char *address = arena_take(rq->scratch, INET6_ADDRSTRLEN);
 
-	rq->ip = canonical_address(rq, forwarded_address(rq, peer));
-	if (rq->ip == NULL)	/* never so, but what cannot be read must not reach the database */
-		rq->ip = "::";
+	client_address_find(rq->server->config, peer, http_header(rq->exchange, "X-Forwarded-For"), address);
+	rq->ip = address;
 	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given))
 		rq->id = arena_copy(rq->scratch, given);
 	else
@@ -124,6 +81,10 @@ find_route(struct request *rq)
 	struct route_match *match = arena_take(rq->scratch, sizeof(*match));
 
 	router_find(http_method_of(rq->exchange), http_path(rq->exchange), match);
+	/* An encoded slash divides nothing: whoever keeps a path from strangers in front of us
+	 * knows it by its own slashes. */
+	if ((match->route != NULL || match->allowed != 0) && !http_path_is_plain(rq->exchange, match->plain_length))
+		*match = (struct route_match){ 0 };
 	rq->route = match->route;
 	rq->steps = match->route != NULL ? match->route->steps : NULL;
 	for (int i = 0; i < ROUTE_PARAMS_MAX; i++)
@@ -133,28 +94,6 @@ find_route(struct request *rq)
 	if (match->allowed == 0 && is_for_people(rq))
 		return page_not_found(rq);
 	return match->allowed != 0 ? refuse_method(rq, match->allowed) : request_problem(rq, PROBLEM_NOT_FOUND);
-}
-
-/* One bucket for an IPv4 address, one for an IPv6 network of 64 bits: that is what a
- * household or a server is given. */
-static enum step
-limit_anonymous(struct request *rq)
-{
-	int per_minute = rq->server->config->rate_limit;
-	uint8_t address[16] = { 0 };
-	int length = 4, retry_after_s = 1;
-
-	if (rq->route->access != ACCESS_ANONYMOUS || per_minute == 0)
-		return STEP_NEXT;
-	if (inet_pton(AF_INET, rq->ip, address) != 1) {
-		if (inet_pton(AF_INET6, rq->ip, address) != 1)
-			return STEP_NEXT;
-		length = 8;
-	}
-	if (rate_limit_pass(rq->server->page, address, length, per_minute, &retry_after_s))
-		return STEP_NEXT;
-	metric_add(rq->server->page, METRIC_RATE_LIMITED, 1);
-	return request_problem_later(rq, PROBLEM_RATE_LIMITED, retry_after_s);
 }
 
 /* evhttp has read it by now, up to HTTP_BODY_MAX; but nobody parses what a stranger
@@ -311,7 +250,7 @@ check_body(struct request *rq)
 
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous, limit_body,
-	authenticate_ask, authenticate_take, stop_if_gone, authorize_operator, authorize,
+	authenticate_ask, authenticate_take, stop_if_gone, limit_caller, authorize_operator, authorize,
 	check_query, check_if_match, idempotency_read, check_body, idempotency_ask, idempotency_take,
 };
 const int prologue_again = 4;	/* authenticate_ask */

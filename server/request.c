@@ -331,13 +331,19 @@ request_query(struct request *rq, enum lane lane, const struct query *query, con
 }
 
 enum step
-request_try(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
+request_try_queries(struct request *rq, enum lane lane, const struct statement *statements, int count)
 {
-	enum step step = request_query(rq, lane, query, params);
+	enum step step = request_queries(rq, lane, statements, count);
 
 	if (step == STEP_WAIT)
 		rq->versioned = false;
 	return step;
+}
+
+enum step
+request_try(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
+{
+	return request_try_queries(rq, lane, &(struct statement){ query, params }, 1);
 }
 
 enum step

@@ -93,6 +93,7 @@ struct request {
 	int position;				/* of the next step, over prologue and route */
 	int attempts;
 	bool answered;
+	bool is_counted;			/* in a rate limit */
 	bool takes_losses;			/* the job in flight is a request_attempt */
 	bool keeps_key;				/* its last statement is idempotency_keep's */
 	bool is_streaming;			/* its answer has begun, */
@@ -123,9 +124,12 @@ enum step request_effect(struct request *rq, enum lane lane, const struct query 
 	const char *const *params);
 enum step request_effects(struct request *rq, enum lane lane, const struct statement *statements,
 	int count);
-/* As request_query, but a guard that failed is no conflict: the next step sees no rows. */
+/* As request_query and request_queries, but a guard that failed is no conflict: the next
+ * step sees no rows. */
 enum step request_try(struct request *rq, enum lane lane, const struct query *query,
 	const char *const *params);
+enum step request_try_queries(struct request *rq, enum lane lane, const struct statement *statements,
+	int count);
 /* An effect of which the next step sees in `outcome` whatever becomes of it; without JOB_OK there are no
  * results. */
 enum step request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count);

@@ -32,8 +32,9 @@ struct route {
 	bool defers_faults;
 	request_step *const *steps;
 	/* For auth/verify: a proxy passes on the headers and the query of somebody else's
-	 * request; only the credentials are ours. */
+	 * request; only the credentials are ours. Who has none is told where to sign in. */
 	bool ignores_input;
+	bool is_unlimited;		/* counts in nobody's rate limit */
 	/* The body is no JSON: rq->bytes has it as it came. With `fields` beside, what comes as
 	 * JSON is checked by them and is in rq->body, and rq->bytes is NULL. */
 	bool takes_bytes;
@@ -53,6 +54,7 @@ extern const int route_count;
 struct route_match {
 	const struct route *route;	/* NULL: no such path, or not with this method */
 	unsigned allowed;		/* methods that this path has (enum http_method bits) */
+	size_t plain_length;		/* of the path: where only an {external_id} stands behind it */
 	struct {
 		const char *text;	/* in the path: not ended by a NUL */
 		size_t length;

@@ -33,14 +33,18 @@ is_id(const char *text, size_t length)
 static bool
 path_matches(const char *pattern, const char *path, struct route_match *match)
 {
+	const char *begin = path;
 	int param = 0;
 
 	memset(match->values, 0, sizeof(match->values));
+	match->plain_length = strlen(path);
 	while (*pattern != '\0') {
 		if (*pattern == '{') {
 			const bool takes_rest = strcmp(pattern, "{external_id}") == 0;
 			const size_t length = takes_rest ? strlen(path) : strcspn(path, "/");
 
+			if (takes_rest)
+				match->plain_length = (size_t)(path - begin);
 			assert(param < ROUTE_PARAMS_MAX);
 			if (strncmp(pattern, "{id}", 4) == 0 ? !is_id(path, length) : length == 0)
 				return false;
@@ -59,6 +63,7 @@ void
 router_find(enum http_method method, const char *path, struct route_match *match)
 {
 	const unsigned wanted = method == HTTP_HEAD ? HTTP_GET : method;
+	size_t plain_length = 0;
 
 	match->route = NULL;
 	match->allowed = 0;
@@ -66,11 +71,13 @@ router_find(enum http_method method, const char *path, struct route_match *match
 		if (!path_matches(routes[i].path, path, match))
 			continue;
 		match->allowed |= routes[i].method;
+		plain_length = match->plain_length;
 		if (routes[i].method == wanted) {
 			match->route = &routes[i];
 			return;
 		}
 	}
+	match->plain_length = plain_length;
 }
 
 static const char *

@@ -53,7 +53,7 @@
 
 const struct route routes[] = {
 	/* method, path, who may, body, query, faults deferred, steps */
-	{ HTTP_GET, "/v1/auth/verify", SIGNED_IN, NULL, NULL, false, auth_verify_steps, .ignores_input = true },
+	{ HTTP_GET, "/v1/auth/verify", SIGNED_IN, NULL, NULL, false, auth_verify_steps, .ignores_input = true, .is_unlimited = true },
 
 	{ HTTP_POST, "/v1/users", NEEDS("users:write"), user_create_fields, NULL, true, user_create_steps },
 	{ HTTP_GET, "/v1/users", NEEDS("users:read"), NULL, user_list_parameters, false, user_list_steps },

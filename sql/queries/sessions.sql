@@ -112,6 +112,11 @@ ON CONFLICT (org_id, login_digest) DO UPDATE SET
 WHERE NOT :enforced::boolean OR t.blocked_until IS NULL OR t.blocked_until <= now()
 RETURNING failures;
 
+-- Where a stranger named nobody, nothing is written, and a commit that has nothing to keep
+-- does not wait for the disk. Beside a statement that may or may not write, this waits always.
+-- name: login_wait_for_disk (org_id) writes
+SELECT pg_logical_emit_message(true, 'rollcall', :org_id::text);
+
 -- name: login_forget_throttle (org_id, login_digest) writes
 DELETE FROM rollcall.login_throttle WHERE org_id = :org_id AND login_digest = :login_digest;
 

@@ -336,6 +336,7 @@ def test_print_config_lists_every_variable_with_its_origin_and_masks_secrets(tmp
     for variable in ("ROLLCALL_DATABASE_URL", "ROLLCALL_MIGRATE_DATABASE_URL", "ROLLCALL_SECRET", "ROLLCALL_LISTEN", "ROLLCALL_METRICS_LISTEN", "ROLLCALL_PUBLIC_URL",
                      "ROLLCALL_TRUSTED_PROXIES", "ROLLCALL_PROCESSES", "ROLLCALL_SMTP_URL", "ROLLCALL_SMTP_CA", "ROLLCALL_MAIL_FROM", "ROLLCALL_TEMPLATES",
                      "ROLLCALL_SENDERS", "ROLLCALL_JOBS", "ROLLCALL_POLL_INTERVAL", "ROLLCALL_PASSWORD_HASH", "ROLLCALL_HASH_THREADS", "ROLLCALL_HASH_QUEUE", "ROLLCALL_RATE_LIMIT",
+                     "ROLLCALL_RATE_LIMIT_SIGNED_IN",
                      "ROLLCALL_DB_READ", "ROLLCALL_DB_WRITE", "ROLLCALL_DB_SLOW", "ROLLCALL_LOG_LEVEL", "ROLLCALL_LOG_FORMAT"):
         assert variable in done.stdout, variable
     for hidden in ("hunter2secret", "hunter3secret", "ab" * 8):

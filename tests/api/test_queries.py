@@ -23,7 +23,8 @@ SPANNING = {
 }
 # These find an organization, by what a stranger calls it.
 FINDING = {"organization_find", "organization_founder"}
-NOTIFYING = {"outbox_notify"}
+# They change no row, and must not be sent twice, or to a server that only reads.
+EFFECTS = {"outbox_notify", "login_wait_for_disk"}
 
 
 def read_queries(text):
@@ -64,7 +65,7 @@ def test_a_query_binds_its_organization_unless_it_is_flagged(name):
     sql, params, flags = QUERIES[name]
     if "QUERY_ALL_ORGANIZATIONS" in flags:
         assert name in SPANNING, "a new query that spans organizations: is it one of the worker's? add it here"
-    elif name not in FINDING | NOTIFYING:
+    elif name not in FINDING | EFFECTS:
         assert params and params[0] == "org_id" and re.search(r"\$1\b", sql), "bind org_id, or flag it all_organizations"
 
 
@@ -85,7 +86,7 @@ def test_flags_tell_what_a_query_does(name):
     sql, _, flags = QUERIES[name]
     body = re.sub(r"'[^']*'", "", sql)
     changes = bool(re.search(r"^\s*(INSERT INTO|UPDATE|DELETE FROM)\b|AS (?:MATERIALIZED )?\(\s*(INSERT INTO|UPDATE|DELETE FROM)\b", body, re.M))
-    assert ("QUERY_WRITES" in flags) == (changes or name in NOTIFYING)
+    assert ("QUERY_WRITES" in flags) == (changes or name in EFFECTS)
     if "QUERY_NOTIFIES" in flags:
         assert "QUERY_WRITES" in flags
 

@@ -175,6 +175,18 @@ def test_verify_tells_a_proxy_who_it_is(server_only):
     assert "X-Rollcall-Key" not in answer.headers
 
 
+@pytest.mark.parametrize("uri, query", [
+    (None, ""), ("/app/", "?next=/app/"), ("/app/ä?a=1&b=%2F+c#x", "?next=/app/%C3%A4%3Fa%3D1%26b%3D%252F%2Bc%23x"), ("//evil.example/", ""),
+    ("https://evil.example/", ""), ("", ""), ("/" + "a" * 1024, ""),
+])
+def test_verify_tells_where_to_sign_in_and_come_back_from(standing, uri, query):
+    headers = {} if uri is None else {"X-Forwarded-Uri": uri.encode()}
+    answer = standing.anyone.call("GET", "/v1/auth/verify", headers=headers).refused(401, "unauthenticated")
+    assert answer.headers["X-Rollcall-Sign-In"] == f"{standing.url}/sign-in{query}"
+    assert "X-Rollcall-Sign-In" not in standing.admin.call("GET", "/v1/auth/verify", headers=headers).ok(204).headers
+    assert "X-Rollcall-Sign-In" not in standing.anyone.call("GET", "/v1/me", headers=headers).refused(401).headers
+
+
 def test_verify_names_no_permission_twice(server_only):
     role_id = server_only.make_role("users:read")
     user = server_only.create_active(role_id=role_id, own_permissions=["users:read"])
@@ -209,6 +221,11 @@ def test_verify_is_never_rate_limited_and_anonymous_requests_are(server_only):
     assert answers[0].status == 202
     limited = answers[-1].refused(429, "rate_limited")
     assert 1 <= int(limited.headers["Retry-After"]) <= 60
+
+
+def test_without_limits_nothing_is_said_of_them(standing):
+    for answer in (standing.admin.get("/v1/me"), standing.anyone.get("/v1/me"), standing.login("nobody@example.org", "wrong")):
+        assert not {"RateLimit", "RateLimit-Policy"} & set(answer.headers)
 
 
 # --- the console's cookie

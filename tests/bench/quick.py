@@ -38,6 +38,7 @@ LOGINS_AT_ONCE = 32
 HASH = (19456, 2, 1)  # memory in KiB, passes, lanes: the default
 MAILS = 10000
 MAIL_PAUSE_S = 0.025
+STRANGERS = 150
 PASSWORD = "violet tractor under seven moons"
 
 
@@ -266,6 +267,23 @@ class Bench:
         self.generator.finish(load)
         self.table.value("memory of a server process", f"{most:.1f} MiB", "", "", "≤ 20 MiB", "at 100 connections, nothing hashed yet")
 
+    # -- what times tell
+
+    def strangers(self):
+        """Whether it takes as long to say no to somebody who is known as to somebody who is not. They take turns, so
+        that whatever else the machine does concerns both."""
+        took = {}
+        for n in range(STRANGERS):
+            for path, more in (("/v1/sessions", {"password": "not this one"}), ("/v1/password-resets", {})):
+                for who in ("member", "nobody"):
+                    began = time.monotonic_ns()
+                    answer = self.rollcall.anyone.post(path, {"login": f"{who}{n + 1}@example.org", **more})
+                    took.setdefault((path, who), []).append((time.monotonic_ns() - began) / 1e6)
+                    assert answer.status in (401, 202), answer
+        for path, what in (("/v1/sessions", "wrong password"), ("/v1/password-resets", "forgotten password")):
+            known, unknown = (statistics.median(took[path, who]) for who in ("member", "nobody"))
+            self.table.value(f"{what}: known, nobody", f"{known:.2f} ms", f"{unknown:.2f} ms", f"{known / unknown:.2f}", "≈ 1", "medians")
+
     def run(self):
         self.fill()
         self.reads()
@@ -273,6 +291,7 @@ class Bench:
         self.creating()
         self.logins()
         self.mails()
+        self.strangers()
 
 
 def main():

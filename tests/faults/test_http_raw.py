@@ -4,6 +4,7 @@ Each refusal has to end the connection with nothing after it: a second answer wo
 server found a request inside the request. Each acceptance has to leave the connection in step: the
 request that follows on it is answered as if nothing had been before.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -94,11 +95,18 @@ def refused(server, data):
     return status, headers, body
 
 
+def chunked(body):
+    return POST + b"Transfer-Encoding: chunked\r\n\r\n" + body
+
+
 # The guard's own: valid enough for evhttp, not for us.
 MALFORMED = {
     "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     "Host that is none": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "Host with a user": b"GET /healthz HTTP/1.1\r\nHost: admin@a\r\n\r\n",
+    "two hosts in one Host": b"GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "two Hosts in HTTP/1.0": request(headers=b"Host: x\r\n", version=b"HTTP/1.0"),
     "bare LF": b"GET /healthz HTTP/1.1\nHost: x\n\n",
     "bare LF in one line": b"GET /healthz HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
     "folded header": request(headers=b"A: x\r\n  folded\r\n"),
@@ -112,6 +120,8 @@ MALFORMED = {
     "value that is not UTF-8": request(headers=b"A: \xff\r\n"),
     "65 headers": request(headers=b"".join(b"A%d: b\r\n" % i for i in range(65))),
     "two Authorizations": request(headers=b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+    **{f"two {name}s": request(headers=f"{name}: a\r\n{name.lower()}: b\r\n".encode())
+       for name in ("Cookie", "Content-Type", "Origin", "If-Match", "Idempotency-Key")},
     "same length twice": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
     "two lengths": POST + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN,
     "length +2": POST + b"Content-Length: +2\r\n\r\n{}",
@@ -125,13 +135,36 @@ MALFORMED = {
     "quoted chunked": POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
     "vertical tab and chunked": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "gzip, then chunked": POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked with a parameter": POST + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+    "a comma and chunked": POST + b"Transfer-Encoding: , chunked\r\n\r\n0\r\n\r\n",
+    "chunked after a tab": POST + b"Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "blank before the colon of an encoding": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "no encoding at all": POST + b"Transfer-Encoding:\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "chunk size 0x2": chunked(b"0x2\r\n{}\r\n0\r\n\r\n"),
+    "chunk size +2": chunked(b"+2\r\n{}\r\n0\r\n\r\n"),
+    "chunk size after a blank": chunked(b" 2\r\n{}\r\n0\r\n\r\n"),
+    "chunk size before a blank": chunked(b"2 \r\n{}\r\n0\r\n\r\n"),
+    "chunk size and junk": chunked(b"2 junk\r\n{}\r\n0\r\n\r\n"),
+    "chunk size ends in LF": chunked(b"2\n{}\r\n0\r\n\r\n"),
+    "chunk ends in LF": chunked(b"2\r\n{}\n0\r\n\r\n"),
+    "chunk has no end": chunked(b"2\r\n{}0\r\n\r\n"),
+    "blank line before a chunk": chunked(b"\r\n2\r\n{}\r\n0\r\n\r\n"),
+    "blank line between chunks": chunked(b"2\r\n{}\r\n\r\n0\r\n\r\n"),
+    "last chunk ends in LF": chunked(b"0\n\r\n"),
+    "body of chunks ends in LF": chunked(b"0\r\n\n") + HIDDEN,
+    "trailer ends in LF": chunked(b"0\r\nA: b\n\r\n") + HIDDEN,
+    "NUL in a trailer": chunked(b"0\r\nA: \0b\r\n\r\n"),
     "chunked in HTTP/1.0": request(b"POST", headers=b"Transfer-Encoding: chunked\r\n", body=b"0\r\n\r\n", version=b"HTTP/1.0"),
     "HEAD with a body": request(b"HEAD", headers=b"Content-Length: %d\r\n" % len(HIDDEN), body=HIDDEN),
     "HEAD with chunks": request(b"HEAD", headers=b"Transfer-Encoding: chunked\r\n", body=b"0\r\n\r\n"),
     "absolute URI": request(target=b"http://other/healthz"),
     "absolute URI, to be kept open": request(target=b"http://other/", headers=b"Proxy-Connection: keep-alive\r\n") + HIDDEN,
+    "absolute URI of this server": request(target=b"http://x/healthz"),
+    "absolute URI without a path": request(target=b"http://x"),
+    "authority": request(target=b"x:80"),
     "two slashes": request(target=b"//healthz"),
     "asterisk": request(b"OPTIONS", b"*"),
+    "asterisk to be read": request(target=b"*"),
     "no slash": request(target=b"healthz"),
     "space in the target": request(target=b"/health z"),
     "fragment": request(target=b"/healthz#a"),
@@ -143,6 +176,17 @@ MALFORMED = {
     "%00": request(target=b"/healthz%00.html"),
     "%0a": request(target=b"/healthz%0aA:b"),
     "path that is not UTF-8": request(target=b"/%ff"),
+    "path of C1 controls": request(target=b"/%c2%85"),
+    "%7f": request(target=b"/%7f"),
+    "overlong slash": request(target=b"/v1%c0%afusers"),
+    "overlong dots": request(target=b"/%c0%ae%c0%ae/"),
+    "overlong slash of three bytes": request(target=b"/%e0%80%afetc"),
+    "overlong NUL": request(target=b"/%c0%80"),
+    "half a surrogate pair": request(target=b"/%ed%a0%80"),
+    "beyond Unicode": request(target=b"/%f4%90%80%80"),
+    "character that is cut off": request(target=b"/%e2%82"),
+    "HTTP/0.9 by name": request(version=b"HTTP/0.9"),
+    "HTTP/1.2": request(version=b"HTTP/1.2"),
     "HTTP/1.9": request(version=b"HTTP/1.9"),
     "HTTP/-1.1": request(version=b"HTTP/-1.1"),
     "CONNECT": request(b"CONNECT", b"x:1") + HIDDEN,
@@ -177,6 +221,13 @@ UNREADABLE = {
     "no length at all": (400, POST + b"Content-Length:\r\n\r\n"),
     "list of lengths": (400, POST + b"Content-Length: 2, 2\r\n\r\n{}"),
     "HTTP/2 preface": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "version in small letters": (400, request(version=b"http/1.1")),
+    "version without a number": (400, request(version=b"HTTP/")),
+    "method alone": (400, b"GET\r\n\r\n"),
+    "blank before the method": (501, b" " + request()),
+    "HTTP/2.0": (400, request(version=b"HTTP/2.0")),
+    "chunked twice": (400, POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "chunked, chunked": (400, POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
     "HTTP/0.9": (400, b"GET /healthz-of-1991\r\n"),
     "unknown version": (400, request(version=b"HTTP/1.1x")),
     "17 kB of path": (400, request(target=b"/" + b"a" * 17000)),
@@ -189,6 +240,10 @@ UNREADABLE = {
     "length past 64 bits": (413, POST + b"Content-Length: 18446744073709551619\r\n\r\nabc"),
     "negative chunk": (413, POST + b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n"),
     "chunk past 64 bits": (413, POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n"),
+    "chunk extension": (413, chunked(b"2;a=b\r\n{}\r\n0\r\n\r\n")),
+    "chunk size without a digit": (413, chunked(b";\r\n{}\r\n0\r\n\r\n")),
+    "chunk size of letters": (413, chunked(b"zz\r\n{}\r\n0\r\n\r\n")),
+    "chunk size behind a vertical tab": (413, chunked(b"2\x0b\r\n{}\r\n0\r\n\r\n")),
     "unknown expectation": (417, POST + b"Expect: miracles\r\nContent-Length: 2\r\n\r\n{}"),
     "oversized body announced": (413, POST + b"Expect: 100-continue\r\nContent-Length: 1048577\r\n\r\n"),
 }
@@ -198,6 +253,18 @@ UNREADABLE = {
 def test_an_unreadable_request_is_refused_and_ends_the_connection(standing, name):
     expected, data = UNREADABLE[name]
     assert refused(standing, data)[0] == expected
+
+
+def test_what_is_refused_is_refused_behind_an_honest_request_too(standing):
+    """In one packet: the first is answered, the second ends the connection, and nothing comes of what follows."""
+    for name, expected, data in (*((name, 400, data) for name, data in MALFORMED.items()), *((name, *case) for name, case in UNREADABLE.items())):
+        with Client(standing) as client:
+            client.send(request() + data + HIDDEN)
+            assert client.answer()[0] == 200, name
+            status, headers, _ = client.answer(has_body=not data.startswith(b"HEAD"))
+            assert (status, headers["connection"]) == (expected, "close"), name
+            assert client.ends(), f"{name}: something followed: {client.received!r}"
+    assert_alive(standing)
 
 
 def test_the_sender_of_an_oversized_body_reads_413_instead_of_a_reset(standing):
@@ -215,6 +282,14 @@ ACCEPTED = {
     "unknown path": (404, request(target=b"/v1/nothing")),
     "path with dots": (404, request(target=b"/v1/%2e%2e/healthz")),
     "path in Cyrillic": (404, request(target=b"/v1/%D0%9F")),
+    "path of dots as it is": (404, request(target=b"/v1/../healthz")),
+    "path encoded twice": (404, request(target=b"/v1/%2561uth/verify")),
+    "encoded slash divides nothing": (404, request(target=b"/v1%2Fauth%2fverify")),
+    "encoded slash before an external id": (404, with_length(b"{}", b"PUT", b"/v1/users%2Fby-external-id/A")),
+    "path in other letters": (404, request(target=b"/v1/Auth/Verify")),
+    "path with a slash behind it": (404, request(target=b"/v1/auth/verify/")),
+    "path with a parameter": (404, request(target=b"/v1/auth/verify;a=b")),
+    "backslash": (404, request(target=b"/v1/auth\\verify")),
     "5 kB of path": (404, request(target=b"/v1/" + b"a" * 5000)),
     "GET with a body": (200, with_length(b"{}", b"GET", b"/healthz")),
     "PATCH": (404, with_length(b"{}", b"PATCH", b"/v1/nothing")),
@@ -223,10 +298,22 @@ ACCEPTED = {
     "OPTIONS": (404, request(b"OPTIONS", b"/v1/nothing")),
     "chunked": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n")),
     "chunked in capitals": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: CHUNKED\r\n", b"0\r\n\r\n")),
+    "many chunks": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n",
+                                 b"000A\r\n" + b"x" * 10 + b"\r\n" + b"1\r\ny\r\n" * 1000 + b"0\r\n\r\n")),
+    "chunks of line ends": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n", b"5\r\n\r\n0\r\n\r\n0\r\n\r\n")),
     "trailer": (404, request(b"POST", b"/v1/nothing", b"Transfer-Encoding: chunked\r\n", b"0\r\nX-Admin: 1\r\n\r\n")),
     "NUL and bare LF in a body": (404, with_length(b"\0\n \n\n", b"POST", b"/v1/nothing")),
     "upgrade is ignored": (200, request(headers=b"Upgrade: websocket\r\nConnection: Upgrade\r\n")),
     "Forwarded-For twice": (200, request(headers=b"X-Forwarded-For: 10.1.1.1\r\nX-Forwarded-For: 10.1.1.2\r\n")),
+    "64 headers": (200, request(headers=b"".join(b"A%d: b\r\n" % i for i in range(63)))),
+    "Host with a port": (200, b"GET /healthz HTTP/1.1\r\nHost: example.org:8080\r\n\r\n"),
+    "Host of IPv6": (200, b"GET /healthz HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n"),
+    "empty Host": (200, b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"),
+    "length with zeros": (404, request(b"POST", b"/v1/nothing", b"Content-Length: 0002\r\n", b"{}")),
+    "other method by header": (200, request(headers=b"X-HTTP-Method-Override: DELETE\r\n")),
+    "HTTP/2 by upgrade": (200, request(headers=b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n")),
+    "trailers announced": (200, request(headers=b"TE: trailers\r\nTrailer: X-Admin\r\n")),
+    "HTTP/1.0 without Host": (200, b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
     "HTTP/1.0 kept open": (200, request(headers=b"Connection: keep-alive\r\n", version=b"HTTP/1.0")),
 }
 
@@ -344,7 +431,7 @@ def test_hundreds_of_connections_at_once_are_all_answered(standing):
 
 @pytest.mark.timeout(120)
 def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(standing):
-    """A byte a second gains nothing, and neither does a chunk size that never ends."""
+    """A byte a second gains nothing, and neither does a chunk size that never ends, or an answer that nobody reads."""
     whole = {
         "drips its head": b"GET /healthz HTTP/1.1\r\nX-Slow: " + b"z" * 200,
         "drips its body": POST + b"Content-Length: 200\r\n\r\n" + b"z" * 200,
@@ -372,13 +459,23 @@ def test_slow_clients_are_cut_off_30_seconds_after_their_first_byte(standing):
                     break
             lived[name] = time.monotonic() - started
 
-    threads = [threading.Thread(target=run, args=(name,)) for name in whole]
+    def ask_and_not_read(name="reads no answer"):
+        """For the largest page again and again, until no buffer takes any more of it."""
+        with Client(standing) as client:
+            started = time.monotonic()
+            client.socket.settimeout(60)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    client.send(request(target=b"/static/texts-uk.js") * 10)
+            lived[name] = time.monotonic() - started
+
+    threads = [*(threading.Thread(target=run, args=(name,)) for name in whole), threading.Thread(target=ask_and_not_read)]
     for thread in threads:
         thread.start()
     assert_alive(standing)
     for thread in threads:
         thread.join()
-    assert set(lived) == set(whole)
+    assert set(lived) == {*whole, "reads no answer"}
     for name, seconds in lived.items():
         # Who drips would have gone on for 200.
         assert 30 <= seconds < 100, f"who {name} lived for {seconds:.1f} s"

@@ -41,7 +41,7 @@ def environment(**settings):
     values = {
         "PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8",
         "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-        "ROLLCALL_SECRET": "hex:" + SECRET.hex(), "ROLLCALL_PROCESSES": "2", "ROLLCALL_RATE_LIMIT": "0",
+        "ROLLCALL_SECRET": "hex:" + SECRET.hex(), "ROLLCALL_PROCESSES": "2", "ROLLCALL_RATE_LIMIT": "0", "ROLLCALL_RATE_LIMIT_SIGNED_IN": "0",
         "ROLLCALL_METRICS_LISTEN": "", "ROLLCALL_PUBLIC_URL": "http://127.0.0.1:1",
         "ROLLCALL_PASSWORD_HASH": "argon2id:m=1024,t=1,p=1", "ROLLCALL_DB_READ": "2", "ROLLCALL_DB_WRITE": "8",
         "ROLLCALL_DB_SLOW": "2", "ROLLCALL_MAIL_FROM": "Rollcall <rollcall@example.org>", "ROLLCALL_LOG_LEVEL": "info", "ROLLCALL_POLL_INTERVAL": "2",

@@ -131,6 +131,7 @@ defaults_are_those_of_the_documentation(void **state)
 	assert_true(server->processes >= 1 && server->hash_threads >= 1);
 	assert_int_equal(server->hash_queue, 256);
 	assert_int_equal(server->rate_limit, 120);
+	assert_int_equal(server->rate_limit_signed_in, 6000);
 	assert_int_equal(server->db_read, 4);
 	assert_int_equal(server->db_write, 16);
 	assert_int_equal(server->db_slow, 8);
@@ -173,6 +174,7 @@ every_variable_reaches_its_field(void **state)
 	set("ROLLCALL_HASH_THREADS", "2");
 	set("ROLLCALL_HASH_QUEUE", "4096");
 	set("ROLLCALL_RATE_LIMIT", "0");
+	set("ROLLCALL_RATE_LIMIT_SIGNED_IN", "17");
 	set("ROLLCALL_DB_READ", "1");
 	set("ROLLCALL_DB_WRITE", "2");
 	set("ROLLCALL_DB_SLOW", "3");
@@ -203,6 +205,7 @@ every_variable_reaches_its_field(void **state)
 	assert_int_equal(config->hash_threads, 2);
 	assert_int_equal(config->hash_queue, 4096);
 	assert_int_equal(config->rate_limit, 0);
+	assert_int_equal(config->rate_limit_signed_in, 17);
 	assert_int_equal(config->db_read + config->db_write * 10 + config->db_slow * 100, 321);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 	assert_true(config->log_json);
@@ -297,6 +300,7 @@ static const struct {
 	{ "ROLLCALL_HASH_QUEUE", "0", "too small" },
 	{ "ROLLCALL_HASH_QUEUE", "4097", "too large" },
 	{ "ROLLCALL_RATE_LIMIT", "1000001", "too large" },
+	{ "ROLLCALL_RATE_LIMIT_SIGNED_IN", "-1", "not a whole number" },
 	{ "ROLLCALL_DB_READ", "0", "too small" },
 	{ "ROLLCALL_LOG_LEVEL", "loud", "no such level" },
 	{ "ROLLCALL_LOG_FORMAT", "xml", "no such format" },
@@ -581,7 +585,7 @@ printing_shows_values_and_origins(void **state)
 	assert_captured(expected);
 	for (const char *c = captured; *c; c++)
 		lines += *c == '\n';
-	assert_int_equal(lines, 25);
+	assert_int_equal(lines, 26);
 	unlink(path);
 
 	set("ROLLCALL_SENDERS", "3");

@@ -141,6 +141,22 @@ hex_refuses_what_is_not_exactly_the_digits(void **state)
 }
 
 static void
+percent_encoding_keeps_a_path_and_is_undone(void **state)
+{
+	static const char text[] = "/a b/\xd0\xaf?x=1&y=%2F+~#\n";
+	char encoded[PERCENT_SIZE(sizeof(text))];
+	size_t length;
+
+	(void)state;
+	percent_encode(text, encoded);
+	assert_string_equal(encoded, "/a%20b/%D0%AF%3Fx%3D1%26y%3D%252F%2B~%23%0A");
+	assert_true(percent_decode(encoded, &length));
+	assert_string_equal(encoded, text);
+	percent_encode("", encoded);
+	assert_string_equal(encoded, "");
+}
+
+static void
 percent_encoding_is_undone_and_strict(void **state)
 {
 	static const struct {
@@ -179,6 +195,7 @@ main(void)
 		cmocka_unit_test(base64_takes_full_padding_or_none),
 		cmocka_unit_test(hex_refuses_what_is_not_exactly_the_digits),
 		cmocka_unit_test(percent_encoding_is_undone_and_strict),
+		cmocka_unit_test(percent_encoding_keeps_a_path_and_is_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http_chunks.h"
 #include "http_guard.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -275,6 +276,122 @@ heads_are_scanned_alike_in_any_portions(void **state)
 	}
 }
 
+static void
+a_head_says_that_its_body_comes_in_chunks(void **state)
+{
+	static const struct {
+		const char *head;
+		bool is_chunked;
+	} cases[] = {
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\nA: b\r\ntransfer-ENCODING:chunked\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n", false },
+		{ "POST / HTTP/1.1\r\nX-Transfer-Encoding: chunked\r\n\r\n", false },
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding2: chunked\r\n\r\n", false },
+		{ "POST / HTTP/1.1\r\nA: Transfer-Encoding: chunked\r\n\r\n", false },
+		{ "POST / HTTP/1.1\r\nTransfer-Encodin\r\ng: chunked\r\n\r\n", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct http_head_scan whole = HTTP_HEAD_SCAN_INIT, bytes = HTTP_HEAD_SCAN_INIT;
+		const size_t length = strlen(cases[i].head);
+		char more[128];
+
+		snprintf(more, sizeof(more), "%sbody", cases[i].head);
+		assert_int_equal(http_head_scan_feed(&whole, more, strlen(more)), length);
+		assert_int_equal(http_head_scan_feed(&whole, "body", 4), 0);
+		for (size_t at = 0; at < length; at++)
+			assert_int_equal(http_head_scan_feed(&bytes, cases[i].head + at, 1), 1);
+		assert_int_equal(whole.is_chunked, cases[i].is_chunked);
+		assert_int_equal(bytes.is_chunked, cases[i].is_chunked);
+	}
+}
+
+static const struct {
+	const char *bytes;
+	enum { WHOLE, NOT_YET, FAULT } is;
+} bodies[] = {
+	{ "0\r\n\r\n", WHOLE },
+	{ "000\r\n\r\n", WHOLE },
+	{ "3\r\nabc\r\n0\r\n\r\n", WHOLE },
+	{ "A\r\n0123456789\r\n0f\r\n0123456789abcde\r\n0\r\n\r\n", WHOLE },
+	{ "3\r\n\r\n\n\r\n0\r\n\r\n", WHOLE },
+	{ "1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n", WHOLE },
+	{ "0\r\n\r\nGET / HTTP/1.1\r\n", WHOLE },
+	{ "", NOT_YET },
+	{ "fff\r\nabc", NOT_YET },
+	{ "0\r\n", NOT_YET },
+	{ "0\r\nA: b\r\n", NOT_YET },
+	{ "1", NOT_YET },
+	{ "000000000000000\r\n\r\n", WHOLE },
+	{ "0000000000000000\r\n\r\n", FAULT },
+	{ "\r\n0\r\n\r\n", FAULT },
+	{ "0x3\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "+3\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "-3\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ " 3\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "3 \r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "3 junk\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "3;a=b\r\nabc\r\n0\r\n\r\n", FAULT },
+	{ "3\nabc\r\n0\r\n\r\n", FAULT },
+	{ "3\r\nabc\n0\r\n\r\n", FAULT },
+	{ "3\r\nabc0\r\n\r\n", FAULT },
+	{ "3\r\nabcd\r\n0\r\n\r\n", FAULT },
+	{ "3\r\nab\r\n0\r\n\r\n", FAULT },
+	{ "3\r\nabc\r\n\r\n0\r\n\r\n", FAULT },
+	{ "0\n\n", FAULT },
+	{ "0\r\n\n", FAULT },
+	{ "0\r\nA: b\n\r\n", FAULT },
+	{ "0\r\n\r\r\n", FAULT },
+	{ "0\r\nA: b\rC: d\r\n\r\n", FAULT },
+	{ "fffffffffffffffff\r\nabc", FAULT },
+	{ "g\r\n", FAULT },
+};
+
+static void
+assert_body(size_t i, const struct http_chunk_scan *scan)
+{
+	const int is = scan->fault != NULL ? FAULT : scan->state == CHUNK_ENDED ? WHOLE : NOT_YET;
+
+	if (is != (int)bodies[i].is)
+		fail_msg("body %zu: %s", i, scan->fault != NULL ? scan->fault : "no fault");
+}
+
+static void
+chunks_are_read_strictly_and_alike_in_any_portions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		const size_t length = strlen(bodies[i].bytes);
+
+		for (size_t portion = 1; portion <= length + 1; portion++) {
+			struct http_chunk_scan scan = HTTP_CHUNK_SCAN_INIT;
+
+			for (size_t at = 0; at < length; at += portion)
+				http_chunk_scan_feed(&scan, bodies[i].bytes + at,
+					at + portion < length ? portion : length - at);
+			assert_body(i, &scan);
+		}
+	}
+}
+
+static void
+an_encoded_slash_is_found_where_it_stands_in_the_decoded_path(void **state)
+{
+	static const struct {
+		const char *target;
+		size_t at;
+	} cases[] = {
+		{ "/a/b", SIZE_MAX }, { "/a?b=%2F", SIZE_MAX }, { "/a%2Fb", 2 }, { "/a%2fb", 2 }, { "/%41%2F", 2 },
+		{ "/%25%32%46", SIZE_MAX }, { "/%D0%9F/%2F", 4 }, { "/%2", SIZE_MAX }, { "/%", SIZE_MAX }, { "", SIZE_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_true(http_guard_encoded_slash(cases[i].target) == cases[i].at);
+}
+
 int
 main(void)
 {
@@ -286,6 +403,9 @@ main(void)
 		cmocka_unit_test(targets_that_are_no_path_are_refused),
 		cmocka_unit_test(heads_are_scanned_whole),
 		cmocka_unit_test(heads_are_scanned_alike_in_any_portions),
+		cmocka_unit_test(a_head_says_that_its_body_comes_in_chunks),
+		cmocka_unit_test(chunks_are_read_strictly_and_alike_in_any_portions),
+		cmocka_unit_test(an_encoded_slash_is_found_where_it_stands_in_the_decoded_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,9 @@
 /* Behind those that it needs. */
 #include <cmocka.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -144,14 +146,26 @@ forgetting_a_child_ends_its_being_busy(void **state)
 	assert_int_equal(child_busy_get(page, 4), 99);
 }
 
+/* How often it gets in at once. */
+static int
+pass_all_one_can(struct shared_page *page, const char *key, int per_minute, struct rate_state *state)
+{
+	int passed = 0;
+
+	while (rate_limit_pass(page, key, (int)strlen(key), per_minute, state))
+		passed++;
+	return passed;
+}
+
 static int
 pass_as_often_as_one_may(struct shared_page *page, int child)
 {
-	int passed = 0, retry_after_s;
+	struct rate_state state;
+	int passed = 0;
 
 	(void)child;
 	for (int i = 0; i < 100; i++)
-		passed += rate_limit_pass(page, "203.0.113.7", 11, 60, &retry_after_s);
+		passed += rate_limit_pass(page, "203.0.113.7", 11, 60, &state);
 	return passed;
 }
 
@@ -159,68 +173,166 @@ static void
 a_limit_holds_for_all_processes_together(void **state)
 {
 	struct shared_page *page = shared_page_create(NULL, 0);
-	int retry_after_s = 0;
+	struct rate_state rate;
 	int64_t begun_ms = clock_monotonic_ms();
 	int passed = sum_of_children(page, pass_as_often_as_one_may);
 
 	(void)state;
-	while (rate_limit_pass(page, "203.0.113.7", 11, 60, &retry_after_s))
-		passed++;
+	passed += pass_all_one_can(page, "203.0.113.7", 60, &rate);
 	/* One more for each second that this has taken. */
 	assert_in_range(passed, 60, 60 + (clock_monotonic_ms() - begun_ms) / 1000);
-	assert_int_equal(retry_after_s, 1);
-	/* Another address is not concerned; 0 is no limit. */
-	assert_true(rate_limit_pass(page, "203.0.113.8", 11, 60, &retry_after_s));
-	assert_true(rate_limit_pass(page, "203.0.113.7", 11, 0, &retry_after_s));
+	assert_int_equal(rate.wait_s, 1);
+	/* Another address is not concerned. */
+	assert_true(rate_limit_pass(page, "203.0.113.8", 11, 60, &rate));
+	assert_int_equal(rate.left, 59);
+}
+
+#define THREADS 8
+#define KEYS 32
+
+struct scramble {
+	struct shared_page *page;
+	_Atomic int passed[KEYS];
+};
+
+static void *
+pass_with_every_key(void *context)
+{
+	struct scramble *scramble = context;
+	struct rate_state rate;
+
+	for (int i = 0; i < 300; i++)
+		for (int key = 0; key < KEYS; key++)
+			scramble->passed[key] += rate_limit_pass(scramble->page, &key, sizeof(key), 100, &rate);
+	return NULL;
+}
+
+static void
+threads_that_scramble_for_new_buckets_get_as_much_as_one_would(void **state)
+{
+	int64_t begun_ms = clock_monotonic_ms();
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		struct scramble scramble = { .page = shared_page_create(NULL, 0) };
+		pthread_t threads[THREADS];
+
+		for (int i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, pass_with_every_key, &scramble), 0);
+		for (int i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		for (int key = 0; key < KEYS; key++)
+			assert_in_range(scramble.passed[key], 100, 100 + (clock_monotonic_ms() - begun_ms) / 600);
+	}
 }
 
 static void
 a_limit_recovers_at_its_average_rate(void **state)
 {
 	struct shared_page *page = shared_page_create(NULL, 0);
+	struct rate_state rate;
 	int64_t begun_ms = clock_monotonic_ms();
-	int retry_after_s, passed = 0;
+	int passed = pass_all_one_can(page, "x", 600, &rate);
 
 	(void)state;
-	while (rate_limit_pass(page, "x", 1, 600, &retry_after_s))
-		passed++;
 	/* 10 a second, however long all of this takes. */
 	assert_in_range(passed, 600, 600 + (clock_monotonic_ms() - begun_ms) / 100);
 	poll(NULL, 0, 350);
-	while (rate_limit_pass(page, "x", 1, 600, &retry_after_s))
-		passed++;
+	passed += pass_all_one_can(page, "x", 600, &rate);
 	assert_in_range(passed, 603, 600 + (clock_monotonic_ms() - begun_ms) / 100);
+}
+
+static void
+whoever_waits_as_long_as_he_was_told_gets_in(void **state)
+{
+	(void)state;
+	for (int per_minute = 30; per_minute <= 150; per_minute += 120) {
+		struct shared_page *page = shared_page_create(NULL, 0);
+		struct rate_state rate;
+
+		assert_in_range(pass_all_one_can(page, "x", per_minute, &rate), per_minute, per_minute + 5);
+		assert_in_range(rate.wait_s, 1, 2);
+		poll(NULL, 0, rate.wait_s * 1000);
+		assert_true(rate_limit_pass(page, "x", 1, per_minute, &rate));
+	}
 }
 
 static void
 a_slow_limit_says_how_long_to_wait(void **state)
 {
 	struct shared_page *page = shared_page_create(NULL, 0);
+	struct rate_state rate;
 	int64_t begun_ms = clock_monotonic_ms(), least_s;
-	int retry_after_s = 0;
 
 	(void)state;
-	assert_true(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
-	assert_false(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
+	assert_true(rate_limit_pass(page, "x", 1, 1, &rate));
+	assert_int_equal(rate.left, 0);
+	assert_int_equal(rate.wait_s, 60);
+	assert_false(rate_limit_pass(page, "x", 1, 1, &rate));
 	least_s = 59 - (clock_monotonic_ms() - begun_ms) / 1000;
-	assert_in_range(retry_after_s, least_s, 60);
+	assert_in_range(rate.wait_s, least_s, 60);
 	/* A refusal does not make it longer. */
 	for (int i = 0; i < 1000; i++)
-		assert_false(rate_limit_pass(page, "x", 1, 1, &retry_after_s));
-	assert_in_range(retry_after_s, 1, 60);
-	assert_true(rate_limit_pass(page, "", 0, 1000000, &retry_after_s));
+		assert_false(rate_limit_pass(page, "x", 1, 1, &rate));
+	assert_in_range(rate.wait_s, 1, 60);
 }
 
 static void
-keys_seldom_share_a_bucket(void **state)
+a_bucket_says_what_is_left_and_when_it_is_full_again(void **state)
 {
 	struct shared_page *page = shared_page_create(NULL, 0);
-	int refused = 0, retry_after_s;
+	struct rate_state rate;
+	int64_t begun_ms = clock_monotonic_ms();
 
 	(void)state;
-	for (uint32_t key = 0; key < 2000; key++)
-		refused += !rate_limit_pass(page, &key, sizeof(key), 1, &retry_after_s);
-	assert_in_range(refused, 0, 80);	/* 30 expected: 2000 * 1999 / 2 / 65536 */
+	for (int count = 1; count <= 60; count++) {
+		assert_true(rate_limit_pass(page, "x", 1, 60, &rate));
+		int64_t passed_s = (clock_monotonic_ms() - begun_ms) / 1000;
+		assert_in_range(rate.left, 60 - count, 60 - count + passed_s);
+		if (passed_s == 0)
+			assert_int_equal(rate.wait_s, count < 60 ? count : 1);
+	}
+	/* The fastest that may be set. */
+	assert_true(rate_limit_pass(page, "", 0, 1000000, &rate));
+	assert_int_equal(rate.left, 999999);
+	assert_int_equal(rate.wait_s, 1);
+}
+
+static void
+keys_do_not_share_a_bucket(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	struct rate_state rate;
+	int refused = 0;
+
+	(void)state;
+	for (uint32_t key = 0; key < 10000; key++)
+		refused += !rate_limit_pass(page, &key, sizeof(key), 1, &rate);
+	/* 1.5 expected: pairs of one set and one tag. And a few whose set is full. */
+	assert_in_range(refused, 0, 12);
+}
+
+/* Three times as many as there are buckets. */
+static void
+a_crowd_makes_others_wait_but_lets_nobody_pass_more_often(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	struct rate_state rate;
+	enum { CROWD = 200000 };
+	unsigned char *passed = calloc(CROWD, 1);
+	int all = 0;
+
+	(void)state;
+	assert_non_null(passed);
+	for (int round = 0; round < 3; round++)
+		for (uint32_t key = 0; key < CROWD; key++)
+			passed[key] += rate_limit_pass(page, &key, sizeof(key), 1, &rate);
+	for (uint32_t key = 0; key < CROWD; key++) {
+		assert_in_range(passed[key], 0, 1);
+		all += passed[key];
+	}
+	assert_in_range(all, 60000, 65536);
+	free(passed);
 }
 
 static int
@@ -289,7 +401,11 @@ main(void)
 		cmocka_unit_test(a_limit_holds_for_all_processes_together),
 		cmocka_unit_test(a_limit_recovers_at_its_average_rate),
 		cmocka_unit_test(a_slow_limit_says_how_long_to_wait),
-		cmocka_unit_test(keys_seldom_share_a_bucket),
+		cmocka_unit_test(keys_do_not_share_a_bucket),
+		cmocka_unit_test(a_crowd_makes_others_wait_but_lets_nobody_pass_more_often),
+		cmocka_unit_test(threads_that_scramble_for_new_buckets_get_as_much_as_one_would),
+		cmocka_unit_test(whoever_waits_as_long_as_he_was_told_gets_in),
+		cmocka_unit_test(a_bucket_says_what_is_left_and_when_it_is_full_again),
 		cmocka_unit_test(counters_add_up_over_processes_and_are_written),
 	};
 
