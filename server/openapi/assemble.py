@@ -225,6 +225,8 @@ class Assembly:
         """Names of the rules of document.yaml that hold for a route."""
         who = told["who"]
         yield "every" if who != "public" else "public"
+        if who != "public" and not told.get("is_unlimited"):
+            yield "limited"
         if who == "anonymous":
             yield "anonymous"
         if who not in ("public", "anonymous"):
@@ -260,7 +262,7 @@ class Assembly:
             fail(f"{method} {path}: who, summary, operationId and answers are needed")
         rules = [self.common["rules"].get(name, {}) for name in self.rules_for(method, path, told)]
         who, examples = told.pop("who"), told.pop("example", {})
-        for name in ("ignores_input", "ignores_key", "shows_secret"):
+        for name in ("ignores_input", "ignores_key", "is_unlimited", "shows_secret"):
             told.pop(name, None)
         parameters = [*self.path_parameters(path), *self.query_parameters(told.pop("query", [])),
                       *self.header_parameters(told.pop("takes_headers", [])),

@@ -83,6 +83,7 @@ write_route(struct buffer *out, const struct route *route, const char *name)
 	json_write_bool_member(out, "takes_bytes", route->takes_bytes);
 	json_write_bool_member(out, "takes_key", !route->ignores_key && !route->ignores_input);
 	json_write_bool_member(out, "shows_secret", route->shows_secret);
+	json_write_bool_member(out, "is_unlimited", route->is_unlimited);
 	write_fields(out, route->fields);
 	buffer_putc(out, '}');
 }

@@ -109,6 +109,12 @@ def codes_of(operation, status):
     return content["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"] if content else []
 
 
+def test_each_route_is_limited_unless_the_table_says_otherwise():
+    for key, operation in described().items():
+        limited = routes()[key]["access"] != "public" and not routes()[key]["is_unlimited"]
+        assert ("rate_limited" in codes_of(operation, "429")) == limited, f"{operation['operationId']}: is_unlimited: true"
+
+
 def test_each_route_takes_a_key_and_keeps_a_secret_as_the_table_says():
     for key, operation in described().items():
         names = [parameter["name"] for parameter in map(resolve, operation.get("parameters", []))]
