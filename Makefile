@@ -12,7 +12,7 @@ GEN     := build/generated
 VERSION := 0.1.0
 
 PACKAGES := libpq libevent_pthreads libevent json-c libssl libcrypto xlsxwriter
-WORKER_PACKAGES := libzip expat libseccomp
+WORKER_PACKAGES := libzip expat libseccomp libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wconversion -Wno-missing-field-initializers -Werror
 HARDENING := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -44,7 +44,7 @@ COMMON_OBJECTS := $(call objects,$(COMMON_SOURCES) $(GENERATED_COMMON))
 SERVER_OBJECTS := $(call objects,$(SERVER_SOURCES) $(GENERATED_SERVER))
 WORKER_OBJECTS := $(call objects,$(WORKER_SOURCES) $(GENERATED_WORKER))
 
-.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx bench-quick bench-list bench-import endurance
+.PHONY: all help clean lint format unit unit-programs test test-programs fuzz-photo fuzz-csv fuzz-xlsx fuzz-bounce fuzz-message bench-quick bench-list bench-import endurance
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +156,23 @@ fuzz-xlsx: build/fuzz/fuzz_xlsx ## fuzz what XLSX workbooks are read with, for F
 	@mkdir -p build/fuzz/corpus/xlsx
 	$(Q)build/fuzz/fuzz_xlsx -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/ build/fuzz/corpus/xlsx tests/fuzz/corpus/xlsx
+
+BOUNCE_SOURCES := common/bounce.c common/mime.c common/encode.c common/buffer.c common/memory.c common/utf8.c common/uuid.c
+MESSAGE_SOURCES := worker/message.c common/encode.c common/mime.c common/buffer.c common/memory.c common/utf8.c
+build/fuzz/fuzz_bounce: $(BOUNCE_SOURCES) $(BOUNCE_SOURCES:.c=.h)
+build/fuzz/fuzz_message: $(MESSAGE_SOURCES) $(MESSAGE_SOURCES:.c=.h)
+build/fuzz/fuzz_bounce build/fuzz/fuzz_message: build/fuzz/%: tests/fuzz/%.c
+	@mkdir -p $(@D) && echo '  FUZZ  $<'
+	$(Q)clang -std=c11 -g -O1 $(WARNINGS) -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Iworker -Icommon -o $@ $(filter %.c,$^) -lcrypto
+fuzz-bounce: build/fuzz/fuzz_bounce ## fuzz what delivery reports are read with, for FUZZ_SECONDS
+	@mkdir -p build/fuzz/corpus/bounce
+	$(Q)build/fuzz/fuzz_bounce -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/bounce tests/fuzz/corpus/bounce
+fuzz-message: build/fuzz/fuzz_message ## fuzz what mails are put together with, for FUZZ_SECONDS
+	@mkdir -p build/fuzz/corpus/message
+	$(Q)build/fuzz/fuzz_message -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus/message tests/fuzz/corpus/message
 
 test: ## everything that `tests/run` runs
 	tests/run

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "config_values.h"
 #include "memory.h"
 #include "shared_page.h"
+#include "smtp_url.h"
 #include "text.h"
 #include "token.h"
 
@@ -87,7 +89,7 @@ static const char *
 parse_smtp_url(const struct variable *variable, const char *text, struct draft *draft)
 {
 	(void)variable;
-	return value_parse_smtp_url(text, &draft->config->smtp);
+	return smtp_url_parse(text, &draft->config->smtp);
 }
 
 static const char *
@@ -108,6 +110,16 @@ parse_ca_file(const struct variable *variable, const char *text, struct draft *d
 	return NULL;
 }
 
+/* Whoever renews the token may be later than we are, so the file is looked at when it is
+ * needed. */
+static const char *
+parse_token_file(const struct variable *variable, const char *text, struct draft *draft)
+{
+	(void)variable;
+	draft->config->smtp_token_file = xstrdup(text);
+	return NULL;
+}
+
 static const char *
 parse_templates(const struct variable *variable, const char *text, struct draft *draft)
 {
@@ -117,6 +129,24 @@ parse_templates(const struct variable *variable, const char *text, struct draft 
 	draft->config->templates = xstrdup(text);
 	if (draft->program == CONFIG_WORKER && (stat(text, &info) != 0 || !S_ISDIR(info.st_mode)))
 		return "there is no such folder";
+	return NULL;
+}
+
+static const char *
+parse_bounce_maildir(const struct variable *variable, const char *text, struct draft *draft)
+{
+	static const char *const folders[] = { "new", "cur" };
+	struct stat info;
+
+	(void)variable;
+	draft->config->bounce_maildir = xstrdup(text);
+	for (size_t i = 0; draft->program == CONFIG_WORKER && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", text, folders[i]) >= (int)sizeof(path)
+			|| stat(path, &info) != 0 || !S_ISDIR(info.st_mode) || access(path, R_OK | W_OK | X_OK) != 0)
+			return "it is no Maildir that can be read and written: its folders are new and cur";
+	}
 	return NULL;
 }
 
@@ -183,13 +213,15 @@ const struct variable config_variables[] = {
 		.parse = parse_proxies },
 	{ "ROLLCALL_PROCESSES", "a number from 0 (one for each core) to 60",
 		NUMBER(processes, 0, PROCESSES_MAX), .fallback = "0" },
-	{ "ROLLCALL_SMTP_URL", "smtp://[user:password@]host:port?tls=starttls|none",
+	{ "ROLLCALL_SMTP_URL", "smtp://[user:password@]host:port?tls=starttls|none or smtps://...; with &auth=xoauth2 a user without password",
 		.parse = parse_smtp_url, .need = NEEDED_BY_WORKER, .mask = SMTP_URL },
 	{ "ROLLCALL_SMTP_INSECURE", "yes or no", .parse = parse_smtp_insecure, .fallback = "no" },
 	{ "ROLLCALL_SMTP_CA", "a file of certificates in PEM", .parse = parse_ca_file },
+	{ "ROLLCALL_SMTP_TOKEN_FILE", "the file that holds the access token of auth=xoauth2", .parse = parse_token_file },
 	{ "ROLLCALL_MAIL_FROM", "address or Name <address>",
 		.parse = parse_mail_from, .need = NEEDED_BY_WORKER },
 	{ "ROLLCALL_TEMPLATES", "a folder of mail templates", .parse = parse_templates },
+	{ "ROLLCALL_BOUNCE_MAILDIR", "a Maildir that delivery reports come into", .parse = parse_bounce_maildir },
 	{ "ROLLCALL_SENDERS", "a number from 1 to 32", NUMBER(senders, 1, 32), .fallback = "2" },
 	{ "ROLLCALL_JOBS", "a number from 0 to 16", NUMBER(jobs, 0, 16), .fallback = "1" },
 	{ "ROLLCALL_POLL_INTERVAL", "seconds, from 1 to 3600",
@@ -322,19 +354,32 @@ setting_of(const struct reading *reading, const char *name)
 	return NULL;
 }
 
+static void
+check_relay(const struct reading *reading, const struct draft *draft)
+{
+	const struct smtp_config *smtp = &draft->config->smtp;
+	struct setting *setting = setting_of(reading, "ROLLCALL_SMTP_URL");
+	struct setting *token = setting_of(reading, "ROLLCALL_SMTP_TOKEN_FILE");
+
+	if (!setting->text || setting->fault[0] != '\0')
+		return;
+	if (smtp->tls == SMTP_TLS_NONE && !draft->smtp_insecure && !value_host_is_loopback(smtp->host))
+		set_fault(setting, "tls=none is for a relay on loopback; "
+			"ROLLCALL_SMTP_INSECURE=yes allows it elsewhere");
+	if (smtp->xoauth2 && !token->text)
+		set_fault(setting, "auth=xoauth2 needs ROLLCALL_SMTP_TOKEN_FILE");
+	if (!smtp->xoauth2 && token->text && token->fault[0] == '\0')
+		set_fault(token, "it is for auth=xoauth2, which ROLLCALL_SMTP_URL does not ask for");
+}
+
 /* What no variable can be blamed for alone. */
 static void
 check_together(const struct reading *reading, const struct draft *draft)
 {
 	const struct endpoint *api = &draft->config->listen, *metrics = &draft->config->metrics_listen;
 	struct setting *metrics_setting = setting_of(reading, "ROLLCALL_METRICS_LISTEN");
-	const struct smtp_config *smtp = &draft->config->smtp;
-	struct setting *setting = setting_of(reading, "ROLLCALL_SMTP_URL");
 
-	if (setting->text && setting->fault[0] == '\0' && !smtp->starttls && !draft->smtp_insecure &&
-	    !value_host_is_loopback(smtp->host))
-		set_fault(setting, "tls=none is for a relay on loopback; "
-			"ROLLCALL_SMTP_INSECURE=yes allows it elsewhere");
+	check_relay(reading, draft);
 	if (draft->program == CONFIG_SERVER && metrics_setting->fault[0] == '\0' && metrics->port != 0 &&
 	    metrics->port == api->port && strcmp(metrics->host, api->host) == 0)
 		set_fault(metrics_setting, "it is the address of ROLLCALL_LISTEN");
@@ -404,9 +449,11 @@ config_free(struct config **config)
 	free((*config)->public_origin);
 	free((*config)->trusted_proxies);
 	free((*config)->smtp_ca);
+	free((*config)->smtp_token_file);
 	free((*config)->mail_from_name);
 	free((*config)->mail_from_address);
 	free((*config)->templates);
+	free((*config)->bounce_maildir);
 	free(*config);
 	*config = NULL;
 }

@@ -21,11 +21,21 @@ struct endpoint {
 	uint16_t port;		/* 0: off */
 };
 
+enum smtp_tls {
+	SMTP_TLS_STARTTLS,	/* required and verified */
+	SMTP_TLS_IMPLICIT,	/* smtps://: from the first byte, verified */
+	SMTP_TLS_NONE,
+};
+
+enum smtp_transport { SMTP_LIBESMTP, SMTP_LIBCURL };
+
 struct smtp_config {
 	char host[256];
 	uint16_t port;
-	bool starttls;		/* required and verified; otherwise plain */
+	enum smtp_tls tls;
+	enum smtp_transport transport;
 	char *user, *password;	/* NULL: no AUTH; percent-decoded */
+	bool xoauth2;		/* a user without a password: the token is in a file */
 };
 
 struct network {
@@ -49,9 +59,11 @@ struct config {
 	int processes;			/* never 0: resolved to the number of cores */
 	struct smtp_config smtp;
 	char *smtp_ca;			/* NULL: the system's */
+	char *smtp_token_file;		/* read at each connection; NULL unless smtp.xoauth2 */
 	char *mail_from_name;		/* NULL: none */
 	char *mail_from_address;
 	char *templates;		/* NULL: built in only */
+	char *bounce_maildir;		/* NULL: none */
 	int senders;
 	int jobs;			/* children that run imports and the like; 0: none */
 	int poll_interval_s;

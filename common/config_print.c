@@ -280,7 +280,9 @@ config_warn_of_unknown(void)
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)length, *entry);
 		snprintf(message, sizeof(message), "unknown variable %s", name);
-		if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0)
+		/* NAME_FILE stands for NAME, unless it is a name of its own. */
+		(void)nearest_variable(name, &distance);
+		if (distance > 0 && length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0)
 			name[length - strlen(suffix)] = '\0';
 		nearest = nearest_variable(name, &distance);
 		if (!nearest || distance > 0)

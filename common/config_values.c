@@ -15,12 +15,9 @@
 #include <unistd.h>
 
 #include "buffer.h"
-#include "encode.h"
 #include "memory.h"
 #include "text.h"
 
-#define PORT_SUBMISSION 587
-#define PORT_SMTP 25
 #define PORT_HTTP 80
 #define PORT_HTTPS 443
 #define LABEL_MAX_BYTES 63	/* RFC 1035 */
@@ -68,8 +65,8 @@ value_parse_yes_no(const char *text, bool *is_yes)
 	return *is_yes || strcmp(text, "no") == 0 ? NULL : "it is neither yes nor no";
 }
 
-static const char *
-parse_port(const char *text, uint16_t *port)
+const char *
+value_parse_port(const char *text, uint16_t *port)
 {
 	int number = 0;
 
@@ -79,9 +76,8 @@ parse_port(const char *text, uint16_t *port)
 	return NULL;
 }
 
-/* A name or an IPv4 address of `length` characters. */
-static const char *
-parse_host(const char *text, size_t length, char host[256])
+const char *
+value_parse_host(const char *text, size_t length, char host[256])
 {
 	if (length == 0)
 		return "the address is missing";
@@ -108,7 +104,7 @@ parse_bracketed(const char *text, struct endpoint *endpoint)
 		return "what stands in brackets is not an IPv6 address";
 	if (end[1] != ':')
 		return "the port is missing";
-	return parse_port(end + 2, &endpoint->port);
+	return value_parse_port(end + 2, &endpoint->port);
 }
 
 const char *
@@ -123,8 +119,8 @@ value_parse_endpoint(const char *text, struct endpoint *endpoint)
 		return "the port is missing";
 	if (strchr(colon + 1, ':'))
 		return "an IPv6 address stands in brackets";
-	fault = parse_host(text, (size_t)(colon - text), endpoint->host);
-	return fault ? fault : parse_port(colon + 1, &endpoint->port);
+	fault = value_parse_host(text, (size_t)(colon - text), endpoint->host);
+	return fault ? fault : value_parse_port(colon + 1, &endpoint->port);
 }
 
 const char *
@@ -167,7 +163,7 @@ normalize_host(const char *text, char host[256])
 	const char *fault;
 
 	if (*text != '[') {
-		fault = parse_host(text, length, host);
+		fault = value_parse_host(text, length, host);
 		for (char *c = host; !fault && *c; c++)
 			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + ('a' - 'A')) : *c;
 		return fault || is_host_name(host) ? fault : "there can be no host of this name";
@@ -198,7 +194,7 @@ make_origin(char *authority, bool is_https, char **origin)
 
 	if (colon) {
 		*colon = '\0';
-		fault = parse_port(colon + 1, &port);
+		fault = value_parse_port(colon + 1, &port);
 	}
 	if (!fault)
 		fault = normalize_host(authority, host);
@@ -319,93 +315,6 @@ value_network_holds(const struct network *network, const char *address)
 		return false;
 	/* The bits of the byte in which the prefix ends. */
 	return rest == 0 || (bytes[whole] ^ network->address[whole]) >> (8 - rest) == 0;
-}
-
-/* NULL for a malformed escape or a control character. */
-static char *
-decode_login_part(const char *text, size_t length)
-{
-	char *decoded = xcalloc(1, length + 1);
-	bool ok;
-
-	memcpy(decoded, text, length);
-	ok = percent_decode(decoded, &length);
-	/* A line end in a user name would be a command of its own to the relay. */
-	for (size_t i = 0; ok && i < length; i++)
-		ok = (unsigned char)decoded[i] >= 0x20 && decoded[i] != 0x7f;
-	if (!ok) {
-		free(decoded);
-		return NULL;
-	}
-	return decoded;
-}
-
-static const char *
-parse_smtp_login(const char *text, size_t length, struct smtp_config *smtp)
-{
-	const char *colon = memchr(text, ':', length);
-
-	if (!colon || colon == text || colon + 1 == text + length)
-		return "a user needs a password, and a password a user";
-	smtp->user = decode_login_part(text, (size_t)(colon - text));
-	smtp->password = decode_login_part(colon + 1, length - (size_t)(colon - text) - 1);
-	return smtp->user && smtp->password ? NULL : "user or password is not properly percent-encoded";
-}
-
-static const char *
-parse_smtp_options(const char *query, struct smtp_config *smtp)
-{
-	smtp->starttls = true;
-	if (*query == '\0' || strcmp(query, "?tls=starttls") == 0)
-		return NULL;
-	if (strcmp(query, "?tls=none") != 0)
-		return "the only option is tls, and that is starttls or none";
-	smtp->starttls = false;
-	return smtp->password ? "a password would be sent in clear: tls=none goes without user and password" : NULL;
-}
-
-/* host[:port] of `length` characters. */
-static const char *
-parse_smtp_host(const char *text, size_t length, struct smtp_config *smtp)
-{
-	const char *colon = memchr(text, ':', length);
-	const char *fault;
-	char *port;
-
-	if (*text == '[')
-		return "an IPv6 address cannot be used here: give the relay a name";
-	smtp->port = smtp->starttls ? PORT_SUBMISSION : PORT_SMTP;
-	fault = parse_host(text, colon ? (size_t)(colon - text) : length, smtp->host);
-	if (fault || !colon)
-		return fault;
-	port = copy_n(colon + 1, length - (size_t)(colon - text) - 1);
-	fault = parse_port(port, &smtp->port);
-	free(port);
-	return fault;
-}
-
-const char *
-value_parse_smtp_url(const char *text, struct smtp_config *smtp)
-{
-	const char *host, *at = NULL, *fault = NULL;
-	size_t length;
-
-	if (starts_with(text, "smtps://"))
-		return "smtps:// (TLS from the first byte, port 465) is not supported yet: use smtp:// "
-			"with tls=starttls, mostly on port 587";
-	if (!starts_with(text, "smtp://"))
-		return "it does not begin with smtp://";
-	text += strlen("smtp://");
-	length = strcspn(text, "/?");
-	for (size_t i = 0; i < length; i++)
-		if (text[i] == '@')
-			at = text + i;
-	host = at ? at + 1 : text;
-	if (at)
-		fault = parse_smtp_login(text, (size_t)(at - text), smtp);
-	if (!fault)
-		fault = parse_smtp_options(text + length + (text[length] == '/'), smtp);
-	return fault ? fault : parse_smtp_host(host, length - (size_t)(host - text), smtp);
 }
 
 /* The text between the first and the last character, without blanks and quotes. */

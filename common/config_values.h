@@ -9,11 +9,16 @@
 #define ROLLCALL_CONFIG_VALUES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "config.h"
 
 const char *value_parse_number(const char *text, int least, int most, int *number);
 const char *value_parse_yes_no(const char *text, bool *is_yes);
+/* A name or an IPv4 address of `length` characters. */
+const char *value_parse_host(const char *text, size_t length, char host[256]);
+const char *value_parse_port(const char *text, uint16_t *port);
 /* host:port or [IPv6 address]:port */
 const char *value_parse_endpoint(const char *text, struct endpoint *endpoint);
 /* What libpq takes: a URI or key=value pairs. */
@@ -24,9 +29,6 @@ const char *value_check_database_url(const char *text);
 const char *value_parse_public_url(const char *text, char **url, char **origin, bool *is_https);
 /* Addresses and networks (10.0.0.0/8), separated by commas or blanks. */
 const char *value_parse_networks(const char *text, struct network **networks, int *count);
-/* smtp://[user:password@]host[:port][?tls=starttls|none]; the port is 587 with
- * starttls and 25 without, if not given. A password is refused without TLS. */
-const char *value_parse_smtp_url(const char *text, struct smtp_config *smtp);
 /* a@b, Name <a@b> or "Name" <a@b>; *name is NULL when there is none. */
 const char *value_parse_mail_from(const char *text, char **name, char **address);
 

@@ -120,6 +120,7 @@ enum mail_kind {
 	MAIL_EMAIL_CHANGE_NOTICE,	/* to the user, where he is now: another address was asked for */
 	MAIL_EMAIL_CHANGED,		/* to the user, where he was: another address counts */
 	MAIL_IMPORT_DONE,		/* to an administrator; made by his import */
+	MAIL_TEST,			/* to whom an administrator asks for it */
 	MAIL_KIND_COUNT
 };
 #define MAIL_BIT(kind) (1u << (kind))

@@ -55,6 +55,7 @@ static const char *const mail_words[MAIL_KIND_COUNT] = {
 	[MAIL_EMAIL_CHANGE_NOTICE] = "email_change_notice",
 	[MAIL_EMAIL_CHANGED] = "email_changed",
 	[MAIL_IMPORT_DONE] = "import_done",
+	[MAIL_TEST] = "test",
 };
 
 static const char *

@@ -8,6 +8,7 @@
 #include "api_keys.h"
 #include "assignments.h"
 #include "audits.h"
+#include "bounces.h"
 #include "confirmation.h"
 #include "departments.h"
 #include "groups.h"
@@ -36,6 +37,7 @@
 #include "roles.h"
 #include "selections.h"
 #include "sessions.h"
+#include "test_mail.h"
 #include "user_actions.h"
 #include "user_bulk.h"
 #include "user_edit.h"
@@ -185,6 +187,8 @@ const struct route routes[] = {
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },
+	{ HTTP_POST, "/v1/bounces", NEEDS("outbox:write"), NULL, NULL, false, bounce_steps, .takes_bytes = true, .ignores_key = true },
+	{ HTTP_POST, "/v1/test-mail", NEEDS("outbox:write"), test_mail_fields, NULL, false, test_mail_steps },
 	{ HTTP_GET, "/v1/audit", NEEDS("audit:read"), NULL, audit_list_parameters, false, audit_list_steps },
 
 	{ HTTP_GET, "/healthz", PUBLIC, NULL, NULL, false, health_steps },

@@ -89,6 +89,21 @@ connect_set_in_hand(bool is_in_hand)
 		cut_at_stop();
 }
 
+/* In this order: a cut from now on finds the socket, one from before is seen. */
+void
+connect_watch(int fd)
+{
+	guard.fd = fd;
+	if (connect_is_over())
+		connect_cut();
+}
+
+bool
+connect_is_over(void)
+{
+	return guard.end != CONNECT_ENDED;
+}
+
 void
 connect_cut(void)
 {

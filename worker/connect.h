@@ -27,6 +27,12 @@ enum connect_end {
  * is to stop, and nothing is in hand. Takes SIGRTMIN for itself meanwhile (SIGALRM is
  * the supervisor's last resort), and supervisor_on_stop. */
 void connect_guard(int connect_ms, int session_ms);
+/* A connection that was made without blocking, by another library: from now on it is the one
+ * that is cut. */
+void connect_watch(int fd);
+/* Whether the time is over, or the program is to stop: while nothing is connected that could
+ * be cut, who waits must ask. */
+bool connect_is_over(void);
 /* Whether something is in hand that a stop must not cut; at first there is nothing. */
 void connect_set_in_hand(bool is_in_hand);
 /* Shuts the guarded connection down at once; its reader sees the end of file. */

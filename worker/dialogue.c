@@ -14,42 +14,12 @@
 #include "clock.h"
 #include "config.h"
 #include "connect.h"
-#include "encode.h"
 #include "supervisor.h"
 
-void
-dialogue_copy_words(char *out, size_t size, const char *words)
-{
-	size_t length = 0;
-
-	for (; *words != '\0' && length + 1 < size; words++) {
-		unsigned char c = (unsigned char)*words;
-		bool is_blank = c <= ' ' || c == 0x7f;
-
-		if (is_blank && (length == 0 || out[length - 1] == ' '))
-			continue;
-		out[length++] = is_blank ? ' ' : c < 0x7f ? (char)c : '?';
-	}
-	while (length > 0 && out[length - 1] == ' ')
-		length--;
-	out[length] = '\0';
-}
-
-/* `detail` is the relay's words when it begins with a reply code. */
 static void
 fault(struct dialogue *dialogue, enum mail_result result, const char *reason, const char *detail)
 {
-	int shown = detail[0] >= '0' && detail[0] <= '9' ? 3 : 200;
-
-	if (dialogue->fault_words[0] == '\0') {
-		char words[512];
-
-		dialogue->fault = result;
-		snprintf(words, sizeof words, "%s%s%.300s", reason, detail[0] != '\0' ? ": " : "", detail);
-		dialogue_copy_words(dialogue->fault_words, sizeof dialogue->fault_words, words);
-		snprintf(dialogue->fault_to_log, sizeof dialogue->fault_to_log, "%s%s%.*s", reason,
-			detail[0] != '\0' ? ": " : "", shown, detail);
-	}
+	session_set_fault(&dialogue->facts, result, reason, detail);
 	connect_cut();
 }
 
@@ -61,6 +31,7 @@ dialogue_begin(struct dialogue *dialogue, const struct smtp_config *relay, int o
 		.offer_until_ms = clock_monotonic_ms() + offer_ms,
 		.heard_ms = clock_monotonic_ms(),
 	};
+	dialogue->facts.refusal = dialogue->refusal;
 }
 
 /* libesmtp may try several addresses of the relay: each is a new acquaintance. */
@@ -77,34 +48,6 @@ meet(struct dialogue *dialogue)
 	dialogue->refusal[0] = '\0';
 }
 
-/* Its beginning is enough: what is quoted may have been cut. */
-static bool
-holds_base64(const char *words, const char *bytes, size_t length)
-{
-	char encoded[1024];
-	bool holds;
-
-	base64_encode((const uint8_t *)bytes, length, encoded);
-	encoded[8] = '\0';
-	holds = strstr(words, encoded) != NULL;
-	OPENSSL_cleanse(encoded, sizeof encoded);
-	return holds;
-}
-
-/* Some relays quote the command that they refuse. */
-static bool
-quotes_password(const char *words, const struct smtp_config *relay)
-{
-	char plain[512];	/* as AUTH PLAIN has it: NUL user NUL password */
-	int length = snprintf(plain, sizeof plain, "%c%s%c%s", 0, relay->user, 0, relay->password);
-	bool quotes = length >= (int)sizeof plain || strstr(words, relay->password) != NULL
-		|| holds_base64(words, relay->password, strlen(relay->password))
-		|| holds_base64(words, plain, (size_t)length);
-
-	OPENSSL_cleanse(plain, sizeof plain);
-	return quotes;
-}
-
 static void
 heed_auth_answer(struct dialogue *dialogue, const char *line)
 {
@@ -113,7 +56,8 @@ heed_auth_answer(struct dialogue *dialogue, const char *line)
 	dialogue->waits_for = WAIT_NOTHING;
 	dialogue->is_authenticated = line[0] == '2';
 	dialogue->was_refused |= !dialogue->is_authenticated;
-	if (!dialogue->is_authenticated && quotes_password(dialogue->refusal, dialogue->relay))
+	if (!dialogue->is_authenticated
+		&& words_hold_secret(dialogue->refusal, dialogue->relay->user, dialogue->relay->password))
 		snprintf(dialogue->refusal, sizeof dialogue->refusal, "%.3s", line);
 }
 
@@ -134,7 +78,7 @@ static void
 heed_line(struct dialogue *dialogue, const char *line, bool more_follows)
 {
 	if ((line[0] == '4' || line[0] == '5') && !dialogue->is_continued)
-		dialogue_copy_words(dialogue->refusal, sizeof dialogue->refusal, line);
+		copy_words(dialogue->refusal, sizeof dialogue->refusal, line);
 	dialogue->is_continued = strlen(line) > 3 && line[3] == '-';
 	if (dialogue->is_continued)
 		return;
@@ -229,9 +173,9 @@ static void
 heed_offer(struct dialogue *dialogue)
 {
 	connect_set_in_hand(true);
-	dialogue->was_stopped = supervisor_stopping();
-	dialogue->has_run_out = !dialogue->was_stopped && clock_monotonic_ms() > dialogue->offer_until_ms;
-	if (dialogue->was_stopped || dialogue->has_run_out)
+	dialogue->facts.was_stopped = supervisor_stopping();
+	dialogue->facts.has_run_out = !dialogue->facts.was_stopped && clock_monotonic_ms() > dialogue->offer_until_ms;
+	if (dialogue->facts.was_stopped || dialogue->facts.has_run_out)
 		connect_cut();
 }
 
@@ -348,12 +292,12 @@ dialogue_end(struct dialogue *dialogue, bool reached_none)
 {
 	char reason[128];
 
-	if (dialogue->fault_words[0] != '\0')
+	if (dialogue->facts.fault_words[0] != '\0')
 		return;
 	/* 534 and 538 end a session before any MAIL. */
 	if (dialogue->was_refused)
 		admit_mail(dialogue);
-	else if (dialogue->was_stopped)
+	else if (dialogue->facts.was_stopped)
 		return;
 	else if (reached_none && dialogue->was_reached)
 		fault(dialogue, MAIL_LATER, "the relay did not greet us",

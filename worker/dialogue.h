@@ -20,7 +20,7 @@
 #include <auth-client.h>
 #include <libesmtp.h>
 
-#include "mailer.h"
+#include "mailer_priv.h"
 
 struct smtp_config;
 
@@ -28,11 +28,9 @@ enum dialogue_wait { WAIT_NOTHING, WAIT_STARTTLS, WAIT_AUTH };
 
 struct dialogue {
 	const struct smtp_config *relay;
+	struct session_facts facts;	/* a fault is what ended the session */
 	int64_t offer_until_ms;		/* on the monotonic clock */
-	bool has_run_out;		/* of time: mails were left unoffered */
-	bool was_stopped;		/* the program is: mails were left unoffered */
 	int64_t heard_ms;		/* when the last bytes went to and fro, texts aside */
-	bool went_quiet;		/* the relay had not answered when the session ended */
 
 	/* of the present connection */
 	bool was_reached;
@@ -44,11 +42,6 @@ struct dialogue {
 	size_t line_length;
 	bool is_continued;		/* the next line belongs to the same answer */
 	char refusal[256];		/* the relay's last 4xx or 5xx, its first line */
-
-	/* what ended the session: a fault, when the words are not empty */
-	enum mail_result fault;
-	char fault_words[256];
-	char fault_to_log[256];		/* without what the relay said: it quotes addresses */
 };
 
 /* Starts afresh. After `offer_ms`, or when the program is to stop, no further message
@@ -63,8 +56,5 @@ int dialogue_give_credentials(auth_client_request_t request, char **answers, int
 /* After the session: completes what only its end shows. `reached_none` is libesmtp's
  * word that no address of the relay could be greeted. */
 void dialogue_end(struct dialogue *dialogue, bool reached_none);
-
-/* Copies what may be shown to a person: one line of printable ASCII. */
-void dialogue_copy_words(char *out, size_t size, const char *words);
 
 #endif

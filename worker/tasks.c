@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "bounces.h"
 #include "clock.h"
 #include "config.h"
 #include "deadlines.h"
@@ -57,6 +58,7 @@ static const struct task {
 	{ "digest locks", digest_locks, 0, true },
 	{ "recompute idleness", idle_recompute, 0, true },
 	{ "sweep idle users", idle_sweep, 0, false },
+	{ "take delivery reports", bounces_take, 0, false },
 	{ "measure the outbox", measure_outbox, 0, false },
 	{ "measure the jobs", measure_jobs, 0, false },
 	{ "purge the outbox", purge_outbox, MINUTE_MS, false },

@@ -136,6 +136,8 @@ ROUTES = {
     ("POST", "/v1/idle-sweeps/release"): (SIGNED_IN, "policy:write", False),
     ("GET", "/v1/outbox"): (SIGNED_IN, "users:read", False),
     ("POST", "/v1/outbox/{id}/retry"): (SIGNED_IN, "outbox:write", False),
+    ("POST", "/v1/bounces"): (SIGNED_IN, "outbox:write", BYTES),
+    ("POST", "/v1/test-mail"): (SIGNED_IN, "outbox:write", True),
     ("GET", "/v1/audit"): (SIGNED_IN, "audit:read", False),
     ("GET", "/healthz"): (PUBLIC, None, False),
     ("GET", "/readyz"): (PUBLIC, None, False),

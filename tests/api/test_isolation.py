@@ -244,6 +244,8 @@ PROBES = {
     ("POST", "/v1/idle-sweeps/release"): PLAIN,
     ("GET", "/v1/outbox"): [filtered(user_id=ITS_USER), filtered(then=OWN)],
     ("POST", "/v1/outbox/{id}/retry"): [at(Its("mail"))],
+    ("POST", "/v1/bounces"): PLAIN,  # test_bounces.py has a report about another organization's mail
+    ("POST", "/v1/test-mail"): [send(recipient=Its("email")), send(recipient=f"{MARK}@contact.example")],
     ("GET", "/v1/audit"): [filtered(subject_id=ITS_USER), filtered(subject_id=Its("role")), filtered(actor_id=ITS_USER), filtered(actor_id=Its("api_key")),
                            filtered(then=OWN)],
     **{route: PLAIN for route, (who, *_) in ROUTES.items() if who == PUBLIC},

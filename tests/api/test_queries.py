@@ -14,7 +14,7 @@ GENERATED = ROOT / "build" / "generated" / "queries.c"
 SPANNING = {
     "audit_months_ahead", "deadline_next", "sweep_expired_invitations", "sweep_released_locks", "sweep_unfinished_guesses", "idle_stale_organizations",
     "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "purge_deletions", "purge_idempotency", "purge_audit_values", "outbox_claim", "outbox_read", "outbox_settle",
-    "outbox_next", "outbox_depth", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
+    "outbox_next", "outbox_depth", "mail_owner", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
     "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants", "schema_refresh_statistics",
     "timezone_find", "job_claim", "job_free", "job_next", "job_depth",
     "operator_key_authenticate", "operator_key_touch", "operator_key_refuse", "operator_key_create", "operator_key_list", "operator_key_revoke",

@@ -153,6 +153,56 @@ defaults_are_those_of_the_documentation(void **state)
 }
 
 static void
+the_url_chooses_the_transport(void **state)
+{
+	static const struct {
+		const char *url;
+		enum smtp_tls tls;
+		enum smtp_transport transport;
+		int port;
+	} cases[] = {
+		{ "smtps://u:p@h", SMTP_TLS_IMPLICIT, SMTP_LIBCURL, 465 },
+		{ "smtps://h/?transport=libcurl", SMTP_TLS_IMPLICIT, SMTP_LIBCURL, 465 },
+		{ "smtp://u:p@h:25?transport=libcurl&tls=starttls", SMTP_TLS_STARTTLS, SMTP_LIBCURL, 25 },
+		{ "smtp://u:p@h?transport=libesmtp", SMTP_TLS_STARTTLS, SMTP_LIBESMTP, 587 },
+		{ "smtp://127.0.0.1?tls=none&transport=libcurl", SMTP_TLS_NONE, SMTP_LIBCURL, 25 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config *config;
+
+		set("ROLLCALL_SMTP_URL", cases[i].url);
+		config = load(CONFIG_WORKER);
+		assert_non_null(config);
+		assert_int_equal(config->smtp.tls, cases[i].tls);
+		assert_int_equal(config->smtp.transport, cases[i].transport);
+		assert_int_equal(config->smtp.port, cases[i].port);
+		config_free(&config);
+	}
+}
+
+/* Its name ends like that of a variable that stands in a file. */
+static void
+a_token_file_need_not_be_there_yet(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	set("ROLLCALL_SMTP_URL", "smtp://mail%40x@h?auth=xoauth2");
+	set("ROLLCALL_SMTP_TOKEN_FILE", "/nonexistent/token");
+	config = load(CONFIG_WORKER);
+	assert_string_equal(captured, "");
+	assert_non_null(config);
+	assert_true(config->smtp.xoauth2);
+	assert_string_equal(config->smtp.user, "mail@x");
+	assert_null(config->smtp.password);
+	assert_string_equal(config->smtp_token_file, "/nonexistent/token");
+	assert_int_equal(config->smtp.transport, SMTP_LIBCURL);
+	config_free(&config);
+}
+
+static void
 every_variable_reaches_its_field(void **state)
 {
 	struct config *config;
@@ -192,7 +242,8 @@ every_variable_reaches_its_field(void **state)
 	assert_int_equal(config->processes, 3);
 	assert_string_equal(config->smtp.host, "mail.example.com");
 	assert_int_equal(config->smtp.port, 587);
-	assert_true(config->smtp.starttls);
+	assert_int_equal(config->smtp.tls, SMTP_TLS_STARTTLS);
+	assert_int_equal(config->smtp.transport, SMTP_LIBESMTP);
 	assert_string_equal(config->smtp.user, "user@x");
 	assert_string_equal(config->smtp.password, "p:a/ss");
 	assert_string_equal(config->smtp_ca, "/dev/null");
@@ -266,8 +317,22 @@ static const struct {
 	{ "ROLLCALL_PROCESSES", "61", "too large" },
 	{ "ROLLCALL_PROCESSES", "-1", "not a whole number" },
 	{ "ROLLCALL_PROCESSES", "99999999999999999999", "too large" },
-	{ "ROLLCALL_SMTP_URL", "mail.example.com:25", "it does not begin with smtp://" },
-	{ "ROLLCALL_SMTP_URL", "smtps://mail.example.com", "not supported yet" },
+	{ "ROLLCALL_SMTP_URL", "mail.example.com:25", "it begins with neither smtp:// nor smtps://" },
+	{ "ROLLCALL_SMTP_URL", "smtps://h?tls=starttls", "takes no option tls" },
+	{ "ROLLCALL_SMTP_URL", "smtps://h?transport=libesmtp", "knows neither smtps:// nor xoauth2" },
+	{ "ROLLCALL_SMTP_URL", "smtp://u@h?auth=xoauth2&transport=libesmtp", "knows neither smtps:// nor xoauth2" },
+	{ "ROLLCALL_SMTP_URL", "smtp://h?transport=sendmail", "libesmtp or libcurl" },
+	{ "ROLLCALL_SMTP_URL", "smtps://h?auth=xoauth2", "needs the user" },
+	{ "ROLLCALL_SMTP_URL", "smtps://u:p@h?auth=xoauth2", "a user and no password" },
+	{ "ROLLCALL_SMTP_URL", "smtps://@h?auth=xoauth2", "a user and no password" },
+	{ "ROLLCALL_SMTP_URL", "smtps://u%0a@h?auth=xoauth2", "percent-encoded" },
+	{ "ROLLCALL_SMTP_URL", "smtps://u@h?auth=xoauth2", "needs ROLLCALL_SMTP_TOKEN_FILE" },
+	{ "ROLLCALL_SMTP_URL", "smtp://u@127.0.0.1?tls=none&auth=xoauth2", "sent in clear" },
+	{ "ROLLCALL_SMTP_URL", "smtp://u:p@h?auth=plain", "the option auth is xoauth2" },
+	{ "ROLLCALL_SMTP_URL", "smtp://h?tls=none&tls=starttls", "twice" },
+	{ "ROLLCALL_SMTP_URL", "smtp://h?tls", "the only options" },
+	{ "ROLLCALL_SMTP_URL", "smtp://h/inbox", "behind the host stand only options" },
+	{ "ROLLCALL_SMTP_TOKEN_FILE", "/run/token", "which ROLLCALL_SMTP_URL does not ask for" },
 	{ "ROLLCALL_SMTP_URL", "smtp://", "the address is missing" },
 	{ "ROLLCALL_SMTP_URL", "smtp://h:x", "the port is not a number" },
 	{ "ROLLCALL_SMTP_URL", "smtp://u@h", "a user needs a password" },
@@ -276,7 +341,7 @@ static const struct {
 	{ "ROLLCALL_SMTP_URL", "smtp://u:a%0d%0aQUIT@h", "percent-encoded" },
 	{ "ROLLCALL_SMTP_URL", "smtp://u:%00@h", "percent-encoded" },
 	{ "ROLLCALL_SMTP_URL", "smtp://h?tls=maybe", "starttls or none" },
-	{ "ROLLCALL_SMTP_URL", "smtp://h?tls=starttls&x=1", "the only option is tls" },
+	{ "ROLLCALL_SMTP_URL", "smtp://h?tls=starttls&x=1", "the only options are tls, auth and transport" },
 	{ "ROLLCALL_SMTP_URL", "smtp://[::1]:25?tls=none", "give the relay a name" },
 	{ "ROLLCALL_SMTP_URL", "smtp://u:p@127.0.0.1:25?tls=none", "sent in clear" },
 	{ "ROLLCALL_SMTP_URL", "smtp://mail.example.com:25?tls=none", "loopback" },
@@ -285,6 +350,8 @@ static const struct {
 	{ "ROLLCALL_SMTP_INSECURE", "true", "neither yes nor no" },
 	{ "ROLLCALL_SMTP_CA", "/nonexistent/ca.pem", "cannot be read" },
 	{ "ROLLCALL_TEMPLATES", "/dev/null", "no such folder" },
+	{ "ROLLCALL_BOUNCE_MAILDIR", "/nonexistent", "no Maildir" },
+	{ "ROLLCALL_BOUNCE_MAILDIR", "/tmp", "no Maildir" },
 	{ "ROLLCALL_MAIL_FROM", "nobody", "no valid e-mail address" },
 	{ "ROLLCALL_MAIL_FROM", "X <a@b.example", "closing >" },
 	{ "ROLLCALL_MAIL_FROM", "X <>", "no valid e-mail address" },
@@ -389,7 +456,7 @@ the_server_does_without_what_only_the_worker_needs(void **state)
 	assert_non_null(config);
 	config_free(&config);
 	/* But what is given must be right. */
-	set("ROLLCALL_SMTP_URL", "smtps://x");
+	set("ROLLCALL_SMTP_URL", "http://x");
 	assert_null(load(CONFIG_SERVER));
 }
 
@@ -585,7 +652,7 @@ printing_shows_values_and_origins(void **state)
 	assert_captured(expected);
 	for (const char *c = captured; *c; c++)
 		lines += *c == '\n';
-	assert_int_equal(lines, 26);
+	assert_int_equal(lines, 28);
 	unlink(path);
 
 	set("ROLLCALL_SENDERS", "3");
@@ -648,6 +715,8 @@ main(void)
 		cmocka_unit_test_setup(values_come_from_files_too, set_up),
 		cmocka_unit_test_setup(unknown_variables_are_a_warning_with_a_guess, set_up),
 		cmocka_unit_test_setup(plain_smtp_leaves_loopback_only_when_that_is_asked_for, set_up),
+		cmocka_unit_test_setup(the_url_chooses_the_transport, set_up),
+		cmocka_unit_test_setup(a_token_file_need_not_be_there_yet, set_up),
 		cmocka_unit_test_setup(senders_have_names_in_any_script, set_up),
 		cmocka_unit_test_setup(proxies_are_trusted_by_network, set_up),
 		cmocka_unit_test_setup(printing_shows_values_and_origins, set_up),

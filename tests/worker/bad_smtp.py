@@ -25,12 +25,12 @@ class Gone(Exception):
 class BadSmtp:
     def __init__(self, *, greeting="220 bad.test ready", extensions=("PIPELINING", "ENHANCEDSTATUSCODES"),
                  ehlo=None, starttls="220 go ahead", after_starttls=b"", tls=None,
-                 tls_hangs=False, auth="235 2.7.0 welcome", mail=None, rcpt=None, data=None,
+                 tls_hangs=False, implicit_tls=False, auth="235 2.7.0 welcome", mail=None, rcpt=None, data=None,
                  accepted=None, quit="221 2.0.0 bye", drip=None, port=0):
         self.answers = {"mail": mail, "rcpt": rcpt, "data": data, "accepted": accepted, "quit": quit,
                         "greeting": greeting, "ehlo": ehlo, "starttls": starttls, "auth": auth}
         self.extensions, self.after_starttls, self.drip = extensions, after_starttls, drip
-        self.tls, self.tls_hangs = tls, tls_hangs
+        self.tls, self.tls_hangs, self.implicit_tls = tls, tls_hangs, implicit_tls
         self.commands, self.messages, self.server_names, self.tls_versions = [], [], [], []
         if tls:
             tls.sni_callback = lambda connection, name, context: self.server_names.append(name)
@@ -71,6 +71,8 @@ class Conversation:
         self.received, self.number = b"", 0
 
     def run(self):
+        if self.server.implicit_tls:
+            self.begin_tls()
         if self.server.drip:
             for byte in self.server.drip:
                 self.connection.sendall(bytes([byte]))
@@ -127,10 +129,15 @@ class Conversation:
     def on_starttls(self, _):
         words = self.server.answers["starttls"]
         self.say(words.encode() + b"\r\n" + self.server.after_starttls)
-        if not words.startswith("220"):
-            return
-        if self.server.tls_hangs:
+        if words.startswith("220"):
+            self.begin_tls()
+
+    def begin_tls(self):
+        if self.server.tls_hangs == DROP:
+            self.fill()
+        elif self.server.tls_hangs:
             self.server.stopping.wait(60)
+        if self.server.tls_hangs:
             raise Gone
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.server.tls_versions.append(self.connection.version())
@@ -139,6 +146,9 @@ class Conversation:
         if line.startswith("AUTH LOGIN "):  # the name came with it
             self.say("334 UGFzc3dvcmQ6")
             self.server.commands.append(self.read_line())
+        if line == "AUTH XOAUTH2":  # the token is too long to come with it
+            self.say("334 ")
+            line = self.read_line()
         words = self.server.answers["auth"]
         self.say(words(line) if callable(words) else words)
 

@@ -10,13 +10,14 @@
  *
  * Configuration comes from ROLLCALL_*, as in the worker. PROBE_RELAY=name=canonical
  * makes `name` resolve to 127.0.0.1 with the canonical name that a CNAME in DNS
- * would give it.
+ * would give it; PROBE_RESOLVE_S makes every name take as many seconds.
  */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "clock.h"
@@ -41,6 +42,8 @@ getaddrinfo(const char *restrict host, const char *restrict service,
 	const char *relay = getenv("PROBE_RELAY"), *equals = relay != NULL ? strchr(relay, '=') : NULL;
 	int result;
 
+	if (getenv("PROBE_RESOLVE_S") != NULL)
+		sleep((unsigned)atoi(getenv("PROBE_RESOLVE_S")));
 	if (host == NULL || equals == NULL || strlen(host) != (size_t)(equals - relay)
 		|| strncmp(host, relay, strlen(host)) != 0)
 		return real(host, service, hints, found);

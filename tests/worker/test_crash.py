@@ -125,9 +125,10 @@ def test_sigterm_in_the_middle_of_a_batch_finishes_the_message_in_hand_and_offer
     assert_arrived(rollcall, recipients, held=())
 
 
-@pytest.mark.parametrize("extensions", [[], ["PIPELINING"], ["PIPELINING", "CHUNKING"]])
+@pytest.mark.parametrize("extensions,transport", [([], "libesmtp"), (["PIPELINING"], "libesmtp"), (["PIPELINING", "CHUNKING"], "libesmtp"),
+                                                  (["PIPELINING"], "libcurl")])
 @pytest.mark.settings(ROLLCALL_SENDERS=1)
-def test_sigterm_under_a_slow_relay_stops_behind_the_message_in_hand_and_sends_nothing_twice(server_only, extensions):
+def test_sigterm_under_a_slow_relay_stops_behind_the_message_in_hand_and_sends_nothing_twice(server_only, extensions, transport):
     """The batch went on for as long as the relay was given, and was killed at the deadline."""
     recipients = queue_mails(server_only, 80)
     in_hand, told = threading.Event(), threading.Event()
@@ -141,7 +142,7 @@ def test_sigterm_under_a_slow_relay_stops_behind_the_message_in_hand_and_sends_n
         def arrived():
             return collections.Counter(address.decode() for address in re.findall(rb"many\d+@example\.org", b"".join(relay.messages)))
 
-        server_only.restart_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{relay.port}?tls=none")
+        server_only.restart_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{relay.port}?tls=none&transport={transport}")
         worker = server_only.worker
         assert in_hand.wait(30)
         worker.signal(signal.SIGTERM)
@@ -158,13 +159,14 @@ def test_sigterm_under_a_slow_relay_stops_behind_the_message_in_hand_and_sends_n
         assert arrived() == collections.Counter(recipients)
 
 
+@pytest.mark.parametrize("transport", ["libesmtp", "libcurl"])
 @pytest.mark.parametrize("step", ["greeting", "ehlo", "mail"])
 @pytest.mark.settings(ROLLCALL_SENDERS=1)
-def test_sigterm_while_the_relay_keeps_silent_stops_at_once_and_gives_the_mails_back(server_only, step):
+def test_sigterm_while_the_relay_keeps_silent_stops_at_once_and_gives_the_mails_back(server_only, step, transport):
     """It waited for the answer, 25 s."""
     recipients = queue_mails(server_only, 5)
     with BadSmtp(**{step: HANG}) as silent, BadSmtp() as relay:
-        worker = server_only.add_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{silent.port}?tls=none")
+        worker = server_only.add_worker(ROLLCALL_SMTP_URL=f"smtp://127.0.0.1:{silent.port}?tls=none&transport={transport}")
         wait_until(lambda: silent.open and (step == "greeting" or any(line.lower().startswith(step) for line in silent.commands)))
         worker.signal(signal.SIGTERM)
         assert worker.process.wait(20) == 0

@@ -13,7 +13,7 @@ from probe import ENVIRONMENT, PROGRAM, run
 
 KINDS = ["invitation", "invitation_expired", "invitation_lapsed", "invitation_accepted_for_you", "password_reset",
          "password_changed", "account_locked", "lock_digest", "idle_warning", "account_idle", "idle_brake",
-         "login_info", "email_change_confirm", "email_change_notice", "email_changed", "import_done"]
+         "login_info", "email_change_confirm", "email_change_notice", "email_changed", "import_done", "test"]
 LINK = "https://rollcall.test.example/accept#AQEA" + "x-_9" * 30
 
 # A slow machine is no fault of a test.
