@@ -36,7 +36,7 @@ COMMON_SOURCES := $(wildcard common/*.c)
 SERVER_SOURCES := $(wildcard server/*.c)
 WORKER_SOURCES := $(wildcard worker/*.c)
 GENERATED_COMMON := $(GEN)/queries.c $(GEN)/migrations.c
-GENERATED_SERVER := $(GEN)/page.c
+GENERATED_SERVER := $(GEN)/page.c $(GEN)/openapi.c
 GENERATED_WORKER := $(GEN)/template.c
 
 objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
@@ -80,7 +80,7 @@ $(BUILD)/objects/$(GEN)/%.o: $(GEN)/%.c
 	@mkdir -p $(@D) && echo '  CC    $<'
 	$(Q)$(CC) -Iserver -Iworker $(INCLUDES_common) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# SQL, pages and mail texts travel inside the binaries.
+# SQL, pages, mail texts and the OpenAPI document travel inside the binaries.
 $(GEN)/queries.c $(GEN)/queries.h &: sql/embed.py $(wildcard sql/queries/*.sql)
 	@mkdir -p $(GEN)
 	$(Q)$(PYTHON) sql/embed.py queries $(GEN) sql/queries/*.sql
@@ -93,6 +93,11 @@ $(GEN)/page.c: sql/embed.py $(wildcard server/pages/*)
 $(GEN)/template.c: sql/embed.py $(wildcard worker/templates/*/* worker/templates/*.*)
 	@mkdir -p $(GEN)
 	$(Q)$(PYTHON) sql/embed.py templates $(GEN) worker/templates
+
+$(GEN)/openapi/openapi.json: server/openapi/assemble.py $(wildcard server/openapi/*.yaml)
+	$(Q)$(PYTHON) server/openapi/assemble.py $(VERSION) $@ $(filter %.yaml,$^)
+$(GEN)/openapi.c: sql/embed.py $(GEN)/openapi/openapi.json
+	$(Q)$(PYTHON) sql/embed.py openapi $(GEN) $(GEN)/openapi
 
 # Unit tests: one binary per module, tests/unit/test_NAME.c, under the sanitizers.
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
@@ -110,11 +115,14 @@ $(BUILD)/unit/%: $(BUILD)/objects/tests/unit/%.o $(BUILD)/libtestable.a $(BUILD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(WORKER_LDLIBS) $(LDLIBS)
 unit-programs: $(UNIT_TESTS)
 
-# Programs that the Python tests drive: tests/worker/*_probe.c.
+# Programs that the Python tests drive: tests/worker/*_probe.c, and tests/api/contract_probe.c.
+$(BUILD)/tests/contract_probe: $(BUILD)/objects/tests/api/contract_probe.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
 $(BUILD)/tests/%: $(BUILD)/objects/tests/worker/%.o $(BUILD)/libtestable.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(WORKER_LDFLAGS) -Wl,--export-dynamic-symbol=getaddrinfo -o $@ $^ $(WORKER_LDLIBS) $(LDLIBS)
-test-programs: $(BUILD)/tests/mailer_probe $(BUILD)/tests/parser_probe $(BUILD)/tests/report_probe
+test-programs: $(BUILD)/tests/mailer_probe $(BUILD)/tests/parser_probe $(BUILD)/tests/report_probe $(BUILD)/tests/contract_probe
 
 unit: ## build and run the unit tests under ASan + UBSan
 	$(MAKE) DEBUG=1 unit-programs

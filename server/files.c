@@ -1,5 +1,6 @@
 /*
- * Files that go out: their names, and those that lie in the database in parts.
+ * Files that go out: their names, those that travel in the program, and those that lie in the
+ * database in parts.
  *
  * How long such a file is is known before its first byte. A part that is missing, because
  * its time was over in between, breaks the answer.
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "embedded_file.h"
 #include "encode.h"
 #include "subject.h"
 
@@ -65,6 +67,21 @@ file_reply_name(struct request *rq, const char *name)
 	}
 	request_header(rq, "Content-Disposition", buffer_text(&header));
 	buffer_free(&header);
+}
+
+enum step
+file_reply_embedded(struct request *rq, const struct embedded_file *file, const char *content_type)
+{
+	const char *known = http_header(rq->exchange, "If-None-Match");
+
+	rq->is_cacheable = true;
+	request_header(rq, "Cache-Control", "no-cache");
+	request_header(rq, "ETag", file->etag);
+	if (known != NULL && strstr(known, file->etag) != NULL)
+		return request_reply_empty(rq, 304);
+	buffer_clear(&rq->reply);
+	buffer_append(&rq->reply, file->bytes, (size_t)file->length);
+	return request_reply(rq, 200, content_type);
 }
 
 /* ---- Parts. */

@@ -38,9 +38,11 @@ ready(struct request *rq)
 	struct buffer *out = &rq->reply;
 	char detail[256];
 
-	if (schema_judge(rq->result, detail, sizeof(detail)) != SCHEMA_FITS)
+	if (schema_judge(rq->result, detail, sizeof(detail)) != SCHEMA_FITS) {
+		request_header(rq, "Retry-After", "5");
 		return request_problem_detail(rq, PROBLEM_UNAVAILABLE, NULL,
 			arena_printf(rq->scratch, "The database does not fit this program: %s.", detail));
+	}
 	buffer_putc(out, '{');
 	json_write_string_member(out, "status", "ready");
 	json_write_int_member(out, "audit_months_ahead", months);

@@ -7,10 +7,10 @@
  */
 #include "pages.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "embedded_file.h"
+#include "files.h"
 #include "route.h"
 
 #define CONTENT_SECURITY_POLICY \
@@ -48,35 +48,26 @@ content_type(const char *path)
 	return "application/octet-stream";
 }
 
-static enum step
-answer_file(struct request *rq, const struct embedded_file *file, int status)
+static void
+protect(struct request *rq)
 {
-	const char *known = http_header(rq->exchange, "If-None-Match");
-	char hash[TOKEN_HASH_SIZE], etag[24];
-
-	token_hash(file->bytes, hash);
-	snprintf(etag, sizeof(etag), "\"%.16s\"", hash);
-	rq->is_cacheable = status == 200;
-	if (rq->is_cacheable) {
-		/* Asked again each time, answered with 304: a new release is seen at once. */
-		request_header(rq, "Cache-Control", "no-cache");
-		request_header(rq, "ETag", etag);
-	}
 	request_header(rq, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
 	request_header(rq, "X-Frame-Options", "DENY");
-	buffer_clear(&rq->reply);
-	if (rq->is_cacheable && known != NULL && strstr(known, etag) != NULL)
-		return request_reply_empty(rq, 304);
-	buffer_append(&rq->reply, file->bytes, (size_t)file->length);
-	return request_reply(rq, status, content_type(file->path));
+}
+
+static enum step
+answer_file(struct request *rq, const struct embedded_file *file)
+{
+	if (file == NULL)
+		return page_not_found(rq);
+	protect(rq);
+	return file_reply_embedded(rq, file, content_type(file->path));
 }
 
 static enum step
 page(struct request *rq)
 {
-	const struct embedded_file *file = find_file(arena_printf(rq->scratch, "%s.html", rq->route->path + 1));
-
-	return file != NULL ? answer_file(rq, file, 200) : page_not_found(rq);
+	return answer_file(rq, find_file(arena_printf(rq->scratch, "%s.html", rq->route->path + 1)));
 }
 
 request_step *const page_steps[] = { page, NULL };
@@ -84,9 +75,7 @@ request_step *const page_steps[] = { page, NULL };
 static enum step
 page_static(struct request *rq)
 {
-	const struct embedded_file *file = find_file(rq->path_values[0]);
-
-	return file != NULL ? answer_file(rq, file, 200) : page_not_found(rq);
+	return answer_file(rq, find_file(rq->path_values[0]));
 }
 
 request_step *const page_static_steps[] = { page_static, NULL };
@@ -96,5 +85,10 @@ page_not_found(struct request *rq)
 {
 	const struct embedded_file *file = find_file("not-found.html");
 
-	return file != NULL ? answer_file(rq, file, 404) : request_problem(rq, PROBLEM_NOT_FOUND);
+	if (file == NULL)
+		return request_problem(rq, PROBLEM_NOT_FOUND);
+	protect(rq);
+	buffer_clear(&rq->reply);
+	buffer_append(&rq->reply, file->bytes, (size_t)file->length);
+	return request_reply(rq, 404, content_type(file->path));
 }

@@ -28,6 +28,7 @@
 #include "me.h"
 #include "operators.h"
 #include "pages.h"
+#include "openapi.h"
 #include "organizations.h"
 #include "photos.h"
 #include "policies.h"
@@ -192,6 +193,7 @@ const struct route routes[] = {
 
 	{ HTTP_GET, "/healthz", PUBLIC, NULL, NULL, false, health_steps },
 	{ HTTP_GET, "/readyz", PUBLIC, NULL, NULL, false, ready_steps },
+	{ HTTP_GET, "/openapi.json", PUBLIC, NULL, NULL, false, openapi_steps },
 	{ HTTP_GET, "/accept", PUBLIC, NULL, NULL, false, page_steps },
 	{ HTTP_GET, "/sign-in", PUBLIC, NULL, NULL, false, page_steps },
 	{ HTTP_GET, "/forgot-password", PUBLIC, NULL, NULL, false, page_steps },

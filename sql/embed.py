@@ -1,16 +1,18 @@
 #!/usr/bin/python3
-"""Turns what is not C into C: queries, migrations, pages and mail texts.
+"""Turns what is not C into C: queries, migrations, pages, mail texts and the OpenAPI document.
 
     embed.py queries    OUT FILE.sql...    queries.h, queries.c
     embed.py migrations OUT FILE.sql...    migrations.c
     embed.py pages      OUT FOLDER         pages.c
     embed.py templates  OUT FOLDER         templates.c
+    embed.py openapi    OUT FOLDER         openapi.c
 
 A query file holds blocks. `-- fragment: NAME` starts text that `:{NAME}` in any
 query stands for; `-- name: NAME (param, ...) flags` starts a query whose :param
 become $1, $2 in the order of the list. Flags: versioned, notifies, writes,
 all_organizations (common/query.h).
 """
+import hashlib
 import pathlib
 import re
 import sys
@@ -132,9 +134,10 @@ def embed_files(out, folder, header, name):
     for index, path in enumerate(files):
         data = path.read_bytes()
         source.append(f"static const unsigned char file_{index}[] = {{\n\t{c_bytes(data)}\n}};")
-        rows.append(f'\t{{ "{path.relative_to(folder)}", (const char *)file_{index}, {len(data)} }},')
+        etag = hashlib.sha256(data).hexdigest()[:16]
+        rows.append(f'\t{{ "{path.relative_to(folder)}", (const char *)file_{index}, {len(data)}, "\\"{etag}\\"" }},')
     source += [f"const struct embedded_file {name}_files[] = {{", *rows,
-               "\t{ 0, 0, 0 },", "};", f"const int {name}_file_count = {len(files)};", ""]
+               "\t{ 0, 0, 0, 0 },", "};", f"const int {name}_file_count = {len(files)};", ""]
     write(out / f"{name}.c", "\n".join(source))
 
 
@@ -152,6 +155,8 @@ def main(kind, out, *inputs):
         embed_files(out, inputs[0], "embedded_file.h", "page")
     elif kind == "templates":
         embed_files(out, inputs[0], "embedded_file.h", "template")
+    elif kind == "openapi":
+        embed_files(out, inputs[0], "embedded_file.h", "openapi")
     else:
         fail(f"unknown kind: {kind}")
 

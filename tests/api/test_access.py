@@ -141,6 +141,7 @@ ROUTES = {
     ("GET", "/v1/audit"): (SIGNED_IN, "audit:read", False),
     ("GET", "/healthz"): (PUBLIC, None, False),
     ("GET", "/readyz"): (PUBLIC, None, False),
+    ("GET", "/openapi.json"): (PUBLIC, None, False),
     ("GET", "/accept"): (PUBLIC, None, False),
     ("GET", "/sign-in"): (PUBLIC, None, False),
     ("GET", "/forgot-password"): (PUBLIC, None, False),
@@ -409,3 +410,14 @@ def test_a_proxys_request_id_and_address_are_believed(server_only):
 def test_ready_says_how_far_the_audit_reaches(standing):
     answer = standing.anyone.get("/readyz").ok(200)
     assert answer["status"] == "ready" and answer["audit_months_ahead"] >= 23 and "warning" not in answer.body
+
+
+def test_it_is_not_ready_on_a_database_of_another_release_and_says_when_to_ask_again(standing):
+    newest = standing.value("SELECT max(version) FROM rollcall.schema_migration")
+    standing.sql("UPDATE rollcall.schema_migration SET version = -1 WHERE version = %s", newest)
+    try:
+        answer = standing.anyone.get("/readyz").refused(503, "unavailable")
+    finally:
+        standing.sql("UPDATE rollcall.schema_migration SET version = %s WHERE version = -1", newest)
+    assert int(answer.headers["Retry-After"]) > 0 and "database" in answer["detail"]
+    standing.anyone.get("/readyz").ok(200)

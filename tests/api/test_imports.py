@@ -277,9 +277,9 @@ def test_a_mapping_has_at_most_256_columns_and_headers_of_200_characters(standin
 @pytest.mark.parametrize("state", ["ready", "failed"])
 def test_a_file_is_read_again_with_another_charset_or_mapping(standing, ready, state):
     is_now(standing, ready, state, headers=["E-mail"], mapping='{"E-mail": "email"}', format="csv", charset="utf-8", charset_percent=60, delimiter=",",
-           errors=3, stage_done=7, problem='{"code": "x"}')
+           errors=3, stage_done=7, problem='{"code": "x", "detail": "y"}')
     before = get(standing.admin, ready)
-    assert before["charset_guess"] is True and before["headers"] == ["E-mail"] and before["problem"] == {"code": "x"}
+    assert before["charset_guess"] is True and before["headers"] == ["E-mail"] and before["problem"] == {"code": "x", "detail": "y"}
     made = do(standing.admin, "parse", ready, {"charset": "windows-1251", "mapping": {"E-mail": None}}).ok(202)
     assert (made["state"], made["charset"], made["mapping"], made["headers"], made["problem"]) == ("parsing", "windows-1251", {"E-mail": None}, None, None)
     assert not any(made["counts"].values()) and row_of(standing, made, "job")["kind"] == "import_parse"

@@ -1,4 +1,6 @@
 """Choosing users by a filter: who is counted, the number to repeat, and what is told of it."""
+import json
+
 import pytest
 from support.selections import add_users, confirm, look, select
 from test_deletion import wrong
@@ -149,8 +151,8 @@ def test_its_users_are_shown_in_pages_by_what_became_of_them(standing):
     selection = select(standing, department_id=department).ok(201)
     path = f"/v1/users/selections/{selection['id']}/users"
     users = sorted(map(str, standing.sql("SELECT id FROM rollcall.users WHERE department_id = %s", department)))
-    problem = {"code": "state_conflict", "status": 409}
-    standing.sql("UPDATE rollcall.selection_user SET status = 409, problem = '{\"code\": \"state_conflict\", \"status\": 409}' WHERE user_id = %s", users[0])
+    problem = {"type": "about:blank", "title": "x", "status": 409, "detail": "y", "code": "state_conflict"}
+    standing.sql("UPDATE rollcall.selection_user SET status = 409, problem = %s WHERE user_id = %s", json.dumps(problem), users[0])
     standing.sql("UPDATE rollcall.selection_user SET status = 200 WHERE user_id = %s", users[1])
     assert standing.admin.get(path, status="failed").ok(200).items == [{"user_id": users[0], "status": 409, "problem": problem}]
     assert [row["user_id"] for row in standing.admin.get(path, status="done").ok(200).items] == [users[1]]

@@ -1,7 +1,12 @@
-"""HTTP as the tests speak it: short calls, and answers that say what is wrong with them."""
+"""HTTP as the tests speak it: short calls, and answers that say what is wrong with them.
+
+Each answer is held against the OpenAPI document on its way (contract.py).
+"""
 import http.client
 
 import requests
+
+from .contract import contract
 
 PATIENCE_S = 15
 
@@ -62,8 +67,11 @@ class Client:
         self.session.headers.update(headers or {})
 
     def call(self, method, path, json=None, params=None, headers=None, data=None, timeout=PATIENCE_S):
-        return Answer(self.session.request(method, self.url + path, json=json, params=params, headers=headers, data=data,
-                                           timeout=timeout, allow_redirects=False))
+        answer = Answer(self.session.request(method, self.url + path, json=json, params=params, headers=headers, data=data,
+                                             timeout=timeout, allow_redirects=False))
+        if contract():
+            contract().check(method, answer.response.url, json, answer)
+        return answer
 
     def raw(self, method, path, headers=None, data=None):
         """As call(), but path, headers and body go out as they are written, however malformed."""
@@ -82,7 +90,10 @@ class Client:
         answer.request.method, answer.request.url = method, self.url + path
         answer.encoding = "utf-8"
         connection.close()
-        return Answer(answer)
+        answer = Answer(answer)
+        if contract():
+            contract().check(method, path, None, answer)
+        return answer
 
     def get(self, path, **params):
         return self.call("GET", path, params=params)
