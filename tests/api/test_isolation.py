@@ -272,7 +272,7 @@ def dump(system, org_id):
 def texts_of(dumped):
     """What would tell one organization from another: ids, names and addresses, not numbers and the words of the schema."""
     return {value for value in walk(dumped, with_names=False) if isinstance(value, str) and len(value) >= 6 and not value.isdigit()
-            and (MARK.lower() in value.lower() or not re.fullmatch(r"[a-z_.]+", value))}
+            and (MARK.lower() in value.lower() or not re.fullmatch(r"[a-z_.]+|[a-z]+/[a-z]+|[A-Z]+ /v1/\S+", value))}
 
 
 class Theirs:
