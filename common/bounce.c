@@ -42,7 +42,8 @@ find_id(const char *value, char id[UUID_TEXT_SIZE])
 		char text[UUID_TEXT_SIZE];
 		struct uuid uuid;
 
-		if (strcspn(open, "@>") != UUID_TEXT_SIZE || open[UUID_TEXT_SIZE] != '@')
+		/* Not further than an id is long: a value may be nothing but brackets. */
+		if (strnlen(open, UUID_TEXT_SIZE + 1) <= UUID_TEXT_SIZE || open[UUID_TEXT_SIZE] != '@')
 			continue;
 		memcpy(text, open + 1, UUID_TEXT_SIZE - 1);
 		text[UUID_TEXT_SIZE - 1] = '\0';

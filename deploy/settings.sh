@@ -36,10 +36,12 @@ read_owner_url() {
 	elif [[ $url =~ ^(.*[[:space:]])?password$blanks=$blanks([^[:space:]]+)(.*)$ ]]; then
 		url=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
 		PGPASSWORD=${BASH_REMATCH[2]}
-	else
-		return 0
 	fi
-	export PGPASSWORD
+	# What is left goes to the arguments of programs, where everybody can read it.
+	if [[ $url =~ (^|[?\&[:space:]])(ssl)?password[[:space:]]*= ]]; then
+		fail 'the password in ROLLCALL_MIGRATE_DATABASE_URL must stand before the @, or as password=… between blanks'
+	fi
+	[ -z "${PGPASSWORD-}" ] || export PGPASSWORD
 }
 
 # A line for each part of the master secret: enough to know it again, not to guess it.

@@ -94,20 +94,23 @@ expiry_or_null(struct request *rq)
 }
 
 static struct statement
-judge_statement(struct request *rq)
+judge_statement(struct request *rq, const char *of_key)
 {
-	const char **params = arena_take(rq->scratch, sizeof(*params) * 4);
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 7);
 
 	params[0] = rq->org_id;
 	params[1] = rq->caller.kind == CALLER_API_KEY ? rq->caller.id : NULL;
 	params[2] = expiry_or_null(rq);
 	params[3] = rq->body != NULL ? form_take_networks(&rq->proposal, "networks") : NULL;
+	params[4] = of_key;
+	params[5] = of_key != NULL && !request_has(rq, "expires_at") ? "true" : "false";
+	params[6] = of_key != NULL && !request_has(rq, "networks") ? "true" : "false";
 	return (struct statement){ &query_api_key_judge, params };
 }
 
 /* All faults, and then whether the caller may give what the body gives. */
 static enum step
-check_given(struct request *rq, const PGresult *judged, bool is_new)
+check_given(struct request *rq, const PGresult *judged, bool gives_more)
 {
 	if (row_is_true(judged, 0, "is_over"))
 		request_fault(rq, "/expires_at", "invalid", "This moment has passed.");
@@ -117,10 +120,10 @@ check_given(struct request *rq, const PGresult *judged, bool is_new)
 	if (!permission_set_contains(&rq->caller.permissions, &wanted))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
-	if ((is_new || request_has(rq, "expires_at")) && row_is_true(judged, 0, "outlives_caller"))
+	if ((gives_more || request_has(rq, "expires_at")) && row_is_true(judged, 0, "outlives_caller"))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"A key that expires lets no key live longer than itself: give an earlier expires_at.");
-	if ((is_new || request_has(rq, "networks")) && row_is_true(judged, 0, "is_wider_than_caller"))
+	if ((gives_more || request_has(rq, "networks")) && row_is_true(judged, 0, "is_wider_than_caller"))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"A key that is bound to networks lets no key be used from others: give networks within its own.");
 	return STEP_NEXT;
@@ -138,7 +141,7 @@ refuse_more(struct request *rq)
 static enum step
 api_key_create_load(struct request *rq)
 {
-	const struct statement judge = judge_statement(rq);
+	const struct statement judge = judge_statement(rq, NULL);
 
 	return request_queries(rq, LANE_READ, &judge, 1);
 }
@@ -200,7 +203,7 @@ static enum step
 api_key_load(struct request *rq)
 {
 	return request_queries(rq, LANE_READ, (const struct statement[]){
-		resource_statement_get(rq, rq->path_values[0]), judge_statement(rq),
+		resource_statement_get(rq, rq->path_values[0]), judge_statement(rq, rq->path_values[0]),
 	}, 2);
 }
 
@@ -224,7 +227,11 @@ api_key_take(struct request *rq)
 static enum step
 api_key_edit_check(struct request *rq)
 {
-	return check_given(rq, rq->results[1], false);
+	const struct permission_set held = permission_set_parse(rq->scratch, request_column(rq, "permissions"));
+	const struct permission_set wanted = role_take_permissions(&rq->proposal, rq->body);
+
+	/* Words that it lacks are worth what a new key is worth: as long, and from where it may be used. */
+	return check_given(rq, rq->results[1], request_has(rq, "permissions") && !permission_set_contains(&held, &wanted));
 }
 
 request_step *const api_key_edit_steps[] = { api_key_load, api_key_take, api_key_edit_check, resource_edit, reply_ok, NULL };

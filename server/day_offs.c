@@ -247,7 +247,7 @@ day_off_create(struct request *rq)
 static enum step
 day_off_create_reply(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s/day-offs/%s", rq->path_values[0], reply_column(rq, "id")));
+	reply_location(rq, arena_printf(rq->scratch, "/v1/users/%s/day-offs", rq->path_values[0]));
 	return reply_created(rq);
 }
 

@@ -110,7 +110,7 @@ look_at_public_url(struct findings *findings, const struct config *config)
 		return;
 	const bool is_fine = config->public_url_is_https || value_host_is_loopback(where.host);
 	findings_add(findings, is_fine ? FINDING_OK : FINDING_FAIL, "front.https",
-		is_fine ? NULL : "Let a proxy end TLS (deploy/nginx.conf), and begin ROLLCALL_PUBLIC_URL with https://.",
+		is_fine ? NULL : "Let a proxy end TLS (deploy/nginx-tls.conf), and begin ROLLCALL_PUBLIC_URL with https://.",
 		is_fine ? "Links in mails begin with https, or stay on this machine." : "ROLLCALL_PUBLIC_URL is no https: passwords and tokens cross the network for everybody to read.");
 	uuid_make_text(id);
 	ask(&where, config->public_url_is_https, path, id, &answer);

@@ -64,7 +64,7 @@ export_create_judge(struct request *rq)
 static enum step
 export_create_reply(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/exports/%s", reply_column(rq, "id")));
+	reply_location(rq, "/v1/exports");
 	return reply_accepted(rq);
 }
 

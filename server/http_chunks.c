@@ -37,11 +37,9 @@ static void
 read_trailer(struct http_chunk_scan *scan, char c)
 {
 	if (c == '\r')
-		scan->state = scan->state == CHUNK_TRAILER ? CHUNK_END_LF : CHUNK_TRAILER_LF;
-	else if (c == '\n' || c == '\0')
-		scan->fault = "a trailer does not end in CR LF, or holds a NUL byte";
+		scan->state = CHUNK_END_LF;
 	else
-		scan->state = CHUNK_TRAILER_LINE;
+		scan->fault = "there is a trailer, and no header may come behind the body";
 }
 
 /* One byte that must be there, and what comes behind it. */
@@ -72,11 +70,7 @@ feed_byte(struct http_chunk_scan *scan, char c)
 		scan->digits = 0;
 		break;
 	case CHUNK_TRAILER:
-	case CHUNK_TRAILER_LINE:
 		read_trailer(scan, c);
-		break;
-	case CHUNK_TRAILER_LF:
-		expect(scan, c, '\n', CHUNK_TRAILER);
 		break;
 	case CHUNK_END_LF:
 		expect(scan, c, '\n', CHUNK_ENDED);

@@ -57,11 +57,12 @@ static void
 hash_request(struct request *rq, char hash[TOKEN_HASH_SIZE])
 {
 	struct buffer input = BUFFER_INIT;
-	const char *query = http_query(rq->exchange), *if_match = rq->if_match;
+	const char *query = http_query(rq->exchange), *if_match = rq->if_match, *type = http_header(rq->exchange, "Content-Type");
 	size_t length;
 	const char *bytes = http_body(rq->exchange, &length);
 
-	buffer_printf(&input, "%s?%s\n%s\n", http_path(rq->exchange), query != NULL ? query : "", if_match != NULL ? if_match : "");
+	buffer_printf(&input, "%s?%s\n%s\n%s\n", http_path(rq->exchange), query != NULL ? query : "", if_match != NULL ? if_match : "",
+		type != NULL ? type : "");
 	buffer_append(&input, bytes, length);
 	bytes_hash(input.data, input.length, hash);
 	buffer_free_secret(&input);
@@ -269,13 +270,35 @@ idempotency_kept(struct request *rq, const PGresult *kept)
 	rq->idempotency->is_kept = PQntuples(kept) > 0;
 }
 
-void
+static const char *const *
+answer_params(struct request *rq, bool is_last)
+{
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 6);
+
+	params[0] = rq->org_id;
+	params[1] = rq->caller.id;
+	params[2] = route_name(rq);
+	params[3] = rq->idempotency->key;
+	params[4] = buffer_text(&rq->reply);
+	params[5] = is_last ? "true" : "false";
+	return params;
+}
+
+enum step
 idempotency_keep_answer(struct request *rq)
 {
 	if (rq->idempotency == NULL || !rq->idempotency->is_kept)
-		return;
-	request_query_aside(rq, &query_idempotency_answer, (const char *const[]){ rq->org_id, rq->caller.id, route_name(rq),
-		rq->idempotency->key, buffer_text(&rq->reply) });
+		return STEP_NEXT;
+	const struct statement statement = { &query_idempotency_answer, answer_params(rq, true) };
+
+	return request_attempt(rq, LANE_WRITE, &statement, 1);
+}
+
+void
+idempotency_keep_so_far(struct request *rq)
+{
+	if (rq->idempotency != NULL && rq->idempotency->is_kept)
+		request_query_aside(rq, &query_idempotency_answer, answer_params(rq, false));
 }
 
 /* ---- Refusals. */

@@ -33,9 +33,11 @@ struct statement idempotency_keep(struct request *rq, const struct statement *la
 /* Says before an effect what a repetition is answered from, where no statement of the effect can. */
 void idempotency_answer_from(struct request *rq, const struct query *query, const char *const *params);
 void idempotency_kept(struct request *rq, const PGresult *kept);
-/* What cannot be read again is kept as it was said, once it is known. Aside: whoever is repeated
- * before that, is told so. */
-void idempotency_keep_answer(struct request *rq);
+/* What cannot be read again is kept as it is said: rq->reply, as a step before that which answers;
+ * nothing hangs on whether it succeeds. */
+enum step idempotency_keep_answer(struct request *rq);
+/* What would be answered if nothing more came of the request, while it goes on: aside. */
+void idempotency_keep_so_far(struct request *rq);
 
 /* The request is decided anew. */
 void idempotency_restart(struct request *rq);

@@ -51,7 +51,7 @@ import_create_judge(struct request *rq)
 static enum step
 import_create_reply(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/imports/%s", reply_column(rq, "id")));
+	reply_location(rq, "/v1/imports");
 	return reply_accepted(rq);
 }
 

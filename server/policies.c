@@ -208,7 +208,8 @@ policy_preset_record(struct request *rq)
 	const char *preset = request_text(rq, "preset"), *changes = changes_of(rq->scratch, edit->before, edit->patch);
 	const char *actor = request_actor(rq);
 	struct buffer roles = BUFFER_INIT, fields = BUFFER_INIT;
-	struct statement statements[4];
+	const char *get_params[] = { rq->org_id };
+	struct statement statements[5];
 	int count = 0;
 
 	policy_write_preset_roles(&roles, preset, NULL);
@@ -216,11 +217,12 @@ policy_preset_record(struct request *rq)
 	const char *edit_params[] = { rq->org_id, edit->version, changes_json(rq->scratch, edit->patch), request_new_id(rq), actor, changes };
 	if (strcmp(changes, "{}") != 0)
 		statements[count++] = (struct statement){ &query_policy_edit, edit_params };
+	if (count > 0)	/* neither roles nor fields beside a policy that has moved */
+		statements[count++] = (struct statement){ &query_policy_keep_whole, get_params };
 	const char *role_params[] = { rq->org_id, buffer_text(&roles), actor };
 	statements[count++] = (struct statement){ &query_preset_role_create, role_params };
 	const char *field_params[] = { rq->org_id, buffer_text(&fields), actor };
 	statements[count++] = (struct statement){ &query_preset_field_create, field_params };
-	const char *get_params[] = { rq->org_id };
 	statements[count++] = (struct statement){ &query_policy_get, get_params };
 	enum step step = request_effects(rq, LANE_WRITE, statements, count);
 	buffer_free(&roles);

@@ -141,6 +141,15 @@ reply_row_with(struct request *rq, int status, const struct reply_extra *extras)
 	return request_reply(rq, status, "application/json");
 }
 
+void
+reply_location(struct request *rq, const char *collection)
+{
+	const char *id = reply_column(rq, "id");
+
+	if (id != NULL)
+		request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", collection, id));
+}
+
 enum step
 reply_row(struct request *rq, int status)
 {

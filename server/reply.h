@@ -16,6 +16,8 @@ const char *reply_row_text(struct request *rq, const PGresult *rows, int row);
 void reply_write_timestamp(struct buffer *out, const char *text);
 /* A column of the row that is answered: of the last statement; NULL for SQL NULL or without a row. */
 const char *reply_column(const struct request *rq, const char *name);
+/* Location: where the answered row is; without a row: nothing. */
+void reply_location(struct request *rq, const char *collection);
 /* Answers the one row of the last statement, with its version as ETag; no row: 404. */
 enum step reply_row(struct request *rq, int status);
 /* Likewise 201, with texts beside it that no row has: what is told this once. */

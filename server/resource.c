@@ -125,7 +125,7 @@ resource_remove(struct request *rq)
 enum step
 resource_reply_created(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", resource_of(rq)->path, reply_column(rq, "id")));
+	reply_location(rq, resource_of(rq)->path);
 	return reply_created(rq);
 }
 

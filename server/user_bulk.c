@@ -91,6 +91,9 @@ outcome_of(const struct request *rq)
 	}
 }
 
+static void
+write_outcomes(struct request *rq);
+
 static enum step
 bulk_settle(struct request *rq)
 {
@@ -100,10 +103,27 @@ bulk_settle(struct request *rq)
 
 	if (problem != PROBLEM_NONE)
 		return request_problem(rq, problem);
-	return user_batch_is_open(rq->data) ? request_again(rq) : STEP_NEXT;
+	if (!user_batch_is_open(rq->data))
+		return STEP_NEXT;
+	/* The next round may never come: who gets no answer, and asks again, hears what was done. */
+	write_outcomes(rq);
+	idempotency_keep_so_far(rq);
+	return request_again(rq);
 }
 
 /* The reply. */
+
+/* One that is still open is one that could not be done, as far as is known. */
+static void
+write_open(struct buffer *out, const struct operation *operation)
+{
+	struct proposal undone = { .scratch = operation->pr.scratch };
+
+	(void)proposal_refuse(&undone, PROBLEM_UNAVAILABLE, NULL, "It was not done. Send it again, in a request of its own.");
+	json_write_int_member(out, "status", problem_text(undone.problem)->status);
+	json_write_name(out, "problem");
+	proposal_write_problem(&undone, out);
+}
 
 static void
 write_outcome(struct buffer *out, int index, const struct operation *operation)
@@ -114,6 +134,11 @@ write_outcome(struct buffer *out, int index, const struct operation *operation)
 	json_write_separator(out);
 	buffer_putc(out, '{');
 	json_write_int_member(out, "index", index);
+	if (!operation->is_over) {
+		write_open(out, operation);
+		buffer_putc(out, '}');
+		return;
+	}
 	json_write_int_member(out, "status", operation->status);
 	if (id != NULL)
 		json_write_string_member(out, "id", id);
@@ -124,8 +149,8 @@ write_outcome(struct buffer *out, int index, const struct operation *operation)
 	buffer_putc(out, '}');
 }
 
-static enum step
-bulk_reply(struct request *rq)
+static void
+write_outcomes(struct request *rq)
 {
 	const struct user_batch *batch = rq->data;
 	int failed = 0;
@@ -134,18 +159,32 @@ bulk_reply(struct request *rq)
 	buffer_puts(&rq->reply, "{\"items\":[");
 	for (int i = 0; i < batch->count; i++) {
 		write_outcome(&rq->reply, i, &batch->operations[i]);
-		failed += batch->operations[i].pr.problem != PROBLEM_NONE;
+		failed += !batch->operations[i].is_over || batch->operations[i].pr.problem != PROBLEM_NONE;
 	}
 	buffer_putc(&rq->reply, ']');
 	json_write_int_member(&rq->reply, "succeeded", batch->count - failed);
 	json_write_int_member(&rq->reply, "failed", failed);
 	buffer_putc(&rq->reply, '}');
-	idempotency_keep_answer(rq);
+}
+
+static enum step
+bulk_tell(struct request *rq)
+{
+	write_outcomes(rq);
+	return idempotency_keep_answer(rq);
+}
+
+static enum step
+bulk_reply(struct request *rq)
+{
 	return request_reply(rq, 200, "application/json");
 }
 
-request_step *const bulk_hash_steps[] = { bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL };
+request_step *const bulk_hash_steps[] = {
+	bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_tell, bulk_reply, NULL
+};
 
 request_step *const user_bulk_steps[] = {
-	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle, idempotency_ask, idempotency_take, bulk_reply, NULL
+	user_bulk_begin, bulk_load, bulk_decide, bulk_hash, bulk_take_hash, bulk_write, bulk_settle,
+	idempotency_ask, idempotency_take, bulk_tell, bulk_reply, NULL
 };

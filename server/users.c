@@ -33,12 +33,15 @@ user_create_decide(struct request *rq)
 static enum step
 user_create_record(struct request *rq)
 {
-	struct statement statements[WRITING_STATEMENTS_MAX + 1];
+	struct statement statements[WRITING_STATEMENTS_MAX + 2];
 	struct user_writing writing;
 
 	user_writing_open(&writing, &rq->proposal);
 	user_create_write(&rq->proposal, &writing);
 	int count = user_writing_take(&writing, &rq->proposal, statements);
+	/* Where a guard leaves him out, neither his position nor his role comes to be. */
+	const char *const whole[] = { rq->org_id, arena_printf(rq->scratch, "{%s}", user_case(rq)->subject.id) };
+	statements[count++] = (struct statement){ &query_user_batch_keep_whole, whole };
 	statements[count++] = user_view(rq, user_case(rq)->subject.id);
 	return request_effects(rq, LANE_WRITE, statements, count);
 }
@@ -46,7 +49,7 @@ user_create_record(struct request *rq)
 static enum step
 user_create_reply(struct request *rq)
 {
-	request_header(rq, "Location", arena_printf(rq->scratch, "/v1/users/%s", reply_column(rq, "id")));
+	reply_location(rq, "/v1/users");
 	return reply_created(rq);
 }
 

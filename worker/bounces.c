@@ -199,8 +199,10 @@ bounces_take(struct worker *worker)
 		folder = fdopendir(maildir.new_fd);
 	if (folder != NULL)
 		taken = take_some(worker, &maildir, folder);
-	else
+	else {
 		log_warn("could not read ROLLCALL_BOUNCE_MAILDIR", "reason", strerror(errno), NULL);
+		worker->task_failed = true;
+	}
 	if (folder != NULL)
 		closedir(folder);	/* and new_fd with it */
 	else if (maildir.new_fd >= 0)

@@ -44,7 +44,7 @@ meet(struct dialogue *dialogue)
 	dialogue->was_refused = false;
 	dialogue->waits_for = WAIT_NOTHING;
 	dialogue->line_length = 0;
-	dialogue->is_continued = false;
+	dialogue->is_continued = dialogue->has_begun = false;
 	dialogue->refusal[0] = '\0';
 }
 
@@ -77,7 +77,9 @@ heed_starttls_answer(struct dialogue *dialogue, const char *line, bool more_foll
 static void
 heed_line(struct dialogue *dialogue, const char *line, bool more_follows)
 {
-	if ((line[0] == '4' || line[0] == '5') && !dialogue->is_continued)
+	const bool is_refusal = dialogue->has_begun ? strncmp(line, "421", 3) == 0 : line[0] == '4' || line[0] == '5';
+
+	if (is_refusal && !dialogue->is_continued)
 		copy_words(dialogue->refusal, sizeof dialogue->refusal, line);
 	dialogue->is_continued = strlen(line) > 3 && line[3] == '-';
 	if (dialogue->is_continued)
@@ -133,8 +135,13 @@ heed_command(struct dialogue *dialogue, const char *bytes, size_t length)
 		fault(dialogue, MAIL_OUR_FAULT, "authentication outside TLS", "");
 	else if (begins(bytes, length, "AUTH "))
 		dialogue->waits_for = WAIT_AUTH;
-	else if (begins(bytes, length, "MAIL "))
+	else if (begins(bytes, length, "MAIL ")) {
 		admit_mail(dialogue);
+		/* From here on what is refused is one mail, and not the next one's affair; but for a
+		 * relay that says goodbye. */
+		dialogue->has_begun = true;
+		dialogue->refusal[0] = '\0';
+	}
 	/* The message before is done with. */
 	if (begins(bytes, length, "MAIL ") || begins(bytes, length, "QUIT"))
 		connect_set_in_hand(false);

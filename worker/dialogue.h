@@ -41,6 +41,7 @@ struct dialogue {
 	char line[512];			/* the relay's, while it arrives; cut when longer */
 	size_t line_length;
 	bool is_continued;		/* the next line belongs to the same answer */
+	bool has_begun;		/* a mail was offered */
 	char refusal[256];		/* the relay's last 4xx or 5xx, its first line */
 };
 

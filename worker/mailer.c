@@ -103,6 +103,33 @@ unsaid(enum mail_result result, bool attempted, const char *words)
 	return outcome;
 }
 
+/* Many relays take any MAIL and say only at each recipient, or behind the text, that we may not send
+ * (5.7.1 "relay access denied", "sender address rejected"). One such answer may be about a recipient;
+ * of nothing else, and never a mail taken, it is about us. */
+#define SAME_REFUSALS 3
+
+/* "554 5.7.1 …", as far as it is the same for all. */
+static size_t
+policy_refusal(const struct mail_outcome *outcome)
+{
+	const char *reply = outcome->reply;
+
+	return outcome->result == MAIL_REFUSED && strlen(reply) > 8 && strncmp(reply + 4, "5.7.", 4) == 0
+		? strcspn(reply + 4, " ") + 4 : 0;
+}
+
+static bool
+are_refused_for_us(const struct mail_outcome *outcomes, int count)
+{
+	const size_t length = count >= SAME_REFUSALS ? policy_refusal(&outcomes[0]) : 0;
+
+	for (int i = 0; length > 0 && i < count; i++) {
+		if (policy_refusal(&outcomes[i]) != length || strncmp(outcomes[i].reply, outcomes[0].reply, length) != 0)
+			return false;
+	}
+	return length > 0;
+}
+
 /* An address that is none would add commands: it goes to no transport. */
 void
 mailer_send(struct mailer *mailer, const struct mail *mails, int count,
@@ -120,6 +147,9 @@ mailer_send(struct mailer *mailer, const struct mail *mails, int count,
 	}
 	if (fit_count > 0)
 		mailer->transport->send(mailer, fit, fit_count, found);
+	const bool are_ours = are_refused_for_us(found, fit_count);
+	for (int i = 0; are_ours && i < fit_count; i++)
+		found[i].result = MAIL_OUR_FAULT;
 	for (int i = 0; i < count; i++) {
 		outcomes[i] = email_is_valid(mails[i].recipient) ? found[next++]
 			: unsaid(MAIL_REFUSED, false, "not an e-mail address that can be used");

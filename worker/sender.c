@@ -126,13 +126,21 @@ write_result(struct buffer *out, const struct outgoing *mail, const char *state,
 
 /* What became of a mail, with the id of the request behind it. Never the relay's words: they
  * quote the recipient; their code says enough, and the whole is in the outbox. */
+/* Of what the relay said the code alone, which quotes nobody: the words stand in the outbox.
+ * Empty: they are ours. */
+static void
+take_code(const struct mail_outcome *outcome, char code[4])
+{
+	snprintf(code, 4, "%.3s", strspn(outcome->reply, "0123456789") == 3 ? outcome->reply : "");
+}
+
 static void
 log_mail(enum log_level level, const char *message, const struct outgoing *mail, const struct mail_outcome *outcome)
 {
 	char code[4] = "", attempts[16];
 
-	if (outcome != NULL && strspn(outcome->reply, "0123456789") == 3)
-		snprintf(code, sizeof(code), "%.3s", outcome->reply);
+	if (outcome != NULL)
+		take_code(outcome, code);
 	snprintf(attempts, sizeof(attempts), "%ld", mail->attempts);
 	log_event(level, message, "outbox_id", mail->id, "kind", mail->kind, "attempt", attempts,
 		"reply_code", *code != '\0' ? code : NULL, "reason", outcome == NULL ? mail->reason : NULL,
@@ -197,6 +205,7 @@ judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count
 {
 	const struct mail_outcome *fault = NULL;
 	bool went_through = false;
+	char code[4];
 
 	for (int i = 0; i < count; i++) {
 		if (outcomes[i].result == MAIL_OUR_FAULT)
@@ -205,7 +214,8 @@ judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count
 			went_through = true;
 	}
 	if (fault == NULL) {
-		if (sender->hold_s > 0 && went_through) {
+		/* Whoever was held: the relay takes mails. */
+		if (went_through) {
 			sender->hold_s = 0;
 			metric_set(sender->worker.page, METRIC_MAIL_LANE_HELD, 0);
 		}
@@ -216,7 +226,9 @@ judge_lane(struct sender *sender, const struct mail_outcome *outcomes, int count
 		sender->hold_s = HOLD_MAX_S;
 	sender->held_until_ms = clock_monotonic_ms() + sender->hold_s * 1000;
 	metric_set(sender->worker.page, METRIC_MAIL_LANE_HELD, 1);
-	log_error("could not send any mail: check ROLLCALL_SMTP_URL and ROLLCALL_MAIL_FROM", "reply", fault->reply, NULL);
+	take_code(fault, code);
+	log_error("could not send any mail: check ROLLCALL_SMTP_URL and ROLLCALL_MAIL_FROM", "reply",
+		*code != '\0' ? code : fault->reply, NULL);
 }
 
 /* "Link issued to ..." belongs to the audit from the moment that somebody has it. */

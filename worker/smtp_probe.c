@@ -16,6 +16,7 @@
 #include "dial.h"
 #include "encode.h"
 #include "findings.h"
+#include "mailer_priv.h"
 #include "memory.h"
 
 #define LIMIT_MS 30000
@@ -192,6 +193,16 @@ say_xoauth2(struct probe *probe)
 	return good;
 }
 
+/* Some relays quote what they refuse. */
+static const char *
+reason_without_secret(const struct probe *probe)
+{
+	const struct probe_target *target = probe->target;
+	const char *secret = target->token != NULL ? target->token : target->password;
+
+	return words_hold_secret(probe->words, target->user, secret) ? "its answer quotes the password or token" : reason(probe);
+}
+
 static bool
 authenticate(struct probe *probe)
 {
@@ -213,7 +224,7 @@ authenticate(struct probe *probe)
 		findings_add(probe->findings, good ? FINDING_OK : FINDING_FAIL, "smtp.auth",
 			good ? NULL : "Check user and password (or token) of ROLLCALL_SMTP_URL; special characters are written as %XX there.",
 			good ? "The relay lets us in (%.*s)." : "The relay does not let us in (%.*s): %s.", (int)strlen(mechanisms[i].name) - 2,
-			mechanisms[i].name + 1, reason(probe));
+			mechanisms[i].name + 1, reason_without_secret(probe));
 		return good;
 	}
 	findings_add(probe->findings, FINDING_FAIL, "smtp.auth", "Use the relay's port for submission (587), or ask who runs it which way of AUTH it takes.",

@@ -42,14 +42,18 @@ WHERE k.org_id = :org_id AND k.id = :id;
 
 -- What a new or a changed key rests on. A key that makes another one is its bound: what
 -- it makes neither lives longer than it nor is used from elsewhere.
--- name: api_key_judge (org_id, by_key, expires_at, networks)
+-- Of a key that is edited, `of_key`, what the body does not name stays as it is.
+-- name: api_key_judge (org_id, by_key, expires_at, networks, of_key, keeps_expiry, keeps_networks)
 SELECT :expires_at::timestamptz <= now() AS is_over,
     (SELECT count(*) FROM rollcall.api_key k WHERE k.org_id = o.id AND k.revoked_at IS NULL) AS standing,
-    coalesce(b.expires_at < coalesce(:expires_at::timestamptz, 'infinity'), false) AS outlives_caller,
-    b.networks IS NOT NULL AND (:networks::cidr[] IS NULL
-        OR EXISTS (SELECT FROM unnest(:networks::cidr[]) AS n (network) WHERE NOT n.network <<= ANY (b.networks))) AS is_wider_than_caller
+    coalesce(b.expires_at < coalesce(n.expires_at, 'infinity'), false) AS outlives_caller,
+    b.networks IS NOT NULL AND (n.networks IS NULL
+        OR EXISTS (SELECT FROM unnest(n.networks) AS w (network) WHERE NOT w.network <<= ANY (b.networks))) AS is_wider_than_caller
 FROM rollcall.organization o
 LEFT JOIN rollcall.api_key b ON b.org_id = o.id AND b.id = :by_key::uuid
+LEFT JOIN rollcall.api_key e ON e.org_id = o.id AND e.id = :of_key::uuid
+CROSS JOIN LATERAL (SELECT CASE WHEN :keeps_expiry::boolean THEN e.expires_at ELSE :expires_at::timestamptz END AS expires_at,
+    CASE WHEN :keeps_networks::boolean THEN e.networks ELSE :networks::cidr[] END AS networks) n
 WHERE o.id = :org_id;
 
 -- Before api_key_create, in the same transaction: whoever makes a key is not put out until

@@ -17,9 +17,10 @@ WHERE EXISTS (
     WHERE u.org_id = :org_id AND u.id > :since AND u.request_id = :request_id AND u.action <> 'selection.died' AND :{is_written_here})
 RETURNING key;
 
--- name: idempotency_answer (org_id, caller_id, route, key, answer) writes
+-- What was answered, or would be if nothing more came of it: that never takes the place of the other.
+-- name: idempotency_answer (org_id, caller_id, route, key, answer, is_last) writes
 UPDATE rollcall.idempotency i SET answer = :answer::jsonb
-WHERE i.org_id = :org_id AND i.caller_id = :caller_id AND i.route = :route AND i.key = :key;
+WHERE i.org_id = :org_id AND i.caller_id = :caller_id AND i.route = :route AND i.key = :key AND (:is_last::boolean OR i.answer IS NULL);
 
 -- name: purge_idempotency (limit) writes all_organizations
 DELETE FROM rollcall.idempotency i

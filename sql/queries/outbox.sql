@@ -33,6 +33,7 @@ WHERE m.org_id = :org_id AND m.id = :id;
 -- name: outbox_retry (org_id, id, audit_id, actor) writes notifies
 WITH again AS (
     UPDATE rollcall.outbox m SET state = 'queued', run_at = now(), created_at = CASE WHEN m.state = 'queued' THEN m.created_at ELSE now() END,
+        attempts = CASE WHEN m.state = 'queued' THEN m.attempts ELSE 0 END,
         request_id = coalesce(:actor::jsonb ->> 'request_id', m.request_id)
     WHERE m.org_id = :org_id AND m.id = :id AND m.state IN ('failed', 'queued', 'bounced') AND m.leased_by IS NULL
     RETURNING m.id

@@ -12,6 +12,13 @@
     p.assignable_on_day_off, p.position_free_text, p.user_kinds, p.import_invites, p.import_on_duplicate,
     p.session_ttl, p.session_idle_ttl, p.outbox_retention, p.audit_retention, p.import_retention
 
+-- Behind policy_edit: what stands with it comes to pass with it, or not at all. Dividing by zero is
+-- how a statement says so (server/job.c).
+-- name: policy_keep_whole (org_id)
+SELECT 1 / count(*) AS is_whole
+FROM rollcall.policy u
+WHERE u.org_id = :org_id AND :{is_written_here};
+
 -- name: policy_get (org_id)
 SELECT :{policy_columns}, p.version, p.updated_at
 FROM rollcall.policy p

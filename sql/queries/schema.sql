@@ -121,7 +121,7 @@ WHERE wanted.privileges <> '{}' AND held.privileges IS DISTINCT FROM wanted.priv
 UNION ALL
 SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', function.oid::regprocedure, :role::name)
 FROM pg_proc AS function
-WHERE function.pronamespace = to_regnamespace('rollcall') AND function.prosecdef
+WHERE function.pronamespace = to_regnamespace('rollcall') AND function.proname = 'refresh_statistics'
     AND NOT has_function_privilege(:role::name, function.oid, 'EXECUTE');
 
 -- After much was written: sql/migrations/0010_statistics.sql.

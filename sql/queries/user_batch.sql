@@ -63,7 +63,7 @@ LEFT JOIN LATERAL (SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AN
 LEFT JOIN LATERAL (SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.external_id = a.external_id OFFSET 0) x ON true
 ORDER BY a.place;
 
--- Behind all that an atomic request writes. Who was not written in this transaction lost,
+-- Behind all that an atomic request writes, or that goes with one user. Who was not written in this transaction lost,
 -- and nothing shall stand: dividing by zero is how a statement says so (server/job.c).
 -- name: user_batch_keep_whole (org_id, ids)
 SELECT 1 / (count(*) = cardinality(:ids::uuid[]))::integer AS is_whole
