@@ -110,7 +110,7 @@ judge_statement(struct request *rq, const char *of_key)
 
 /* All faults, and then whether the caller may give what the body gives. */
 static enum step
-check_given(struct request *rq, const PGresult *judged, bool gives_more)
+check_given(struct request *rq, const PGresult *judged, bool is_more)
 {
 	if (row_is_true(judged, 0, "is_over"))
 		request_fault(rq, "/expires_at", "invalid", "This moment has passed.");
@@ -120,10 +120,10 @@ check_given(struct request *rq, const PGresult *judged, bool gives_more)
 	if (!permission_set_contains(&rq->caller.permissions, &wanted))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"You cannot grant permissions that you do not hold.");
-	if ((gives_more || request_has(rq, "expires_at")) && row_is_true(judged, 0, "outlives_caller"))
+	if ((is_more || request_has(rq, "expires_at")) && row_is_true(judged, 0, "outlives_caller"))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"A key that expires lets no key live longer than itself: give an earlier expires_at.");
-	if ((gives_more || request_has(rq, "networks")) && row_is_true(judged, 0, "is_wider_than_caller"))
+	if ((is_more || request_has(rq, "networks")) && row_is_true(judged, 0, "is_wider_than_caller"))
 		return request_problem_detail(rq, PROBLEM_EXCEEDS_YOUR_PERMISSIONS, NULL,
 			"A key that is bound to networks lets no key be used from others: give networks within its own.");
 	return STEP_NEXT;
@@ -224,14 +224,22 @@ api_key_take(struct request *rq)
 	return STEP_NEXT;
 }
 
-static enum step
-api_key_edit_check(struct request *rq)
+/* Words that it lacks are worth what a new key is worth: as long, and from where it may be used. */
+static bool
+gives_more(struct request *rq)
 {
+	if (rq->fault_count > 0 || !request_has(rq, "permissions"))
+		return false;
 	const struct permission_set held = permission_set_parse(rq->scratch, request_column(rq, "permissions"));
 	const struct permission_set wanted = role_take_permissions(&rq->proposal, rq->body);
 
-	/* Words that it lacks are worth what a new key is worth: as long, and from where it may be used. */
-	return check_given(rq, rq->results[1], request_has(rq, "permissions") && !permission_set_contains(&held, &wanted));
+	return !permission_set_contains(&held, &wanted);
+}
+
+static enum step
+api_key_edit_check(struct request *rq)
+{
+	return check_given(rq, rq->results[1], gives_more(rq));
 }
 
 request_step *const api_key_edit_steps[] = { api_key_load, api_key_take, api_key_edit_check, resource_edit, reply_ok, NULL };

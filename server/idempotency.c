@@ -23,6 +23,7 @@ struct idempotency {
 	const char *view, *view_params;	/* idempotency_answer_from; NULL: the effect's last statement */
 	bool is_kept;			/* by this request */
 	bool is_certain;		/* it was looked for before the refusal, too */
+	bool repeats;			/* what was done before is answered again */
 };
 
 static bool
@@ -195,7 +196,14 @@ repeat(struct request *rq)
 	if (rq->route->shows_secret)
 		return request_problem(rq, PROBLEM_SECRET_SHOWN_ONCE);
 	request_header(rq, "Idempotency-Replayed", "true");
+	rq->idempotency->repeats = true;
 	return rq->route->keeps_answer ? answer_kept(rq, found) : answer_again(rq, found);
+}
+
+bool
+idempotency_repeats(const struct request *rq)
+{
+	return rq->idempotency != NULL && rq->idempotency->repeats;
 }
 
 enum step

@@ -20,6 +20,9 @@
 
 struct idempotency;
 
+/* Whether the answer that is being made is that of before. */
+bool idempotency_repeats(const struct request *rq);
+
 /* Steps of the prologue: before the body is read, and behind that; the answer of before, or NEXT. */
 enum step idempotency_read(struct request *rq);
 enum step idempotency_ask(struct request *rq);

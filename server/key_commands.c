@@ -226,7 +226,7 @@ static bool
 has_room(struct key_work *work, const struct key_wish *wish)
 {
 	struct database_result judged = database_run(work->database, &query_api_key_judge,
-		(const char *const[]){ work->org_id, NULL, wish->expires_at, NULL });
+		(const char *const[]){ work->org_id, NULL, wish->expires_at, NULL, NULL, "false", "false" });
 	const bool is_full = judged.status == DATABASE_OK && row_int(judged.rows, 0, "standing") >= API_KEYS_MAX;
 
 	PQclear(judged.rows);

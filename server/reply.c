@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "idempotency.h"
 #include "pgarray.h"
 
 /* Types as PostgreSQL numbers them (pg_type.dat); these never change. */
@@ -129,6 +130,8 @@ reply_row_with(struct request *rq, int status, const struct reply_extra *extras)
 {
 	const PGresult *rows = rq->results[rq->result_count - 1];
 
+	if (PQntuples(rows) == 0 && idempotency_repeats(rq))
+		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL, "This was done already, and what it was done to is gone since.");
 	if (PQntuples(rows) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
 	write_etag(rq, rows);

@@ -139,8 +139,9 @@ heed_command(struct dialogue *dialogue, const char *bytes, size_t length)
 		admit_mail(dialogue);
 		/* From here on what is refused is one mail, and not the next one's affair; but for a
 		 * relay that says goodbye. */
+		if (!dialogue->has_begun)
+			dialogue->refusal[0] = '\0';
 		dialogue->has_begun = true;
-		dialogue->refusal[0] = '\0';
 	}
 	/* The message before is done with. */
 	if (begins(bytes, length, "MAIL ") || begins(bytes, length, "QUIT"))

@@ -357,6 +357,11 @@ def test_a_key_bounds_the_keys_that_it_makes(standing):
     assert client.patch(path(child), {"name": "Renamed"}).ok(200)["name"] == "Renamed"
     assert client.patch(path(manager), {"networks": ["127.0.0.1"]}).ok(200)["networks"] == ["127.0.0.1/32"]
     client.delete(path(child)).ok(204)
+    # Nor does it lend its words to one that is not bound.
+    other = make(standing)
+    client.patch(path(other), {"permissions": ["api_keys:write"]}).refused(403, "exceeds_your_permissions")
+    client.patch(path(other), {"permissions": ["api_keys:write"], "expires_at": bounds["expires_at"]}).refused(403, "exceeds_your_permissions")
+    client.patch(path(other), {"permissions": ["api_keys:write"], "expires_at": bounds["expires_at"], "networks": ["127.0.0.1"]}).ok(200)
     # A person is not bound by what is a key's.
     standing.admin.patch(path(manager), {"expires_at": None, "networks": None}).ok(200)
     make(standing, by=client)

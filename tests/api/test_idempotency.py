@@ -175,6 +175,29 @@ def test_a_bulk_is_done_once_and_its_outcomes_are_told_again(standing):
     assert len(standing.audit("user.inactivated", taken)) == 1
 
 
+def test_a_bulk_that_was_left_in_the_middle_tells_what_was_done_and_what_was_not(server_only):
+    """Each makes a role, and two roles go in one round; then nothing more comes to pass."""
+    body = {"operations": [{"op": "create", **person(), "role": {"name": fresh("Role "), "permissions": []}} for _ in range(4)]}
+    headers = keyed(fresh())
+    with server_only.cluster.connect(server_only.database) as other:
+        other.autocommit = False
+        # The second round waits for its role's name.
+        other.execute("INSERT INTO rollcall.role (org_id, id, name, permissions) VALUES (%s, gen_random_uuid(), %s, '{}')",
+                      [server_only.org_id, body["operations"][2]["role"]["name"]])
+        send(server_only.admin, "POST", "/v1/users/bulk", body, headers)
+        other.rollback()
+    again = wait_until(lambda: (lambda answer: answer if answer.status == 200 else None)(send(server_only.admin, "POST", "/v1/users/bulk", body, headers)))
+    assert [item["status"] for item in again.items][:2] == [201, 201] and again["succeeded"] == len([item for item in again.items if item["status"] == 201])
+    assert server_only.value("SELECT count(*) FROM rollcall.users WHERE email LIKE 'k%%'") == again["succeeded"]
+
+
+def test_the_answer_to_a_create_whose_object_is_gone_names_no_place(standing):
+    headers, body = keyed(), {"name": fresh("Group ")}
+    made = send(standing.admin, "POST", "/v1/groups", body, headers).ok(201)
+    standing.admin.delete(f"/v1/groups/{made['id']}").ok(204)
+    assert "Location" not in send(standing.admin, "POST", "/v1/groups", body, headers).refused(409, "state_conflict").headers
+
+
 def test_a_bulk_whose_outcomes_were_lost_says_that_it_was_done(standing):
     body, headers = {"operations": [{"op": "create", **person()}]}, keyed(fresh())
     send(standing.admin, "POST", "/v1/users/bulk", body, headers).ok(200)
