@@ -318,7 +318,8 @@ request_effects(struct request *rq, enum lane lane, const struct statement *stat
 {
 	struct statement all[JOB_STATEMENTS_MAX];
 
-	return submit(rq, lane, all, with_key(rq, statements, count, all));
+	count = with_key(rq, statements, count, all);
+	return submit(rq, lane, all, count);
 }
 
 enum step
