@@ -219,6 +219,34 @@ def test_a_refused_sender_holds_the_lane(server_only):
         assert not relay.messages
 
 
+@pytest.mark.parametrize("where", ["rcpt", "data"])
+def test_a_relay_that_refuses_everybody_at_the_recipient_or_the_text_holds_the_lane_and_nobody_is_blamed(rollcall, where):
+    rollcall.allow_errors("could not send any mail")
+    rollcall.sink.behave("*", "554 5.7.1 you may not send from here", at=where)
+    rollcall.worker.stop()
+    recipients = queue_mails(rollcall, 4)
+    rollcall.start_worker()
+    wait_until(lambda: lane_held(rollcall) == 1)
+    assert set(rollcall.sql("SELECT state FROM rollcall.outbox")) == {"queued"}
+    rollcall.sink.forgive()
+    rollcall.restart_worker()
+    rollcall.sql("UPDATE rollcall.outbox SET run_at = now()")
+    for recipient in recipients:
+        rollcall.wait_mail(recipient)
+    wait_until(lambda: lane_held(rollcall) == 0)
+
+
+def test_one_refusal_among_others_is_about_its_recipient(rollcall):
+    rollcall.worker.stop()
+    rollcall.sink.behave("no@example.org", "554 5.7.1 not welcome here")
+    rollcall.create_user(email="no@example.org")
+    recipients = queue_mails(rollcall, 3)
+    rollcall.start_worker()
+    wait_state(rollcall, "no@example.org", "failed")
+    for recipient in recipients:
+        rollcall.wait_mail(recipient)
+
+
 # --- by hand ---
 
 def test_a_failed_mail_is_tried_again_by_hand(rollcall):
@@ -230,7 +258,7 @@ def test_a_failed_mail_is_tried_again_by_hand(rollcall):
     mail = rollcall.wait_mail("gone@example.org")
     assert mail.outbox_id == row["id"]
     rollcall.accept(mail.link).ok(200)
-    wait_state(rollcall, "gone@example.org", "sent", attempts=2)
+    wait_state(rollcall, "gone@example.org", "sent", attempts=1)  # it begins anew
     event, = rollcall.audit("mail.retried")
     assert event["subject"]["id"] == row["id"] and event["actor"]["id"] == rollcall.admin_id
     rollcall.admin.post(f"/v1/outbox/{row['id']}/retry").refused(409, "state_conflict")
