@@ -156,6 +156,18 @@ api_key_create_check(struct request *rq)
 	return step;
 }
 
+static struct statement
+maker_statement(struct request *rq, const struct query *query)
+{
+	const char **params = arena_take(rq->scratch, sizeof(*params) * 4);
+
+	params[0] = rq->org_id;
+	params[1] = rq->caller.kind == CALLER_USER ? "user" : "api_key";
+	params[2] = rq->caller.id;
+	params[3] = rq->caller.token_hash;
+	return (struct statement){ query, params };
+}
+
 static enum step
 api_key_create_record(struct request *rq)
 {
@@ -171,8 +183,7 @@ api_key_create_record(struct request *rq)
 	bearer_token_make(BEARER_API_KEY, &org_id, the->token);
 	token_hash(the->token, hash);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_api_key_hold_maker, (const char *const[]){ rq->org_id, rq->caller.kind == CALLER_USER ? "user" : "api_key",
-			rq->caller.id, rq->caller.token_hash } },
+		maker_statement(rq, &query_api_key_hold_maker),
 		{ &query_api_key_lock, (const char *const[]){ rq->org_id } },
 		{ &query_api_key_create, (const char *const[]){ rq->org_id, the->the.id, hash, bearer_token_hint(the->token), limit,
 			rq->caller.token_hash, changes_json(rq->scratch, rq->body), request_new_id(rq), request_actor(rq), changes_of(rq->scratch, NULL, rq->body) } },
@@ -242,6 +253,23 @@ api_key_edit_check(struct request *rq)
 	return check_given(rq, rq->results[1], gives_more(rq));
 }
 
-request_step *const api_key_edit_steps[] = { api_key_load, api_key_take, api_key_edit_check, resource_edit, reply_ok, NULL };
+static enum step
+api_key_edit_record(struct request *rq)
+{
+	const struct resource_case *the = rq->data;
+	const struct statement get = resource_statement_get(rq, the->id);
+	const char *changes = changes_of(rq->scratch, the->before, rq->body);
+
+	if (strcmp(changes, "{}") == 0)
+		return request_queries(rq, LANE_READ, &get, 1);
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
+		maker_statement(rq, &query_api_key_require_maker),
+		{ &query_api_key_edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
+			request_actor(rq), changes } },
+		get,
+	}, 3);
+}
+
+request_step *const api_key_edit_steps[] = { api_key_load, api_key_take, api_key_edit_check, api_key_edit_record, reply_ok, NULL };
 
 request_step *const api_key_remove_steps[] = { api_key_load, api_key_take, resource_remove, reply_no_content, NULL };

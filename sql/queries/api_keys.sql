@@ -60,7 +60,20 @@ WHERE o.id = :org_id;
 -- it is made, or makes none. Else he who has found a key, and asks for others while it is
 -- revoked, has one more than anybody saw. No row: he is out.
 -- name: api_key_hold_maker (org_id, kind, id, token_hash)
-WITH person AS MATERIALIZED (
+WITH :{maker_held}
+SELECT id FROM signed_in
+UNION ALL
+SELECT id FROM application;
+
+-- The same before api_key_edit, which gives away as much: who is out is asked anew who he is, for
+-- dividing by zero is how a statement says that nothing shall stand (server/job.c).
+-- name: api_key_require_maker (org_id, kind, id, token_hash)
+WITH :{maker_held}
+SELECT 1 / count(*) AS is_held
+FROM (SELECT id FROM signed_in UNION ALL SELECT id FROM application) held;
+
+-- fragment: maker_held
+person AS MATERIALIZED (
     SELECT u.id, u.session_epoch
     FROM rollcall.users u
     WHERE :kind::text = 'user' AND u.org_id = :org_id AND u.id = :id AND u.status = 'active'
@@ -79,11 +92,8 @@ application AS MATERIALIZED (
     WHERE :kind::text = 'api_key' AND k.org_id = :org_id AND k.id = :id AND :{key_is_alive}
     FOR SHARE
 )
-SELECT id FROM signed_in
-UNION ALL
-SELECT id FROM application;
 
--- Behind that: it counts when nobody else is making one.
+-- Behind api_key_hold_maker: it counts when nobody else is making one.
 -- name: api_key_lock (org_id)
 SELECT o.id FROM rollcall.organization o WHERE o.id = :org_id FOR NO KEY UPDATE;
 
