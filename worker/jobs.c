@@ -8,6 +8,7 @@
  */
 #include "jobs.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ run_claimed(struct jobs *jobs, const PGresult *claimed)
 		jobs->holds_remnant = !job_lease_release(&lease, end == JOB_STOPPED);
 	child_busy_set(worker->page, worker->child, 0);
 	arena_free(&lease.arena);
+	malloc_trim(0);	/* a large file was in pieces that libc would keep */
 }
 
 /* True when there was something to do. */
