@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from support.waiting import wait_until
 from support.system import PASSWORD
+from support.waiting import wait_until
 
 numbers = itertools.count(1)
 
