@@ -11,6 +11,7 @@ import time
 import pytest
 from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, rows
 from support.system import build_folder
+from support.waiting import wait_until
 from workbook import CELL, EXTERNAL, LAUGHS, MIB, bomb, flagged, forged_size, pack, parts, sheet, strings, workbook
 
 HEADERS = ["email", "first_name", "last_name"]
@@ -134,6 +135,8 @@ def all_that_an_import_might_change(system):
 @pytest.fixture(scope="module")
 def job_child(shared_rollcall):
     """The worker's children: before the first file, and the same behind the last."""
+    # Clock, two senders, jobs, metrics: the last of them may start a little later.
+    wait_until(lambda: len(shared_rollcall.worker.children()) == 5)
     return shared_rollcall.worker.children()
 
 
