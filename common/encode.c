@@ -124,7 +124,7 @@ hex_encode(const uint8_t *bytes, size_t length, char *text)
 	*text = '\0';
 }
 
-static int
+int
 hex_value(char c)
 {
 	if (c >= '0' && c <= '9')

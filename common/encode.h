@@ -20,6 +20,8 @@ void base64url_encode(const uint8_t *bytes, size_t length, char *text);
 /* False unless `text` is the encoding of exactly `length` bytes. */
 bool base64url_decode(const char *text, uint8_t *bytes, size_t length)
 	__attribute__((warn_unused_result));
+/* Of a hexadecimal digit in either case; -1: it is none. */
+int hex_value(char c);
 void hex_encode(const uint8_t *bytes, size_t length, char *text);
 bool hex_decode(const char *text, uint8_t *bytes, size_t length)
 	__attribute__((warn_unused_result));

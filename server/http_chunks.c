@@ -1,22 +1,15 @@
 /*
  * Chunk by chunk: a size in hexadecimal digits, CR LF, as many bytes, CR LF; a size of
- * nothing, trailers, and an empty line. Extensions are no fault of the sender, but evhttp
- * refuses them itself (413).
+ * nothing, and an empty line. A trailer would become a header behind all that was decided by
+ * the headers before it (X-Forwarded-For), so there is none. Extensions are no fault of the
+ * sender, but evhttp refuses them itself (413).
  */
 #include "http_chunks.h"
 
+#include "encode.h"
+
 /* 15 digits fit in 60 bits; the size itself is checked where the body is read. */
 #define DIGITS_MAX 15
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static void
 read_size(struct http_chunk_scan *scan, char c)

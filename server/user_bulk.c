@@ -79,39 +79,7 @@ bulk_write(struct request *rq)
 	return count > 0 ? request_attempt(rq, LANE_WRITE, statements, count) : STEP_NEXT;
 }
 
-static enum batch_outcome
-outcome_of(const struct request *rq)
-{
-	switch (rq->outcome) {
-	case JOB_OK: return BATCH_WRITTEN;
-	case JOB_CONFLICT: return BATCH_CONFLICT;
-	case JOB_CONSTRAINT: return BATCH_CONSTRAINT;
-	case JOB_ERROR: return BATCH_FAILED;
-	default: return BATCH_UNAVAILABLE;
-	}
-}
-
-static void
-write_outcomes(struct request *rq);
-
-static enum step
-bulk_settle(struct request *rq)
-{
-	if (rq->key_is_taken)
-		return request_again(rq);
-	const enum problem problem = user_batch_settle(rq->data, outcome_of(rq), rq->violated, rq->results, rq->result_count);
-
-	if (problem != PROBLEM_NONE)
-		return request_problem(rq, problem);
-	if (!user_batch_is_open(rq->data))
-		return STEP_NEXT;
-	/* The next round may never come: who gets no answer, and asks again, hears what was done. */
-	write_outcomes(rq);
-	idempotency_keep_so_far(rq);
-	return request_again(rq);
-}
-
-/* The reply. */
+/* What became of each, as it is answered and kept. */
 
 /* One that is still open is one that could not be done, as far as is known. */
 static void
@@ -166,6 +134,37 @@ write_outcomes(struct request *rq)
 	json_write_int_member(&rq->reply, "failed", failed);
 	buffer_putc(&rq->reply, '}');
 }
+
+static enum batch_outcome
+outcome_of(const struct request *rq)
+{
+	switch (rq->outcome) {
+	case JOB_OK: return BATCH_WRITTEN;
+	case JOB_CONFLICT: return BATCH_CONFLICT;
+	case JOB_CONSTRAINT: return BATCH_CONSTRAINT;
+	case JOB_ERROR: return BATCH_FAILED;
+	default: return BATCH_UNAVAILABLE;
+	}
+}
+
+static enum step
+bulk_settle(struct request *rq)
+{
+	if (rq->key_is_taken)
+		return request_again(rq);
+	const enum problem problem = user_batch_settle(rq->data, outcome_of(rq), rq->violated, rq->results, rq->result_count);
+
+	if (problem != PROBLEM_NONE)
+		return request_problem(rq, problem);
+	if (!user_batch_is_open(rq->data))
+		return STEP_NEXT;
+	/* The next round may never come: who gets no answer, and asks again, hears what was done. */
+	write_outcomes(rq);
+	idempotency_keep_so_far(rq);
+	return request_again(rq);
+}
+
+/* The reply. */
 
 static enum step
 bulk_tell(struct request *rq)
