@@ -9,7 +9,6 @@ relay listens).
 """
 import argparse
 import csv
-import http.client
 import io
 import json
 import pathlib
@@ -20,10 +19,11 @@ import threading
 import time
 import zipfile
 
-from machine import CORES, make_cluster, make_rollcall
+from machine import CORES, Generator, compile_tools, make_cluster, make_rollcall, request, write_requests
 
 HEADERS = ["E-mail", "First name", "Last name", "Phone", "External id", "Department", "Position"]
 MIB = 1024 * 1024
+CLIENTS, READS_A_SECOND, IDLE_SECONDS, AS_LONG_AS_IT_TAKES = 4, 200, 10, 3600
 
 
 def people(count, salt):
@@ -62,28 +62,30 @@ def as_workbook(count, salt):
     return out.getvalue()
 
 
-class Reader(threading.Thread):
-    """One client that reads a user again and again; the time of each."""
+class Reader:
+    """Clients that read a user, so many times a second whatever the answers take, in a process of their own."""
 
-    def __init__(self, rollcall):
-        super().__init__(daemon=True)
-        self.rollcall, self.times, self.goes_on = rollcall, [], True
+    def __init__(self, rollcall, folder):
+        self.generator, self.running, self.idle_ms = Generator(rollcall, folder), None, []
+        self.requests = write_requests(folder / "read", [request("GET", f"/v1/users/{rollcall.admin_id}", rollcall.api_key)])
 
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.rollcall.port)
-        while self.goes_on:
-            started = time.perf_counter()
-            connection.request("GET", f"/v1/users/{self.rollcall.admin_id}", headers={"Authorization": f"Bearer {self.rollcall.api_key}"})
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200, answer.status
-            self.times.append((time.perf_counter() - started) * 1000)
-            time.sleep(0.002)
+    def start(self):
+        self.running = self.generator.start(self.requests, CLIENTS, AS_LONG_AS_IT_TAKES, rate=READS_A_SECOND)
 
-    def p99(self):
-        self.goes_on = False
-        self.join()
-        return sorted(self.times)[int(len(self.times) * 0.99)]
+    def p99_ms(self):
+        self.running.terminate()
+        said = self.generator.finish(self.running)
+        assert list(said["statuses"]) == ["200"], said
+        return said["p99_us"] / 1000
+
+    def look_at_idle(self):
+        self.start()
+        time.sleep(IDLE_SECONDS)
+        self.idle_ms.append(self.p99_ms())
+
+    def idle_around(self):
+        """The quieter of before and behind a stage: the machine itself is not always as fast."""
+        return min(self.idle_ms[-2:])
 
 
 class Memory(threading.Thread):
@@ -106,17 +108,22 @@ class Memory(threading.Thread):
             time.sleep(0.02)
 
 
-def stage(client, rollcall, import_id, idle_p99, name):
-    reader, started = Reader(rollcall), time.monotonic()
+def stage(client, reader, import_id, name, begin):
+    """Runs one stage of the import, and says what it took."""
     reader.start()
+    started = time.monotonic()
+    begin().ok(202)
     while (made := client.get(f"/v1/imports/{import_id}").ok(200).body)["state"] in ("parsing", "applying", "undoing"):
         time.sleep(0.05)
     took = time.monotonic() - started
-    print(f"  {name:<8} {took:6.1f} s   {made['counts']['rows'] / took:8.0f} rows/s   reads p99 {reader.p99() / idle_p99:5.1f} × idle   {made['state']}")
+    p99_ms = reader.p99_ms()
+    reader.look_at_idle()
+    print(f"  {name:<8} {took:6.1f} s   {made['counts']['rows'] / took:8.0f} rows/s   reads p99 {p99_ms:5.2f} ms, "
+          f"{p99_ms / reader.idle_around():4.1f} × idle   {made['state']}", flush=True)
     return made
 
 
-def measure(rollcall, label, data, invite, idle_p99):
+def measure(rollcall, reader, label, data, invite):
     client = rollcall.client(rollcall.api_key)
     made = client.post("/v1/imports", {"file_name": label, "size": len(data)}).ok(202)["id"]
     for number, start in enumerate(range(0, len(data), MIB)):
@@ -124,16 +131,13 @@ def measure(rollcall, label, data, invite, idle_p99):
     print(f"{label}, {len(data) / MIB:.1f} MiB")
     memory = Memory()
     memory.start()
-    client.post(f"/v1/imports/{made}/parse", {}).ok(202)
-    report = stage(client, rollcall, made, idle_p99, "dry run")
+    report = stage(client, reader, made, "dry run", lambda: client.post(f"/v1/imports/{made}/parse", {}))
     memory.goes_on = False
     print(f"  parser   {memory.most:6.1f} MiB")
     assert report["state"] == "ready", report
     print(f"  {json.dumps(report['counts'])}")
-    client.post(f"/v1/imports/{made}/apply", {"invite": invite}).ok(202)
-    stage(client, rollcall, made, idle_p99, "apply")
-    client.post(f"/v1/imports/{made}/undo").ok(202)
-    stage(client, rollcall, made, idle_p99, "undo")
+    stage(client, reader, made, "apply", lambda: client.post(f"/v1/imports/{made}/apply", {"invite": invite}))
+    stage(client, reader, made, "undo", lambda: client.post(f"/v1/imports/{made}/undo"))
 
 
 def main():
@@ -142,6 +146,7 @@ def main():
     options.add_argument("--invite", action="store_true")
     wishes = options.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="rollcall-bench-"))
+    compile_tools(folder)
     cluster = make_cluster()
     try:
         rollcall = make_rollcall(cluster, folder)
@@ -149,13 +154,12 @@ def main():
         with rollcall:
             if not rollcall.worker.is_running():
                 rollcall.worker.start()
-            idle = Reader(rollcall)
-            idle.start()
-            time.sleep(5)
-            idle_p99 = idle.p99()
-            print(f"{wishes.rows:,} rows, {CORES} cores; a read of one user on the idle server: p99 {idle_p99:.2f} ms")
-            measure(rollcall, "people.csv", as_csv(wishes.rows, "csv"), wishes.invite, idle_p99)
-            measure(rollcall, "people.xlsx", as_workbook(wishes.rows, "book"), wishes.invite, idle_p99)
+            reader = Reader(rollcall, folder)
+            reader.look_at_idle()  # the first fills caches
+            reader.look_at_idle()
+            print(f"{wishes.rows:,} rows, {CORES} cores; {READS_A_SECOND} reads of a user a second on the idle server: p99 {reader.idle_ms[-1]:.2f} ms")
+            measure(rollcall, reader, "people.csv", as_csv(wishes.rows, "csv"), wishes.invite)
+            measure(rollcall, reader, "people.xlsx", as_workbook(wishes.rows, "book"), wishes.invite)
     finally:
         cluster.remove()
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,8 @@
  * FILE holds requests as they go over the wire, each behind its length (four bytes,
  * the least first). Without -r the next request follows the answer before it; with -r
  * they are due at that many a second, and the time of an answer counts from when its
- * request was due, sent or not. -1 sends each request once at most.
+ * request was due, sent or not. -1 sends each request once at most. SIGTERM ends it before
+ * its time.
  *
  * It makes, formats and allocates nothing while it measures: it runs on the cores of
  * the server that it loads, and prints what it took of them.
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,6 +60,15 @@ static struct load {
 	uint32_t *samples_us;
 	long statuses[STATUS_MAX];
 } load = { .connections = 32, .seconds = 2 };
+
+static volatile sig_atomic_t must_end;
+
+static void
+end_early(int signal_number)
+{
+	(void)signal_number;
+	must_end = 1;
+}
 
 static void
 fail(const char *what)
@@ -224,11 +235,13 @@ run(void)
 	load.deadline_ns = load.start_ns + (int64_t)(load.seconds * 1e9);
 	for (int i = 0; load.rate <= 0 && i < load.connections && has_request(); i++)
 		send_request(&load.clients[i], load.start_ns);
-	while (now_ns() < load.deadline_ns && (somebody_waits() || has_request())) {
+	while (!must_end && now_ns() < load.deadline_ns && (somebody_waits() || has_request())) {
 		int64_t due = load.rate > 0 ? send_what_is_due(now_ns()) : -1;
 
 		wait_for_answers(due > 0 && due < load.deadline_ns ? due : load.deadline_ns);
 	}
+	if (must_end)
+		load.deadline_ns = now_ns();
 	if (has_request())
 		load.finish_ns = load.deadline_ns;
 	while (somebody_waits() && now_ns() < load.deadline_ns + DRAIN_NS)
@@ -284,6 +297,7 @@ main(int argc, char **argv)
 	if (argc - optind != 2 || load.connections < 1)
 		return 2;
 	map_requests(argv[optind + 1]);
+	signal(SIGTERM, end_early);
 	load.epoll = epoll_create1(0);
 	load.clients = calloc((size_t)load.connections, sizeof(*load.clients));
 	load.samples_us = malloc(SAMPLES_MAX * sizeof(*load.samples_us));
