@@ -96,7 +96,8 @@ user_batch_load(struct user_batch *batch, struct statement *statements)
 			user_structure_write_named(&operation->pr, operation->user_id, i, &named);
 		}
 	}
-	statements[FACTS_USERS] = statement_of(batch, &query_user_batch_load, take_list(batch, &users, '}'), NULL);
+	const struct query *load = users.length > 1 ? &query_user_batch_load : &query_user_batch_load_nobody;
+	statements[FACTS_USERS] = statement_of(batch, load, take_list(batch, &users, '}'), NULL);
 	statements[FACTS_ROLES] = statement_of(batch, &query_user_batch_load_roles, take_list(batch, &roles, '}'), NULL);
 	statements[FACTS_TAKEN] = statement_of(batch, &query_user_batch_load_taken, take_list(batch, &wanted, ']'),
 		batch->among_themselves ? "true" : "false");

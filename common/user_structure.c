@@ -62,11 +62,11 @@ user_structure_write_named(struct proposal *pr, const char *user_id, int place, 
 	buffer_putc(named, '}');
 }
 
-/* Which result it is; -1: the body names nothing, so nothing was read. */
+/* Which result it is, most often the last; -1: the body names nothing, so nothing was read. */
 static int
 loaded(struct proposal *pr)
 {
-	for (int i = 0; i < pr->result_count; i++) {
+	for (int i = pr->result_count - 1; i >= 0; i--) {
 		if (PQfnumber(pr->results[i], "unknown_groups") >= 0)
 			return i;
 	}

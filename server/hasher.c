@@ -15,13 +15,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "memory.h"
+#include "priority.h"
 #include "shared_page.h"
 
 #define HASHER_MAGIC 0x68617368u
@@ -145,9 +145,7 @@ thread_run(void *context)
 	struct hasher *hasher = context;
 	struct task *task;
 
-	/* On Linux a thread has a priority of its own. */
-	if (setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICENESS) != 0)
-		log_warn("could not lower the priority of a hashing thread", "reason", strerror(errno), NULL);
+	priority_lower(NICENESS);
 	pthread_mutex_lock(&hasher->mutex);
 	while ((task = next_task(hasher)) != NULL) {
 		ssize_t written;

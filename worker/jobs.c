@@ -18,6 +18,7 @@
 #include "job_kinds.h"
 #include "job_lease.h"
 #include "log.h"
+#include "priority.h"
 #include "queries.h"
 #include "shared_page.h"
 #include "supervisor.h"
@@ -26,6 +27,7 @@
 
 /* With the back-off of sql/queries/jobs.sql: three quarters of an hour. */
 #define ATTEMPTS_MAX 20
+#define NICENESS 5	/* ours, and that of who parses for us: requests and mails go first */
 
 struct jobs {
 	struct worker worker;
@@ -170,6 +172,7 @@ jobs_run(const struct config *config, struct shared_page *page, const char *run_
 {
 	struct jobs jobs = { .kinds = BUFFER_INIT };
 
+	priority_lower(NICENESS);
 	worker_open(&jobs.worker, config, page, child, "job");
 	database_plan_for_values(jobs.worker.database);
 	take_name(&jobs.worker, run_id);

@@ -21,6 +21,11 @@ SELECT :{user_facts},
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]);
 
+-- When all are to be made: there is nobody yet, and only to plan the query above takes longer than
+-- reading all the other facts.
+-- name: user_batch_load_nobody () all_organizations
+SELECT NULL::uuid AS user_id WHERE false;
+
 -- One row for each role that is named, known or not, and one without any.
 -- name: user_batch_load_roles (org_id, role_ids)
 SELECT n.id AS named_role_id, r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns},

@@ -163,16 +163,11 @@ WITH :{users_made}
 :{groups_of_made};
 
 -- Of many, whose address or name is taken is left out: the transition does not find him. Of
--- those who want the same the first has it (ids are in their order). Two requests that make
--- the same people come to them in one order, else each would wait for the other.
+-- those who want the same address the first has it (ids are in their order). Two requests that
+-- make the same people come to them in one order, else each would wait for the other.
 -- name: user_insert_free (org_id, rows) writes
 WITH :{users_made}
-      AND t.id IN (SELECT first.id FROM (
-          SELECT i.id, row_number() OVER (PARTITION BY coalesce(lower(i.email), i.id::text) ORDER BY i.id) AS of_email,
-              row_number() OVER (PARTITION BY coalesce(lower(i.username), i.id::text) ORDER BY i.id) AS of_username,
-              row_number() OVER (PARTITION BY coalesce(i.external_id, i.id::text) ORDER BY i.id) AS of_external_id
-          FROM item i) first WHERE first.of_email = 1 AND first.of_username = 1 AND first.of_external_id = 1)
-    ORDER BY lower(t.email), lower(t.username), t.external_id
+    ORDER BY coalesce(lower(t.email), lower(t.username), t.external_id), t.id
     ON CONFLICT DO NOTHING
     RETURNING id
 )
