@@ -235,7 +235,7 @@ const struct variable config_variables[] = {
 	{ "ROLLCALL_RATE_LIMIT", "requests a minute, from 0 (no limit) to 1000000",
 		NUMBER(rate_limit, 0, 1000000), .fallback = "120" },
 	{ "ROLLCALL_RATE_LIMIT_SIGNED_IN", "requests a minute, from 0 (no limit) to 1000000",
-		NUMBER(rate_limit_signed_in, 0, 1000000), .fallback = "6000" },
+		NUMBER(rate_limit_signed_in, 0, 1000000), .fallback = "60000" },
 	{ "ROLLCALL_DB_READ", "a number from 1 to 1000", NUMBER(db_read, 1, 1000), .fallback = "4" },
 	{ "ROLLCALL_DB_WRITE", "a number from 1 to 1000", NUMBER(db_write, 1, 1000), .fallback = "16" },
 	{ "ROLLCALL_DB_SLOW", "a number from 1 to 1000", NUMBER(db_slow, 1, 1000), .fallback = "8" },

@@ -45,6 +45,10 @@ struct body_field {
 	const char *const *choices;	/* BODY_CHOICE, NULL-ended */
 };
 
+/* What every object says of itself, and no client may. */
+#define BODY_READ_ONLY_OF_OBJECT \
+	{ "id", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY }
+
 /* Collects the faults of an object, whose pointer is `at`: "" for the body itself, "/role". */
 void form_check(struct proposal *pr, struct json_object *object, const char *at, const struct body_field *fields);
 /* A member's name as a JSON Pointer behind `prefix` ("" for the body itself), in scratch. */

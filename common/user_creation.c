@@ -15,6 +15,7 @@
 #include "user_attributes.h"
 #include "user_case.h"
 #include "user_structure.h"
+#include "user_form.h"
 #include "user_writing.h"
 #include "uuid.h"
 
@@ -40,11 +41,8 @@ const struct body_field user_create_fields[] = {
 	{ "status", BODY_CHOICE, .choices = wanted_statuses },
 	{ "password", BODY_PASSWORD },
 	{ "invite", BODY_BOOL },
-	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status_reason", BODY_READ_ONLY },
 	{ "email_pending", BODY_READ_ONLY },
-	{ "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
-	{ "incomplete", BODY_READ_ONLY },
+	USER_READ_ONLY_FIELDS,
 	{ 0 },
 };
 

@@ -17,6 +17,7 @@
 #include "user_attributes.h"
 #include "user_case.h"
 #include "user_structure.h"
+#include "user_form.h"
 #include "user_writing.h"
 #include "uuid.h"
 
@@ -38,12 +39,8 @@ const struct body_field user_edit_fields[] = {
 	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
 	{ "attributes", BODY_OBJECT },
-	{ "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY },
-	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "role", BODY_READ_ONLY },
-	{ "invitation", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY }, { "last_login_at", BODY_READ_ONLY },
-	{ "last_active_at", BODY_READ_ONLY },
-	{ "incomplete", BODY_READ_ONLY },
+	{ "status", BODY_READ_ONLY }, { "role", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
+	USER_READ_ONLY_FIELDS,
 	{ 0 },
 };
 
@@ -52,6 +49,11 @@ const struct body_field me_edit_fields[] = {
 	{ "last_name", BODY_NAME },
 	{ "phone", BODY_PHONE, .is_nullable = true, .max = 40 },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
+	{ "email", BODY_READ_ONLY }, { "username", BODY_READ_ONLY }, { "external_id", BODY_READ_ONLY }, { "kind", BODY_READ_ONLY },
+	{ "role_id", BODY_READ_ONLY }, { "role", BODY_READ_ONLY }, { "own_permissions", BODY_READ_ONLY },
+	{ "department_id", BODY_READ_ONLY }, { "position", BODY_READ_ONLY }, { "group_ids", BODY_READ_ONLY },
+	{ "attributes", BODY_READ_ONLY }, { "status", BODY_READ_ONLY }, { "email_pending", BODY_READ_ONLY },
+	USER_READ_ONLY_FIELDS,
 	{ 0 },
 };
 

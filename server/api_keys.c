@@ -20,11 +20,18 @@
 #include "subject.h"
 #include "text.h"
 
+/* What a key's object says of it, and no body may. */
+#define READ_ONLY_FIELDS \
+	BODY_READ_ONLY_OF_OBJECT, { "hint", BODY_READ_ONLY }, { "key", BODY_READ_ONLY }, { "state", BODY_READ_ONLY }, \
+	{ "revoked_at", BODY_READ_ONLY }, { "last_used_at", BODY_READ_ONLY }, { "last_used_ip", BODY_READ_ONLY }, \
+	{ "last_refused_at", BODY_READ_ONLY }, { "maker", BODY_READ_ONLY }
+
 const struct body_field api_key_create_fields[] = {
 	{ "name", BODY_NAME, .is_required = true },
 	{ "permissions", BODY_PERMISSIONS, .is_required = true },
 	{ "expires_at", BODY_TIME, .is_nullable = true },
 	{ "networks", BODY_NETWORKS, .is_nullable = true },
+	READ_ONLY_FIELDS,
 	{ 0 },
 };
 
@@ -33,10 +40,7 @@ const struct body_field api_key_edit_fields[] = {
 	{ "permissions", BODY_PERMISSIONS },
 	{ "expires_at", BODY_TIME, .is_nullable = true },
 	{ "networks", BODY_NETWORKS, .is_nullable = true },
-	{ "id", BODY_READ_ONLY }, { "hint", BODY_READ_ONLY }, { "key", BODY_READ_ONLY }, { "state", BODY_READ_ONLY },
-	{ "revoked_at", BODY_READ_ONLY }, { "last_used_at", BODY_READ_ONLY }, { "last_used_ip", BODY_READ_ONLY },
-	{ "last_refused_at", BODY_READ_ONLY }, { "maker", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	READ_ONLY_FIELDS,
 	{ 0 },
 };
 
@@ -58,29 +62,18 @@ static enum step
 api_key_list(struct request *rq)
 {
 	static const char *const states[] = { "active", "expired", "revoked", NULL };
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'k', true);
 
-	rq->data = page;
-	list_read_page(rq, 'k', true, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *search = list_read_search(rq, "q"), *state = list_read_words(rq, "state", states);
 	const char *expires_before = list_read_time(rq, "expires_before");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_api_key_list, (const char *const[]){ rq->org_id, search, state, expires_before, page->after_key, page->after_id,
 			page->limit_text } },
 		{ &query_api_key_count, (const char *const[]){ rq->org_id, search, state, expires_before } },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-api_key_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'k', "id");
-}
-
-request_step *const api_key_list_steps[] = { api_key_list, api_key_list_reply, NULL };
+request_step *const api_key_list_steps[] = { api_key_list, list_reply, NULL };
 
 /* What the body would make of a key. */
 

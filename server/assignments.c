@@ -25,8 +25,8 @@ const struct body_field assignment_fields[] = {
 	{ "user_id", BODY_ID, .is_nullable = true },
 	{ "department_id", BODY_ID, .is_nullable = true },
 	{ "relation", BODY_TEXT, .max = WORD_MAX },
-	{ "id", BODY_READ_ONLY }, { "app", BODY_READ_ONLY }, { "type", BODY_READ_ONLY }, { "resource", BODY_READ_ONLY },
-	{ "version", BODY_READ_ONLY }, { "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "app", BODY_READ_ONLY }, { "type", BODY_READ_ONLY }, { "resource", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
@@ -299,23 +299,12 @@ request_step *const assignment_remove_steps[] = {
 static enum step
 assignment_list_of_user(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'a', false);
 
-	rq->data = page;
-	list_read_page(rq, 'a', false, page);
-	page->wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_READ, (const struct statement[]){
+	return list_ask_of_one(rq, LANE_READ, (const struct statement[]){
 		{ &query_assignment_list_of_user, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_id, page->limit_text } },
 		{ &query_assignment_count_of_user, (const char *const[]){ rq->org_id, rq->path_values[0] } },
-	}, 2);
+	});
 }
 
-static enum step
-assignment_list_reply(struct request *rq)
-{
-	return list_reply_page_of_one(rq, rq->data, 'a', "id");
-}
-
-request_step *const assignment_list_of_user_steps[] = { assignment_list_of_user, assignment_list_reply, NULL };
+request_step *const assignment_list_of_user_steps[] = { assignment_list_of_user, list_reply_of_one, NULL };

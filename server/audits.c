@@ -17,20 +17,15 @@ const char *const user_history_parameters[] = { "limit", "cursor", "count", "act
 static enum step
 audit_ask(struct request *rq, const char *subject_id, const char *actor_id)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'a', false);
 
-	rq->data = page;
-	list_read_page(rq, 'a', false, page);
 	const char *params[] = { rq->org_id, subject_id, actor_id,
 		request_parameter(rq, "action"), list_read_time(rq, "since"), list_read_time(rq, "until"),
 		page->after_id, page->limit_text };
-	page->wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_audit_list, params },
 		{ &query_audit_count, params },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
 static enum step
@@ -39,13 +34,7 @@ audit_list(struct request *rq)
 	return audit_ask(rq, list_read_id(rq, "subject_id"), list_read_id(rq, "actor_id"));
 }
 
-static enum step
-audit_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'a', "id");
-}
-
-request_step *const audit_list_steps[] = { audit_list, audit_list_reply, NULL };
+request_step *const audit_list_steps[] = { audit_list, list_reply, NULL };
 
 /* A user's history is there as long as he is, and when he is not any more. */
 
@@ -63,4 +52,4 @@ user_history(struct request *rq)
 	return audit_ask(rq, rq->path_values[0], NULL);
 }
 
-request_step *const user_history_steps[] = { user_existed, user_history, audit_list_reply, NULL };
+request_step *const user_history_steps[] = { user_existed, user_history, list_reply, NULL };

@@ -20,8 +20,8 @@ const struct body_field day_off_create_fields[] = {
 	{ "starts_at", BODY_TIME, .is_required = true },
 	{ "ends_at", BODY_TIME, .is_required = true },
 	{ "note", BODY_TEXT, .is_nullable = true, .max = NOTE_MAX },
-	{ "id", BODY_READ_ONLY }, { "user_id", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "user_id", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
@@ -29,8 +29,8 @@ const struct body_field day_off_edit_fields[] = {
 	{ "starts_at", BODY_TIME },
 	{ "ends_at", BODY_TIME },
 	{ "note", BODY_TEXT, .is_nullable = true, .max = NOTE_MAX },
-	{ "id", BODY_READ_ONLY }, { "user_id", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "user_id", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
@@ -53,27 +53,16 @@ struct day_off_case {
 static enum step
 day_off_list(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'd', true);
 
-	rq->data = page;
-	list_read_page(rq, 'd', true, page);
 	list_check_number_key(rq, page);
-	page->wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_READ, (const struct statement[]){
+	return list_ask_of_one(rq, LANE_READ, (const struct statement[]){
 		{ &query_day_off_list, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_key, page->limit_text } },
 		{ &query_day_off_count, (const char *const[]){ rq->org_id, rq->path_values[0] } },
-	}, 2);
+	});
 }
 
-static enum step
-day_off_list_reply(struct request *rq)
-{
-	return list_reply_page_of_one(rq, rq->data, 'd', "id");
-}
-
-request_step *const day_off_list_steps[] = { day_off_list, day_off_list_reply, NULL };
+request_step *const day_off_list_steps[] = { day_off_list, list_reply_of_one, NULL };
 
 /* One of them: who it is about, what it is, and what the body would make of it. */
 

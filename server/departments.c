@@ -19,15 +19,17 @@
 const struct body_field department_create_fields[] = {
 	{ "name", BODY_NAME, .is_required = true },
 	{ "parent_id", BODY_ID, .is_nullable = true },
+	{ "path", BODY_READ_ONLY }, { "departments", BODY_READ_ONLY }, { "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
 const struct body_field department_edit_fields[] = {
 	{ "name", BODY_NAME },
 	{ "parent_id", BODY_ID, .is_nullable = true },
-	{ "id", BODY_READ_ONLY }, { "path", BODY_READ_ONLY }, { "departments", BODY_READ_ONLY },
-	{ "users", BODY_READ_ONLY }, { "version", BODY_READ_ONLY }, { "created_at", BODY_READ_ONLY },
-	{ "updated_at", BODY_READ_ONLY },
+	{ "path", BODY_READ_ONLY }, { "departments", BODY_READ_ONLY },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 

@@ -75,26 +75,15 @@ const char *const export_list_parameters[] = { "limit", "cursor", "count", NULL 
 static enum step
 export_list(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'x', false);
 
-	rq->data = page;
-	list_read_page(rq, 'x', false, page);
-	page->wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_export_list, (const char *const[]){ rq->org_id, page->after_id, page->limit_text } },
 		{ &query_export_count, (const char *const[]){ rq->org_id } },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-export_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'x', "id");
-}
-
-request_step *const export_list_steps[] = { export_list, export_list_reply, NULL };
+request_step *const export_list_steps[] = { export_list, list_reply, NULL };
 
 static enum step
 export_get(struct request *rq)

@@ -27,6 +27,7 @@ const struct body_field field_create_fields[] = {
 	{ "options", BODY_LIST },
 	{ "pattern", BODY_TEXT, .is_nullable = true, .max = PATTERN_LENGTH_MAX },
 	{ "required_for_roles", BODY_IDS },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
@@ -38,8 +39,7 @@ const struct body_field field_edit_fields[] = {
 	{ "options", BODY_LIST },
 	{ "pattern", BODY_TEXT, .is_nullable = true, .max = PATTERN_LENGTH_MAX },
 	{ "required_for_roles", BODY_IDS },
-	{ "id", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 

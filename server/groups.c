@@ -21,13 +21,15 @@
 
 const struct body_field group_create_fields[] = {
 	{ "name", BODY_NAME, .is_required = true },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
 const struct body_field group_edit_fields[] = {
 	{ "name", BODY_NAME },
-	{ "id", BODY_READ_ONLY }, { "users", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
@@ -47,29 +49,18 @@ const char *const group_member_list_parameters[] = { "limit", "cursor", "count",
 static enum step
 group_member_list(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
-
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	rq->data = page;
-	list_read_page(rq, 'm', true, page);
-	page->wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+
+	struct page_wish *page = list_begin(rq, 'm', true);
+	return list_ask(rq, (const struct statement[]){
 		{ &query_group_member_list, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_key,
 			page->after_id, page->limit_text } },
 		{ &query_group_member_count, (const char *const[]){ rq->org_id, rq->path_values[0] } },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-group_member_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'm', "id");
-}
-
-request_step *const group_member_list_steps[] = { resource_get, group_member_list, group_member_list_reply, NULL };
+request_step *const group_member_list_steps[] = { resource_get, group_member_list, list_reply, NULL };
 
 /* The group, and everybody whom the change is about. */
 static enum step

@@ -31,27 +31,16 @@ static enum step
 import_list(struct request *rq)
 {
 	static const char *const states[] = { "uploading", "parsing", "ready", "failed", "applying", "applied", "undoing", "undone", NULL };
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'i', false);
 
-	rq->data = page;
-	list_read_page(rq, 'i', false, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), page->after_id, page->limit_text };
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_import_list, params },
 		{ &query_import_count, params },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-import_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'i', "id");
-}
-
-request_step *const import_list_steps[] = { import_list, import_list_reply, NULL };
+request_step *const import_list_steps[] = { import_list, list_reply, NULL };
 
 struct statement
 import_view(struct request *rq, const char *id)
@@ -77,29 +66,19 @@ static enum step
 import_row_list(struct request *rq)
 {
 	static const char *const outcomes[] = { "create", "update", "unchanged", "error", "applied", "skipped", "undone", "left", NULL };
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'w', true);
 
-	rq->data = page;
-	list_read_page(rq, 'w', true, page);
+	page->id_column = "cursor_id";
 	list_check_number_key(rq, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *outcome = list_read_words(rq, "outcome", outcomes);
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask_of_one(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_import_row_list, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->after_key, page->limit_text } },
 		{ &query_import_row_count, (const char *const[]){ rq->org_id, rq->path_values[0], outcome,
 			page->wants_count ? "true" : "false" } },
-	}, 2);
+	});
 }
 
-static enum step
-import_row_list_reply(struct request *rq)
-{
-	return list_reply_page_of_one(rq, rq->data, 'w', "cursor_id");
-}
-
-request_step *const import_row_list_steps[] = { import_row_list, import_row_list_reply, NULL };
+request_step *const import_row_list_steps[] = { import_row_list, list_reply_of_one, NULL };
 
 /* One of them, to do something with it. */
 

@@ -225,24 +225,14 @@ static enum step
 invitation_list(struct request *rq)
 {
 	static const char *const states[] = { "pending", "expired", "accepted", "revoked", NULL };
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'i', false);
 
-	rq->data = page;
-	list_read_page(rq, 'i', false, page);
-	page->wants_count = list_read_flag(rq, "count");
+	page->id_column = "user_id";
 	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), page->after_id, page->limit_text };
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_invitation_list, params },
 		{ &query_invitation_count, params },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-invitation_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'i', "user_id");
-}
-
-request_step *const invitation_list_steps[] = { invitation_list, invitation_list_reply, NULL };
+request_step *const invitation_list_steps[] = { invitation_list, list_reply, NULL };

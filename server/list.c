@@ -126,7 +126,7 @@ list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page
 	const char *limit = request_parameter(rq, "limit");
 	const char *cursor = request_parameter(rq, "cursor");
 
-	*wish = (struct page_wish){ .limit = PAGE_DEFAULT };
+	*wish = (struct page_wish){ .limit = PAGE_DEFAULT, .cursor_prefix = cursor_prefix, .id_column = "id" };
 	rq->faults_in_query = true;
 	if (limit != NULL) {
 		char *end;
@@ -143,6 +143,7 @@ list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page
 	if (wish->after_id == NULL)
 		wish->after_key = NULL;
 	wish->limit_text = arena_printf(rq->scratch, "%d", wish->limit + 1);
+	wish->wants_count = list_read_flag(rq, "count");
 }
 
 void
@@ -186,9 +187,47 @@ list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *i
 	return request_reply(rq, 200, "application/json");
 }
 
-enum step
-list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix, const char *id_column)
+struct page_wish *
+list_begin(struct request *rq, char cursor_prefix, bool has_key)
 {
+	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+
+	rq->data = page;
+	list_read_page(rq, cursor_prefix, has_key, page);
+	return page;
+}
+
+enum step
+list_ask(struct request *rq, const struct statement page_and_count[2])
+{
+	const struct page_wish *page = rq->data;
+
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, LANE_SLOW, page_and_count, page->wants_count ? 2 : 1);
+}
+
+enum step
+list_reply(struct request *rq)
+{
+	const struct page_wish *page = rq->data;
+
+	return list_reply_page(rq, page->limit, page->cursor_prefix, page->id_column);
+}
+
+enum step
+list_ask_of_one(struct request *rq, enum lane lane, const struct statement page_and_count[2])
+{
+	if (rq->fault_count > 0)
+		return request_answer_faults(rq);
+	return request_queries(rq, lane, page_and_count, 2);
+}
+
+enum step
+list_reply_of_one(struct request *rq)
+{
+	const struct page_wish *page = rq->data;
+
 	if (request_rows(rq, 1) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
 	if (!page->wants_count) {
@@ -196,5 +235,5 @@ list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cu
 		rq->results[1] = NULL;
 		rq->result_count = 1;
 	}
-	return list_reply_page(rq, page->limit, cursor_prefix, id_column);
+	return list_reply(rq);
 }

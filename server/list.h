@@ -25,20 +25,29 @@ const char *list_read_time(struct request *rq, const char *parameter);
  * the cursor is the last row's cursor_key (if the query has it) and its id. */
 enum step list_reply_page(struct request *rq, int limit, char cursor_prefix, const char *id_column);
 
-/* A page of what one user has: the second statement is asked in any case, for its `total`,
- * and has no row where there is no such user: 404. */
-struct page_wish;
-enum step list_reply_page_of_one(struct request *rq, const struct page_wish *page, char cursor_prefix, const char *id_column);
-
-/* Reads `limit` and `cursor` of a list; faults go to the request. `key` is NULL for
- * lists that sort by id alone. All texts live in scratch. */
+/* Which page of a list is wanted. All texts live in scratch. */
 struct page_wish {
+	char cursor_prefix;		/* names the list and its order */
 	int limit;
 	const char *limit_text;		/* limit + 1, for the query */
-	const char *after_key, *after_id;
+	const char *after_key, *after_id;	/* NULL: from the beginning; no key where the id alone sorts */
 	bool wants_count;
+	const char *id_column;		/* "id", unless the list says another */
 };
+/* Reads `limit`, `cursor` and `count`; faults go to the request. */
 void list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page_wish *wish);
+
+/* The steps of most lists. list_begin reads the page into rq->data; list_ask answers the
+ * faults, or asks for the page and, where it is wished for, the count behind it. */
+struct page_wish *list_begin(struct request *rq, char cursor_prefix, bool has_key);
+enum step list_ask(struct request *rq, const struct statement page_and_count[2]);
+enum step list_reply(struct request *rq);
+
+/* The same of what one thing has: the second statement is asked in any case, and has no
+ * row where there is no such thing: 404. */
+enum step list_ask_of_one(struct request *rq, enum lane lane, const struct statement page_and_count[2]);
+enum step list_reply_of_one(struct request *rq);
+
 /* For a list whose key goes to PostgreSQL as a number: a forged one must not get that far. */
 void list_check_number_key(struct request *rq, const struct page_wish *wish);
 

@@ -16,28 +16,17 @@ static enum step
 outbox_list(struct request *rq)
 {
 	static const char *const states[] = { "queued", "sent", "failed", "cancelled", "bounced", NULL };
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'o', false);
 
-	rq->data = page;
-	list_read_page(rq, 'o', false, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *params[] = { rq->org_id, list_read_words(rq, "state", states), request_parameter(rq, "kind"),
 		list_read_id(rq, "user_id"), page->after_id, page->limit_text };
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_outbox_list, params },
 		{ &query_outbox_count, params },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-outbox_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'o', "id");
-}
-
-request_step *const outbox_list_steps[] = { outbox_list, outbox_list_reply, NULL };
+request_step *const outbox_list_steps[] = { outbox_list, list_reply, NULL };
 
 static enum step
 outbox_retry_load(struct request *rq)

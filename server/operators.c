@@ -37,27 +37,16 @@ const char *const organization_list_parameters[] = { "limit", "cursor", "count",
 static enum step
 organization_list(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'o', true);
 
-	rq->data = page;
-	list_read_page(rq, 'o', true, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *search = list_read_search(rq, "q");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ &query_organization_list, (const char *const[]){ search, page->after_key, page->after_id, page->limit_text } },
 		{ &query_organization_count, (const char *const[]){ search } },
-	}, page->wants_count ? 2 : 1);
+	});
 }
 
-static enum step
-organization_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'o', "id");
-}
-
-request_step *const organization_list_steps[] = { organization_list, organization_list_reply, NULL };
+request_step *const organization_list_steps[] = { organization_list, list_reply, NULL };
 
 /* Found. */
 

@@ -42,8 +42,8 @@ const struct body_field organization_edit_fields[] = {
 	{ "contact_email", BODY_EMAIL, .max = 254 },
 	{ "locale", BODY_LOCALE },
 	{ "timezone", BODY_TEXT, .max = 64 },
-	{ "id", BODY_READ_ONLY }, { "slug", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "slug", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 

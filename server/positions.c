@@ -8,13 +8,15 @@
 
 const struct body_field position_create_fields[] = {
 	{ "title", BODY_NAME, .is_required = true },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 
 const struct body_field position_edit_fields[] = {
 	{ "title", BODY_NAME },
-	{ "id", BODY_READ_ONLY }, { "users", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 

@@ -28,8 +28,8 @@ is_request_id(const char *text)
 {
 	size_t length = strlen(text);
 
-	return length >= 8 && length <= 64
-		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == length;
+	return length >= 1 && length <= 128
+		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+=@~") == length;
 }
 
 static enum step

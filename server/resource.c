@@ -24,25 +24,14 @@ resource_of(const struct request *rq)
 enum step
 resource_list(struct request *rq)
 {
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'r', true);
 
-	rq->data = page;
-	list_read_page(rq, 'r', true, page);
-	page->wants_count = list_read_flag(rq, "count");
 	const char *search = list_read_search(rq, "q");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_SLOW, (const struct statement[]){
+	return list_ask(rq, (const struct statement[]){
 		{ resource_of(rq)->list, (const char *const[]){ rq->org_id, search, page->after_key, page->after_id, page->limit_text,
 			rq->caller.language } },
 		{ resource_of(rq)->count, (const char *const[]){ rq->org_id, search } },
-	}, page->wants_count ? 2 : 1);
-}
-
-enum step
-resource_list_reply(struct request *rq)
-{
-	return list_reply_page(rq, ((struct page_wish *)rq->data)->limit, 'r', "id");
+	});
 }
 
 enum step
@@ -129,7 +118,7 @@ resource_reply_created(struct request *rq)
 	return reply_created(rq);
 }
 
-request_step *const resource_list_steps[] = { resource_list, resource_list_reply, NULL };
+request_step *const resource_list_steps[] = { resource_list, list_reply, NULL };
 request_step *const resource_get_steps[] = { resource_get, reply_ok, NULL };
 request_step *const resource_create_steps[] = { resource_create, resource_reply_created, NULL };
 request_step *const resource_edit_steps[] = { resource_get, resource_take, resource_edit, reply_ok, NULL };

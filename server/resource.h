@@ -40,7 +40,6 @@ extern const char *const resource_list_parameters[];	/* limit, cursor, count, q 
 
 /* GET of many. */
 enum step resource_list(struct request *rq);
-enum step resource_list_reply(struct request *rq);
 /* GET of the one in the path; ends in reply_ok. */
 enum step resource_get(struct request *rq);
 /* 404 without it (422 where the body has faults, too), 412 when If-Match names another version; fills rq->data, unless a step

@@ -26,8 +26,8 @@ const struct body_field role_edit_fields[] = {
 	{ "name", BODY_NAME },
 	{ "permissions", BODY_PERMISSIONS },
 	{ "color", BODY_COLOR, .is_nullable = true },
-	{ "id", BODY_READ_ONLY }, { "users", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "users", BODY_READ_ONLY },
+	BODY_READ_ONLY_OF_OBJECT,
 	{ 0 },
 };
 

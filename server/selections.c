@@ -165,38 +165,22 @@ selection_get(struct request *rq)
 
 request_step *const selection_get_steps[] = { selection_get, reply_ok, NULL };
 
-const char *const selection_user_parameters[] = { "limit", "cursor", "status", NULL };
+const char *const selection_user_parameters[] = { "limit", "cursor", "count", "status", NULL };
 
 static enum step
 selection_users(struct request *rq)
 {
 	const char *outcome = request_parameter(rq, "status");
-	struct page_wish *page = arena_take(rq->scratch, sizeof(*page));
+	struct page_wish *page = list_begin(rq, 'u', false);
 
-	rq->data = page;
-	list_read_page(rq, 'u', false, page);
+	page->id_column = "user_id";
 	if (outcome != NULL && strcmp(outcome, "done") != 0 && strcmp(outcome, "failed") != 0 && strcmp(outcome, "open") != 0)
 		request_parameter_fault(rq, "status", "invalid", "done, failed or open.");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	return request_queries(rq, LANE_READ, (const struct statement[]){
+	return list_ask_of_one(rq, LANE_READ, (const struct statement[]){
 		{ &query_selection_user_list, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->after_id, page->limit_text } },
-		{ &query_selection_get, (const char *const[]){ rq->org_id, rq->path_values[0], confirmation_maker_kind(rq), rq->caller.id } },
-	}, 2);
+		{ &query_selection_user_count, (const char *const[]){ rq->org_id, rq->path_values[0], outcome,
+			page->wants_count ? "true" : "false" } },
+	});
 }
 
-static enum step
-selection_users_reply(struct request *rq)
-{
-	const struct page_wish *page = rq->data;
-
-	if (request_rows(rq, 1) == 0)
-		return request_problem(rq, PROBLEM_NOT_FOUND);
-	/* It has told that there is such a selection; a page knows no other second statement than its total. */
-	PQclear(rq->results[1]);
-	rq->results[1] = NULL;
-	rq->result_count = 1;
-	return list_reply_page(rq, page->limit, 'u', "user_id");
-}
-
-request_step *const selection_users_steps[] = { selection_users, selection_users_reply, NULL };
+request_step *const selection_users_steps[] = { selection_users, list_reply_of_one, NULL };

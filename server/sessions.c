@@ -19,22 +19,48 @@
 /* What a proxy's headers may hold of permissions (DESIGN.md §6). */
 #define VERIFY_PERMISSIONS_MAX 2048
 
+/* The user whose sessions a route is about: {id}, or oneself. */
+static const char *
+owner_id(struct request *rq)
+{
+	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+}
+
+/* The session that a route is about; "": all of them. */
+static const char *
+session_id(struct request *rq)
+{
+	return rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1];
+}
+
 static enum step
-session_current(struct request *rq)
+read_session(struct request *rq, const char *id)
 {
 	return request_queries(rq, LANE_READ, (const struct statement[]){
-		{ &query_session_get, (const char *const[]){ rq->org_id, rq->caller.id, rq->caller.session_id } },
-		user_view(rq, rq->caller.id),
+		{ &query_session_get, (const char *const[]){ rq->org_id, owner_id(rq), id, rq->caller.session_id } },
+		user_view(rq, owner_id(rq)),
 	}, 2);
 }
 
 static enum step
-session_current_reply(struct request *rq)
+session_get(struct request *rq)
+{
+	return read_session(rq, session_id(rq));
+}
+
+static enum step
+session_current(struct request *rq)
+{
+	return read_session(rq, rq->caller.session_id);
+}
+
+static enum step
+session_reply(struct request *rq)
 {
 	struct buffer *out = &rq->reply, row = BUFFER_INIT;
 
 	if (request_rows(rq, 0) == 0 || request_rows(rq, 1) == 0)
-		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
+		return request_problem(rq, PROBLEM_NOT_FOUND);
 	buffer_clear(out);
 	reply_write_row(out, rq->results[0], 0);
 	out->length--;		/* reopen the object */
@@ -46,14 +72,15 @@ session_current_reply(struct request *rq)
 	return request_reply(rq, 200, "application/json");
 }
 
-request_step *const session_current_steps[] = { session_current, session_current_reply, NULL };
-
-/* The user whose sessions a route is about: {id}, or oneself. */
-static const char *
-owner_id(struct request *rq)
+/* One's own that ended since it was let in is nobody's any more. */
+static enum step
+session_current_reply(struct request *rq)
 {
-	return rq->route->access == ACCESS_USER ? rq->caller.id : rq->path_values[0];
+	return request_rows(rq, 0) == 0 ? request_problem(rq, PROBLEM_UNAUTHENTICATED) : session_reply(rq);
 }
+
+request_step *const session_get_steps[] = { session_get, session_reply, NULL };
+request_step *const session_current_steps[] = { session_current, session_current_reply, NULL };
 
 static enum step
 delete_sessions(struct request *rq, const char *session_id)
@@ -126,37 +153,18 @@ request_step *const auth_verify_steps[] = { auth_verify, NULL };
 
 const char *const session_list_parameters[] = { "limit", "cursor", "count", NULL };
 
-struct session_page {
-	struct user_case the;		/* first: user_case(rq) works here too */
-	struct page_wish page;
-};
-
 static enum step
-session_list_read(struct request *rq)
+session_list(struct request *rq)
 {
-	struct session_page *list = arena_take(rq->scratch, sizeof(*list));
+	struct page_wish *page = list_begin(rq, 'x', false);
 
-	list_read_page(rq, 'x', false, &list->page);
-	list->page.wants_count = list_read_flag(rq, "count");
-	if (rq->fault_count > 0)
-		return request_answer_faults(rq);
-	rq->data = list;
-	return request_queries(rq, LANE_READ, (const struct statement[]){
-		{ &query_session_list, (const char *const[]){ rq->org_id, owner_id(rq), list->page.after_id,
-			list->page.limit_text, rq->caller.session_id } },
+	return list_ask_of_one(rq, LANE_READ, (const struct statement[]){
+		{ &query_session_list, (const char *const[]){ rq->org_id, owner_id(rq), page->after_id, page->limit_text, rq->caller.session_id } },
 		{ &query_session_count, (const char *const[]){ rq->org_id, owner_id(rq) } },
-	}, 2);
+	});
 }
 
-static enum step
-session_list_reply(struct request *rq)
-{
-	struct session_page *list = rq->data;
-
-	return list_reply_page_of_one(rq, &list->page, 'x', "id");
-}
-
-request_step *const session_list_steps[] = { session_list_read, session_list_reply, NULL };
+request_step *const session_list_steps[] = { session_list, list_reply_of_one, NULL };
 
 /* One's own, or those of a user who holds no more than the caller. */
 static enum step
@@ -174,7 +182,7 @@ session_delete_check(struct request *rq)
 static enum step
 session_delete(struct request *rq)
 {
-	const char *id = rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1];
+	const char *id = session_id(rq);
 
 	return delete_sessions(rq, *id != '\0' ? id : NULL);
 }
@@ -182,9 +190,7 @@ session_delete(struct request *rq)
 static enum step
 session_delete_judge(struct request *rq)
 {
-	const bool one = *rq->path_values[rq->route->access == ACCESS_USER ? 0 : 1] != '\0';
-
-	if (one && request_rows(rq, 0) == 0)
+	if (*session_id(rq) != '\0' && request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
 	return STEP_NEXT;
 }

@@ -12,6 +12,7 @@ extern const char *const login_parameters[];
 extern request_step *const login_steps[];
 
 extern request_step *const session_current_steps[];
+extern request_step *const session_get_steps[];
 extern request_step *const session_sign_out_steps[];
 extern request_step *const auth_verify_steps[];
 

@@ -2,9 +2,10 @@
  * A test mail goes into the outbox like every other, so that whoever watches it there sees the
  * whole way: the worker, the relay, and what the relay said.
  *
- * What is always true: it goes to an address of the organization's own (of somebody who is not
- * shut out, or the contact's), and to so many an hour. Anybody's address would make of us a
- * sender of mails to strangers, in the name and at the expense of the domain that signs them.
+ * What is always true: there are few of them an hour, whatever keys they are asked for with. It
+ * may go to anybody, for whoever sets a relay up wants to see a mail arrive in the mailbox that
+ * he has at hand; more of them would make of us a sender of mails to strangers, in the name and
+ * at the expense of the domain that signs them.
  */
 #include "test_mail.h"
 
@@ -31,11 +32,6 @@ test_mail_record(struct request *rq)
 {
 	const char *id = request_new_id(rq);
 
-	if (request_rows(rq, 0) == 0) {
-		request_fault(rq, "/recipient", "invalid", "A test mail goes only to an address of this organization: "
-			"that of a pending or active user, or the contact's.");
-		return request_answer_faults(rq);
-	}
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_test_mail_gate, (const char *const[]){ rq->org_id } },
 		{ &query_test_mail_create, (const char *const[]){ rq->org_id, id, request_column(rq, "user_id"),

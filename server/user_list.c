@@ -100,7 +100,6 @@ user_list(struct request *rq)
 
 	list->letter = sinks ? list->sort->letter_sinking : list->sort->letter;
 	list_read_page(rq, list->letter, !goes_by_id, page);
-	page->wants_count = list_read_flag(rq, "count");
 	user_filter_read(rq, params);
 	const bool has_search = params[USER_FILTER_SEARCH] != NULL;
 	if (!goes_by_id) {

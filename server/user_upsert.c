@@ -11,6 +11,7 @@
 #include "reply.h"
 #include "text.h"
 #include "user_edit.h"
+#include "user_form.h"
 #include "user_structure.h"
 #include "users.h"
 
@@ -33,11 +34,9 @@ const struct body_field user_upsert_fields[] = {
 	{ "group_ids", BODY_IDS, .max = GROUPS_OF_USER_MAX },
 	{ "locale", BODY_LOCALE, .is_nullable = true },
 	{ "attributes", BODY_OBJECT },
-	{ "external_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY }, { "password", BODY_READ_ONLY },
-	{ "invite", BODY_READ_ONLY }, { "id", BODY_READ_ONLY }, { "organization_id", BODY_READ_ONLY },
-	{ "status_reason", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY },
-	{ "email_pending", BODY_READ_ONLY }, { "incomplete", BODY_READ_ONLY }, { "version", BODY_READ_ONLY },
-	{ "created_at", BODY_READ_ONLY }, { "updated_at", BODY_READ_ONLY },
+	{ "external_id", BODY_READ_ONLY }, { "status", BODY_READ_ONLY }, { "password", BODY_READ_ONLY }, { "invite", BODY_READ_ONLY },
+	{ "email_pending", BODY_READ_ONLY },
+	USER_READ_ONLY_FIELDS,
 	{ 0 },
 };
 

@@ -78,15 +78,26 @@ audited AS (
 )
 SELECT state, is_right FROM tried;
 
+-- fragment: selection_user_outcome
+CASE WHEN s.status IS NULL THEN 'open' WHEN s.status < 400 THEN 'done' ELSE 'failed' END
+
 -- Those in it, and what became of each; `outcome`: done, failed, open, or null for all.
 -- name: selection_user_list (org_id, id, outcome, after_id, limit)
 SELECT s.user_id, s.status, s.problem
 FROM rollcall.selection_user s
 WHERE s.org_id = :org_id AND s.selection_id = :id
-  AND (:outcome::text IS NULL OR :outcome::text = CASE WHEN s.status IS NULL THEN 'open' WHEN s.status < 400 THEN 'done' ELSE 'failed' END)
+  AND (:outcome::text IS NULL OR :outcome::text = :{selection_user_outcome})
   AND (:after_id::uuid IS NULL OR s.user_id > :after_id::uuid)
 ORDER BY s.user_id
 LIMIT :limit::integer;
+
+-- No row: there is no such selection. Counted only where that is wished for.
+-- name: selection_user_count (org_id, id, outcome, counts)
+SELECT CASE WHEN :counts::boolean THEN (
+    SELECT count(*) FROM rollcall.selection_user s
+    WHERE s.org_id = d.org_id AND s.selection_id = d.id AND (:outcome::text IS NULL OR :outcome::text = :{selection_user_outcome})) END AS total
+FROM rollcall.selection d
+WHERE d.org_id = :org_id AND d.id = :id;
 
 -- For the worker: what is to be done, and as whom it was asked for.
 -- name: selection_load (org_id, id)

@@ -159,13 +159,15 @@ RETURNING id, expires_at;
 -- fragment: session_view
     s.id, s.kind, s.created_at, s.expires_at, s.seen_at, s.ip, s.user_agent
 
--- name: session_get (org_id, user_id, session_id)
-SELECT :{session_view}
-FROM rollcall.session s
-WHERE s.org_id = :org_id AND s.user_id = :user_id AND s.id = :session_id;
-
 -- fragment: session_is_alive
 (s.session_epoch = u.session_epoch AND s.expires_at > now() AND s.seen_at > now() - p.session_idle_ttl)
+
+-- name: session_get (org_id, user_id, session_id, own_id)
+SELECT :{session_view}, s.id = :own_id::uuid AS current
+FROM rollcall.session s
+JOIN rollcall.users u ON u.org_id = s.org_id AND u.id = s.user_id
+JOIN rollcall.policy p ON p.org_id = s.org_id
+WHERE s.org_id = :org_id AND s.user_id = :user_id AND s.id = :session_id AND :{session_is_alive};
 
 -- No row: there is no such user.
 -- name: session_count (org_id, user_id)

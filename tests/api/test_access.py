@@ -40,6 +40,7 @@ ROUTES = {
     ("POST", "/v1/users/{id}/password-reset"): (SIGNED_IN, "users:write", False),
     ("GET", "/v1/users/{id}/sessions"): (SIGNED_IN, "users:read", False),
     ("DELETE", "/v1/users/{id}/sessions"): (SIGNED_IN, "users:write", False),
+    ("GET", "/v1/users/{id}/sessions/{id}"): (SIGNED_IN, "users:read", False),
     ("DELETE", "/v1/users/{id}/sessions/{id}"): (SIGNED_IN, "users:write", False),
     ("GET", "/v1/users/{id}/photo"): (SIGNED_IN, "users:read", False),
     ("PUT", "/v1/users/{id}/photo"): (SIGNED_IN, "users:write", BYTES),
@@ -76,6 +77,7 @@ ROUTES = {
     ("PUT", "/v1/me/password"): (USER, None, True),
     ("GET", "/v1/me/sessions"): (USER, None, False),
     ("DELETE", "/v1/me/sessions"): (USER, None, False),
+    ("GET", "/v1/me/sessions/{id}"): (USER, None, False),
     ("DELETE", "/v1/me/sessions/{id}"): (USER, None, False),
     ("GET", "/v1/me/photo"): (USER, None, False),
     ("PUT", "/v1/me/photo"): (USER, None, BYTES),
@@ -403,7 +405,9 @@ def test_a_proxys_request_id_and_address_are_believed(server_only):
     assert answer.headers["X-Request-Id"] == "proxy-id-0001"
     row = server_only.audit("user.inactivated", user)[0]
     assert (row["ip"], row["request_id"]) == ("198.51.100.7", "proxy-id-0001")
-    for bad in ("short", "x" * 65, "with space", "semi;colon"):
+    for good in ("1", "x" * 128, "Root=1-67891233-abcdef"):
+        assert server_only.anyone.call("GET", "/healthz", headers={"X-Request-Id": good}).headers["X-Request-Id"] == good
+    for bad in ("", "x" * 129, "with space", "semi;colon", 'a"quote'):
         assert server_only.anyone.call("GET", "/healthz", headers={"X-Request-Id": bad}).headers["X-Request-Id"] != bad
 
 

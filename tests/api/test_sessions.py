@@ -107,9 +107,12 @@ def test_a_user_sees_and_ends_his_own_sessions(standing):
     rows = first.get("/v1/me/sessions").ok(200).items
     assert [row["current"] for row in rows] == [False, True]
     assert all("token" not in row and row["ip"] == "127.0.0.1" and row["kind"] == "bearer" for row in rows)
+    one = first.get(f"/v1/me/sessions/{rows[0]['id']}").ok(200).body
+    assert one == {**rows[0], "user": one["user"]} and one["user"]["id"] == user["id"]
     assert first.delete(f"/v1/me/sessions/{rows[0]['id']}").ok(204)
     second.get("/v1/me").refused(401)
     first.delete(f"/v1/me/sessions/{rows[0]['id']}").refused(404, "not_found")
+    first.get(f"/v1/me/sessions/{rows[0]['id']}").refused(404, "not_found")
     first.delete("/v1/me/sessions").ok(204)
     first.get("/v1/me").refused(401)
 
@@ -120,6 +123,9 @@ def test_an_administrator_sees_and_ends_the_sessions_of_others(standing):
     path = f"/v1/users/{user['id']}/sessions"
     rows = standing.admin.get(path).ok(200).items
     assert len(rows) == 2
+    one = standing.admin.get(f"{path}/{rows[0]['id']}").ok(200).body
+    assert one == {**rows[0], "user": standing.admin.get(f"/v1/users/{user['id']}").ok(200).body}
+    standing.admin.get(f"/v1/users/{stranger['id']}/sessions/{rows[0]['id']}").refused(404, "not_found")
     standing.admin.delete(f"/v1/users/{stranger['id']}/sessions/{rows[0]['id']}").refused(404, "not_found")
     standing.admin.delete(f"{path}/{rows[0]['id']}").ok(204)
     second.get("/v1/me").refused(401)
@@ -136,8 +142,10 @@ def test_the_list_of_sessions_has_pages_and_none_that_is_over(standing):
     for _ in range(5):
         standing.plant_session(user)
     standing.plant_session(user, expires_at="now() - interval '1 second'")
+    over = standing.value("SELECT id FROM rollcall.session WHERE user_id = %s AND expires_at < now()", user["id"])
     path = f"/v1/users/{user['id']}/sessions"
     assert len(standing.admin.pages(path, limit=2)) == 5
+    standing.admin.get(f"{path}/{over}").refused(404, "not_found")
     standing.admin.get(path, cursor="x").refused(400, "invalid_query")
     standing.admin.get("/v1/users/00000000-0000-7000-8000-000000000000/sessions").refused(404, "not_found")
 

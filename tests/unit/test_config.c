@@ -131,7 +131,7 @@ defaults_are_those_of_the_documentation(void **state)
 	assert_true(server->processes >= 1 && server->hash_threads >= 1);
 	assert_int_equal(server->hash_queue, 256);
 	assert_int_equal(server->rate_limit, 120);
-	assert_int_equal(server->rate_limit_signed_in, 6000);
+	assert_int_equal(server->rate_limit_signed_in, 60000);
 	assert_int_equal(server->db_read, 4);
 	assert_int_equal(server->db_write, 16);
 	assert_int_equal(server->db_slow, 8);

@@ -1,0 +1,17 @@
+/*
+ * user_form: what the bodies about a user have in common.
+ */
+#ifndef ROLLCALL_USER_FORM_H
+#define ROLLCALL_USER_FORM_H
+
+#include "form.h"
+
+/* What a user's object says of him, and no body may (rows of a table of fields). */
+#define USER_READ_ONLY_FIELDS \
+	BODY_READ_ONLY_OF_OBJECT, \
+	{ "organization_id", BODY_READ_ONLY }, { "status_reason", BODY_READ_ONLY }, { "status_label", BODY_READ_ONLY }, \
+	{ "status_changed_at", BODY_READ_ONLY }, { "permissions", BODY_READ_ONLY }, { "invitation", BODY_READ_ONLY }, \
+	{ "incomplete", BODY_READ_ONLY }, { "on_day_off", BODY_READ_ONLY }, { "assignable", BODY_READ_ONLY }, \
+	{ "photo_url", BODY_READ_ONLY }, { "last_login_at", BODY_READ_ONLY }, { "last_active_at", BODY_READ_ONLY }
+
+#endif
