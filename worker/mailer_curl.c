@@ -437,4 +437,4 @@ curl_send(const struct mailer *mailer, const struct mail *mails, int count, stru
 	free(facts);
 }
 
-const struct transport transport_curl = { curl_create, curl_free_all, curl_send };
+const struct transport transport_curl = { curl_create, curl_free_all, curl_send, .newest_tls = 0 };
