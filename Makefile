@@ -137,8 +137,8 @@ fuzz_photo_of       := $(wildcard common/photo*.c) common/buffer.c common/memory
 fuzz_csv_of         := worker/charset.c worker/row_writer.c worker/parse_csv.c worker/parse_xlsx.c $(wildcard worker/xlsx_*.c) \
                        common/memory.c common/utf8.c
 fuzz_xlsx_of        := $(fuzz_csv_of)
-fuzz_bounce_of      := common/bounce.c common/mime.c common/encode.c common/uuid.c $(TEXTS)
-fuzz_message_of     := worker/message.c common/encode.c common/mime.c $(TEXTS)
+fuzz_bounce_of      := common/bounce.c common/mime.c common/mime_coding.c common/encode.c common/uuid.c $(TEXTS)
+fuzz_message_of     := worker/message.c common/encode.c common/mime.c common/mime_coding.c $(TEXTS)
 fuzz_json_of        := common/json.c common/json_guard.c $(TEXTS)
 fuzz_text_of        := common/text.c common/log.c $(TEXTS)
 fuzz_token_of       := common/token.c common/encode.c common/uuid.c $(fuzz_text_of)

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "mime.h"
+#include "mime_coding.h"
 #include "utf8.h"
 
 enum { DEPTH_MAX = 8, PARTS_MAX = 100, TYPE_SIZE = 64 };

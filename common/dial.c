@@ -21,6 +21,9 @@
 #include "clock.h"
 #include "memory.h"
 
+/* As long as the mailer waits for one (worker/mailer_priv.h): whoever is slower is not there for it. */
+#define CONNECT_MS 5000
+
 struct dial {
 	char host[256];
 	int fd;
@@ -43,14 +46,13 @@ fail(struct dial *dial, const char *format, ...)
 	return false;
 }
 
-/* Waits until the socket is ready for `events`. */
 static bool
-await(struct dial *dial, short events)
+await_until(struct dial *dial, short events, int64_t deadline_ms)
 {
 	struct pollfd poll_fd = { .fd = dial->fd, .events = events };
 
 	for (;;) {
-		const int64_t left_ms = dial->deadline_ms - clock_monotonic_ms();
+		const int64_t left_ms = deadline_ms - clock_monotonic_ms();
 		const int ready = left_ms > 0 ? poll(&poll_fd, 1, (int)left_ms) : 0;
 
 		if (ready > 0)
@@ -62,9 +64,31 @@ await(struct dial *dial, short events)
 	}
 }
 
+/* Waits until the socket is ready for `events`. */
+static bool
+await(struct dial *dial, short events)
+{
+	return await_until(dial, events, dial->deadline_ms);
+}
+
+/* A name may have addresses that nobody answers at. Each of those that are left gets as much of
+ * what time is left, and as much is kept for what is to be said once one of them answers. */
+static int64_t
+connect_deadline_ms(const struct dial *dial, const struct addrinfo *address)
+{
+	const int64_t now_ms = clock_monotonic_ms();
+	int shares = 1;
+
+	for (; address != NULL; address = address->ai_next)
+		shares++;
+	const int64_t share_ms = (dial->deadline_ms - now_ms) / shares;
+	return now_ms + (share_ms < CONNECT_MS ? share_ms : CONNECT_MS);
+}
+
 static bool
 connect_to(struct dial *dial, const struct addrinfo *address)
 {
+	const int64_t deadline_ms = connect_deadline_ms(dial, address);
 	int error = 0;
 	socklen_t length = sizeof(error);
 
@@ -74,7 +98,7 @@ connect_to(struct dial *dial, const struct addrinfo *address)
 	if (connect(dial->fd, address->ai_addr, address->ai_addrlen) != 0) {
 		if (errno != EINPROGRESS)
 			return fail(dial, "%s", strerror(errno));
-		if (!await(dial, POLLOUT))
+		if (!await_until(dial, POLLOUT, deadline_ms))
 			return false;
 		if (getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0)
 			return fail(dial, "%s", strerror(error));
@@ -172,7 +196,7 @@ expect_name(struct dial *dial)
 }
 
 bool
-dial_start_tls(struct dial *dial, const char *ca_file)
+dial_start_tls(struct dial *dial, const char *ca_file, int newest)
 {
 	int returned;
 
@@ -184,6 +208,7 @@ dial_start_tls(struct dial *dial, const char *ca_file)
 	if (dial->context == NULL)
 		return fail(dial, "TLS is not to be had");
 	SSL_CTX_set_min_proto_version(dial->context, TLS1_2_VERSION);
+	SSL_CTX_set_max_proto_version(dial->context, newest);
 	SSL_CTX_set_verify(dial->context, SSL_VERIFY_PEER, NULL);
 	if (ca_file != NULL ? SSL_CTX_load_verify_file(dial->context, ca_file) != 1
 			    : SSL_CTX_set_default_verify_paths(dial->context) != 1)

@@ -14,13 +14,15 @@
 struct dial;
 
 /* Never NULL; not connected when dial_fault says something. `host` is a name or an address
- * without brackets. All that is done with it must be done within limit_ms. */
+ * without brackets. All that is done with it must be done within limit_ms, of which no address
+ * of the name takes more than its share. */
 struct dial *dial_open(const char *host, uint16_t port, int limit_ms);
 void dial_close(struct dial **dial);
 /* "" while all is well. */
 const char *dial_fault(const struct dial *dial);
-/* Goes on in TLS. `ca_file` NULL: the system's certificates. */
-bool dial_start_tls(struct dial *dial, const char *ca_file) __attribute__((warn_unused_result));
+/* Goes on in TLS, 1.2 or later. `ca_file` NULL: the system's certificates. `newest`: the last version
+ * that is offered, as OpenSSL numbers them (TLS1_2_VERSION); 0: as new as there is. */
+bool dial_start_tls(struct dial *dial, const char *ca_file, int newest) __attribute__((warn_unused_result));
 /* "TLSv1.3", or NULL. */
 const char *dial_tls_version(const struct dial *dial);
 bool dial_write(struct dial *dial, const char *text) __attribute__((warn_unused_result));

@@ -1,6 +1,7 @@
 /*
  * mime: reads what a stranger's mail program wrote: headers, the parts of a multipart, their
- * encodings (RFC 5322, 2045, 2046, 2047), as much as reports need that other systems send us.
+ * bodies (RFC 5322, 2045, 2046), as much as reports need that other systems send us. What was
+ * made seven bits is mime_coding.h's.
  *
  * Nothing is believed and nothing is copied: pieces point into the text, which must outlive
  * them. Line ends are CRLF or LF. What is malformed is not there: no header, no parameter, no
@@ -54,9 +55,5 @@ struct mime_parts {
 /* False: it is no multipart, or one without a usable boundary. */
 bool mime_parts_begin(const struct mime_part *part, struct mime_parts *parts);
 bool mime_parts_next(struct mime_parts *parts, struct mime_part *part);
-
-/* Encoded words as UTF-8; words in charsets other than UTF-8, ASCII and Latin-1 stay as they
- * are. */
-void mime_decode_words(const char *text, struct buffer *out);
 
 #endif

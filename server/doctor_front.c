@@ -51,7 +51,7 @@ ask(const struct endpoint *where, bool is_https, const char *path, const char *r
 	*answer = (struct answer){ 0 };
 	buffer_printf(&request, "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nX-Request-Id: %s\r\nUser-Agent: rollcall-doctor\r\nConnection: close\r\n\r\n",
 		path, is_ipv6 ? "[" : "", where->host, is_ipv6 ? "]" : "", where->port, request_id);
-	if (*dial_fault(dial) == '\0' && (!is_https || dial_start_tls(dial, NULL)) && dial_write(dial, buffer_text(&request)))
+	if (*dial_fault(dial) == '\0' && (!is_https || dial_start_tls(dial, NULL, 0)) && dial_write(dial, buffer_text(&request)))
 		read_answer(dial, answer);
 	else
 		snprintf(answer->fault, sizeof(answer->fault), "%s", dial_fault(dial));

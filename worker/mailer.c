@@ -44,6 +44,12 @@ choose_greeting(struct mailer *mailer)
 		strcpy(mailer->greeting, "localhost");
 }
 
+const struct transport *
+transport_of(const struct config *config)
+{
+	return config->smtp.transport == SMTP_LIBCURL ? &transport_curl : &transport_esmtp;
+}
+
 struct mailer *
 mailer_create(const struct config *config)
 {
@@ -52,7 +58,7 @@ mailer_create(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 	mailer->config = config;
 	mailer->timeout_ms = DEFAULT_TIMEOUT_MS;
-	mailer->transport = config->smtp.transport == SMTP_LIBCURL ? &transport_curl : &transport_esmtp;
+	mailer->transport = transport_of(config);
 	mailer->own = mailer->transport->create(config);
 	choose_greeting(mailer);
 	return mailer;

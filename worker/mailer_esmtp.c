@@ -50,7 +50,7 @@ create_tls(const struct config *config)
 	if (tls == NULL)
 		die("could not prepare TLS: %s", ERR_reason_error_string(ERR_get_error()));
 	SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-	SSL_CTX_set_max_proto_version(tls, TLS1_2_VERSION);
+	SSL_CTX_set_max_proto_version(tls, transport_esmtp.newest_tls);
 	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION);
 	ok = config->smtp_ca != NULL ? SSL_CTX_load_verify_file(tls, config->smtp_ca)
 		: SSL_CTX_set_default_verify_paths(tls);
@@ -225,4 +225,4 @@ esmtp_send(const struct mailer *mailer, const struct mail *mails, int count, str
 	free(deliveries);
 }
 
-const struct transport transport_esmtp = { esmtp_create, esmtp_free, esmtp_send };
+const struct transport transport_esmtp = { esmtp_create, esmtp_free, esmtp_send, .newest_tls = TLS1_2_VERSION };

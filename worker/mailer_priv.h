@@ -23,8 +23,13 @@ struct transport {
 	/* As mailer_send; all recipients are addresses. */
 	void (*send)(const struct mailer *mailer, const struct mail *mails, int count,
 		struct mail_outcome *outcomes);
+	/* The last version of TLS that it speaks, as OpenSSL numbers them; 0: as new as there is. The
+	 * first is 1.2. The doctor asks the relay within the same bounds. */
+	int newest_tls;
 };
 extern const struct transport transport_esmtp, transport_curl;
+/* The one that the configuration names. */
+const struct transport *transport_of(const struct config *config);
 
 struct mailer {
 	const struct config *config;

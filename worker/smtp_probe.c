@@ -98,13 +98,16 @@ hello(struct probe *probe)
 static bool
 secure(struct probe *probe)
 {
-	if (dial_start_tls(probe->dial, probe->target->ca_file)) {
+	if (dial_start_tls(probe->dial, probe->target->ca_file, probe->target->newest_tls)) {
 		findings_add(probe->findings, FINDING_OK, "smtp.tls", NULL, "The relay's certificate is good for %s (%s).", probe->target->host,
 			dial_tls_version(probe->dial));
 		return true;
 	}
+	/* As OpenSSL words the alert of a relay to which our newest is too old. */
+	const bool is_too_old = probe->target->newest_tls != 0 && strstr(reason(probe), "protocol version") != NULL;
 	findings_add(probe->findings, FINDING_FAIL, "smtp.tls",
-		"Name the relay in ROLLCALL_SMTP_URL as its certificate does; set ROLLCALL_SMTP_CA where a CA of your own signed it.",
+		is_too_old ? "Add transport=libcurl to ROLLCALL_SMTP_URL, or allow TLS 1.2 at the relay: libesmtp speaks no newer one."
+			   : "Name the relay in ROLLCALL_SMTP_URL as its certificate does; set ROLLCALL_SMTP_CA where a CA of your own signed it.",
 		"TLS with the relay does not come about: %s.", reason(probe));
 	return false;
 }
@@ -232,19 +235,81 @@ authenticate(struct probe *probe)
 	return false;
 }
 
-static void
-offer_sender(struct probe *probe)
+static bool
+say_path(struct probe *probe, const char *command)
 {
 	struct buffer path = BUFFER_INIT;
 
 	buffer_printf(&path, "<%s>", probe->target->sender);
-	const bool good = say(probe, 2, "MAIL FROM:", buffer_text(&path));
+	const bool good = say(probe, 2, command, buffer_text(&path));
+	buffer_free(&path);
+	return good;
+}
+
+static bool
+offer_sender(struct probe *probe)
+{
+	const bool good = say_path(probe, "MAIL FROM:");
+
 	findings_add(probe->findings, good ? FINDING_OK : FINDING_FAIL, "smtp.sender",
 		good ? NULL : "Set ROLLCALL_MAIL_FROM to an address that the relay lets this user send from.",
 		good ? "The relay takes mail from the address of ROLLCALL_MAIL_FROM." : "The relay takes no mail from the address of ROLLCALL_MAIL_FROM: %s.",
 		reason(probe));
-	buffer_free(&path);
-	if (say(probe, 2, "RSET", ""))
+	return good;
+}
+
+/* ---- The recipient. */
+
+enum refusal { REFUSES_US, PUTS_OFF, REFUSES_THIS_ONE };
+
+/* What is said to this recipient, and whether it will be said to all:
+ *
+ * - 4xx: perhaps not. Who greylists puts off whomever he sees for the first time, whatever
+ *   enhanced code he says it with.
+ * - 5xx with X.7.x of RFC 3463 is about permission: relaying, authentication, policy. So is 53x
+ *   (RFC 4954). That is about us.
+ * - 5xx else (5.1.1, or 550 alone) is as likely to be about this one mailbox, which need not take
+ *   mail for others to get theirs.
+ * - No reply: mails would end here, too. */
+static enum refusal
+weigh_refusal(const struct probe *probe)
+{
+	if (*dial_fault(probe->dial) != '\0' || probe->code / 100 < 4)
+		return REFUSES_US;
+	if (probe->code / 100 == 4)
+		return PUTS_OFF;
+	return probe->code / 10 == 53 || strncmp(probe->words + 3, " 5.7.", 5) == 0 ? REFUSES_US : REFUSES_THIS_ONE;
+}
+
+static void
+offer_recipient(struct probe *probe)
+{
+	static const struct {
+		enum finding_level level;
+		const char *detail, *todo;
+	} refusals[] = {
+		[REFUSES_US] = { FINDING_FAIL, "The relay lets us name no recipient",
+			"Ask who runs the relay to let this machine, or the user of ROLLCALL_SMTP_URL, send mail through it to everybody." },
+		[PUTS_OFF] = { FINDING_WARN, "The relay puts off mail to the address of ROLLCALL_MAIL_FROM",
+			"Ask again in some minutes: relays put off whom they do not know yet. If it stays so, ask who runs the relay." },
+		[REFUSES_THIS_ONE] = { FINDING_WARN, "The relay takes no mail to the address of ROLLCALL_MAIL_FROM, perhaps to this one alone",
+			"Make that address one that exists, for bounces come back to it; then see by a test mail whether others get theirs (POST /v1/test-mail)." },
+	};
+
+	if (say_path(probe, "RCPT TO:")) {
+		findings_add(probe->findings, FINDING_OK, "smtp.recipient", NULL, "The relay takes mail to the address of ROLLCALL_MAIL_FROM; none was sent.");
+		return;
+	}
+	const enum refusal refusal = weigh_refusal(probe);
+	findings_add(probe->findings, refusals[refusal].level, "smtp.recipient", refusals[refusal].todo, "%s: %s.", refusals[refusal].detail, reason(probe));
+}
+
+static void
+offer(struct probe *probe)
+{
+	if (offer_sender(probe))
+		offer_recipient(probe);
+	if (*dial_fault(probe->dial) == '\0' && say(probe, 2, "RSET", ""))
 		(void)say(probe, 2, "QUIT", "");
 }
 
@@ -270,6 +335,6 @@ smtp_probe(const struct probe_target *target, struct findings *findings)
 	struct probe probe = { .target = target, .findings = findings, .dial = dial_open(target->host, target->port, LIMIT_MS) };
 
 	if (greet(&probe) && hello(&probe) && start_tls(&probe) && authenticate(&probe))
-		offer_sender(&probe);
+		offer(&probe);
 	dial_close(&probe.dial);
 }

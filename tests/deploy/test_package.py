@@ -1,5 +1,6 @@
 """The Debian package: what it holds, how its units are shut in, and its life on a machine where systemd runs."""
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -93,7 +94,14 @@ def it_serves(installed):
     assert '"invitation_url"' in made
     assert machine.run("rollcall-admin", "org", "reinvite-admin", "--slug", "nobody").returncode == 1
     assert machine.does("rollcall-admin", "--worker", "--version").startswith("rollcall-worker ")
+    found = {finding["check"]: finding for finding in json.loads(machine.run("rollcall-admin", "--worker", "doctor", "--json").stdout)["findings"]}
+    assert " free in /var/tmp, " in found["worker.room"]["detail"], "where the worker's own files go"
+    assert "TMPDIR=/var/tmp" in environment_of(installed, "rollcall-worker")
     assert re.fullmatch(r"/root/backups/rollcall-\w+\.dump\n", machine.does("/usr/share/rollcall/backup", "/root/backups"))
+
+
+def environment_of(installed, program):
+    return installed.machine.does("cat", f"/proc/{installed.first(program)}/environ").split("\0")
 
 
 def everything_works_behind_the_filters(installed):
@@ -163,9 +171,12 @@ def stopping_is_clean(installed):
 
 def removal_leaves_the_secrets(installed):
     machine = installed.machine
+    machine.does("install", "-D", "-o", "rollcall", "/dev/null", "/var/lib/rollcall/bounces/new/report")
     machine.does(*INSTALL, "--remove", "rollcall")
+    machine.does("ls", "/var/lib/rollcall/bounces/new/report")
     assert machine.state("rollcall-server") != "active" and machine.state("rollcall-worker") != "active"
     assert machine.run("ls", "/etc/systemd/system/multi-user.target.wants/rollcall-server.service").returncode != 0
     assert "secrets among them" in machine.run(*INSTALL, "--purge", "rollcall").stderr
     assert machine.does("ls", "/etc/rollcall").split() == ["secrets"]
+    assert machine.run("ls", "/var/lib/rollcall").returncode != 0, "nobody's reports are left"
     assert machine.does("stat", "-c", "%a", "/etc/rollcall/secrets/master") == "600\n"

@@ -46,7 +46,7 @@ def test_a_deployment_that_is_well_is_said_to_be(shared_rollcall):
                           "database.private", "database.connections", "database.time_zones", "schema.version", "schema.checksums",
                           "schema.extensions", "role.power", "role.owner", "role.truncate", "role.grants", "audit.append_only",
                           "audit.partitions", "worker.connected", "outbox.age", "jobs.age", "front.https", "front.proxies", "front.public_url",
-                          "front.metrics", "server.ready", "smtp.connect", "smtp.tls", "smtp.auth", "smtp.sender", "mail.templates", "worker.room"}
+                          "front.metrics", "server.ready", "smtp.connect", "smtp.tls", "smtp.auth", "smtp.sender", "smtp.recipient", "mail.templates", "worker.room"}
     assert found["database.durable"]["status"] == "fail", "the tests' cluster has fsync off"
 
 

@@ -331,7 +331,7 @@ class Rollcall:
         return self.admin.post("/v1/users", {name: value for name, value in fields.items() if value is not None}).ok(201).body
 
     def create_active(self, password=PASSWORD, **fields):
-        """A user who has accepted his invitation."""
+        """A user who has accepted his invitation; perhaps before it was mailed, and then it never is."""
         user = self.create_user(**fields)
         self.accept(self.link(user), password).ok(200)
         return self.user(user)

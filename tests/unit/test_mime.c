@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mime.h"
+#include "mime_coding.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -7,10 +7,12 @@
  *                                          each closed by NUL, again and again;
  *                                          stdout: length, newline, the message
  *     mailer_probe mail KIND LANGUAGE      one finished mail; stdin: "name=value" lines
+ *     mailer_probe doctor                  what the doctor finds at the relay; stdout: JSON
  *
  * Configuration comes from ROLLCALL_*, as in the worker. PROBE_RELAY=name=canonical
  * makes `name` resolve to 127.0.0.1 with the canonical name that a CNAME in DNS
- * would give it; PROBE_RESOLVE_S makes every name take as many seconds.
+ * would give it, PROBE_ADDRESSES=name=first,second to these addresses in this order;
+ * PROBE_RESOLVE_S makes every name take as many seconds.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -22,6 +24,8 @@
 #include "buffer.h"
 #include "clock.h"
 #include "config.h"
+#include "doctor_relay.h"
+#include "findings.h"
 #include "log.h"
 #include "mailer.h"
 #include "memory.h"
@@ -33,24 +37,56 @@ static const char *const result_words[] = { "sent", "refused", "later", "our_fau
 typedef int resolver(const char *restrict, const char *restrict,
 	const struct addrinfo *restrict, struct addrinfo **restrict);
 
-/* Interposed: libesmtp asks here. */
+/* The name of "name=value" is this one: its value; otherwise NULL. */
+static const char *
+value_for(const char *setting, const char *name)
+{
+	const size_t length = name != NULL ? strlen(name) : 0;
+
+	return setting != NULL && name != NULL && strncmp(setting, name, length) == 0 && setting[length] == '=' ? setting + length + 1 : NULL;
+}
+
+/* "first,second" as one list; freeaddrinfo goes through it link by link. */
+static int
+find_all(resolver *real, const char *addresses, const char *restrict service, const struct addrinfo *restrict hints,
+	struct addrinfo **restrict found)
+{
+	struct addrinfo **last = found;
+	int result = 0;
+
+	*found = NULL;
+	while (*addresses != '\0' && result == 0) {
+		const size_t length = strcspn(addresses, ",");
+		char address[64];
+
+		snprintf(address, sizeof address, "%.*s", (int)length, addresses);
+		result = real(address, service, hints, last);
+		while (result == 0 && *last != NULL)
+			last = &(*last)->ai_next;
+		addresses += length + (addresses[length] == ',');
+	}
+	return result;
+}
+
+/* Interposed: libesmtp asks here, and the doctor. */
 int
 getaddrinfo(const char *restrict host, const char *restrict service,
 	const struct addrinfo *restrict hints, struct addrinfo **restrict found)
 {
 	resolver *real = (resolver *)dlsym(RTLD_NEXT, "getaddrinfo");
-	const char *relay = getenv("PROBE_RELAY"), *equals = relay != NULL ? strchr(relay, '=') : NULL;
+	const char *canonical = value_for(getenv("PROBE_RELAY"), host), *addresses = value_for(getenv("PROBE_ADDRESSES"), host);
 	int result;
 
 	if (getenv("PROBE_RESOLVE_S") != NULL)
 		sleep((unsigned)atoi(getenv("PROBE_RESOLVE_S")));
-	if (host == NULL || equals == NULL || strlen(host) != (size_t)(equals - relay)
-		|| strncmp(host, relay, strlen(host)) != 0)
+	if (addresses != NULL)
+		return find_all(real, addresses, service, hints, found);
+	if (canonical == NULL)
 		return real(host, service, hints, found);
 	result = real("127.0.0.1", service, hints, found);
 	if (result == 0 && (*found)->ai_canonname != NULL) {
 		free((*found)->ai_canonname);
-		(*found)->ai_canonname = strdup(equals + 1);
+		(*found)->ai_canonname = strdup(canonical);
 	}
 	return result;
 }
@@ -241,6 +277,21 @@ print_mail(const char *kind, const char *language)
 	template_set_free(&set);
 }
 
+static int
+ask_doctor(void)
+{
+	struct config *config = config_load(CONFIG_WORKER);
+	struct findings *findings = findings_create();
+
+	if (config == NULL)
+		exit(1);
+	doctor_look_at_relay(findings, config);
+	const int code = findings_print(findings, stdout, true);
+	findings_free(&findings);
+	config_free(&config);
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -250,7 +301,9 @@ main(int argc, char **argv)
 		build_messages();
 	else if (argc == 4 && strcmp(argv[1], "mail") == 0)
 		print_mail(argv[2], argv[3]);
+	else if (argc == 2 && strcmp(argv[1], "doctor") == 0)
+		return ask_doctor();
 	else
-		die("usage: mailer_probe send TIMEOUT_MS TIMES | build | mail KIND LANGUAGE");
+		die("usage: mailer_probe send TIMEOUT_MS TIMES | build | mail KIND LANGUAGE | doctor");
 	return 0;
 }

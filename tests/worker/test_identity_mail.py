@@ -49,8 +49,9 @@ def test_a_link_to_an_address_that_nobody_wants_any_more_is_not_sent(rollcall):
 
 def test_links_to_the_address_before_are_not_sent_once_another_is_confirmed(rollcall):
     rollcall.set_policy(invitation_resend_to="any")
-    user = rollcall.create_active()
-    rollcall.wait_mail(user["email"], kind="invitation")
+    user = rollcall.create_user()
+    # Accepted before it was sent, it would be cancelled with the others.
+    rollcall.accept(rollcall.mail_link(user["email"])).ok(200)
     rollcall.sink.behave(user["email"], "451 4.3.0 later")
     rollcall.admin.post(f"/v1/users/{user['id']}/invite").ok(202)
     rollcall.ask_reset(user)
