@@ -21,14 +21,15 @@ def fresh():
     cluster.remove()
 
 
-def run(cluster, text=None, **environment):
-    return subprocess.run(["psql", "-qX", "-h", cluster.folder, "-p", str(cluster.port), "-U", "postgres", "-f", "-" if text else ROOT / "deploy/roles.sql"],
+def run(cluster, *options, text=None, **environment):
+    return subprocess.run(["psql", "-qX", "-h", cluster.folder, "-p", str(cluster.port), "-U", "postgres", *options,
+                           "-f", "-" if text else ROOT / "deploy/roles.sql"],
                           input=text, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, check=False)
 
 
-def opens(cluster, role, password):
+def opens(cluster, role, password, database="rollcall"):
     try:
-        psycopg.connect(host="127.0.0.1", port=cluster.port, user=role, password=password, dbname="rollcall").close()
+        psycopg.connect(host="127.0.0.1", port=cluster.port, user=role, password=password, dbname=database).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -52,6 +53,11 @@ def test_passwords_come_from_the_environment_and_stay_where_none_is_given(fresh)
     done = run(fresh)
     assert done.returncode == 0, done.stderr
     assert opens(fresh, "rollcall_owner", "of the 'owner") and opens(fresh, "rollcall", "of the program")
+
+    # As when a backup is tried: another database beside it.
+    done = run(fresh, "-v", "database=rollcall_trial")
+    assert done.returncode == 0, done.stderr
+    assert opens(fresh, "rollcall_owner", "of the 'owner", "rollcall_trial") and opens(fresh, "rollcall_owner", "of the 'owner")
 
     # One of them is changed; and as Compose does it, on standard input.
     assert run(fresh, PROGRAM_PASSWORD="another").returncode == 0

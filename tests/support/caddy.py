@@ -11,13 +11,13 @@ from .proxy import Proxy
 from .waiting import wait_until
 
 BEFORE = """{{
-	admin off
-	local_certs
-	skip_install_trust
-	default_bind 127.0.0.1
-	http_port {plain_port}
-	https_port {tls_port}
-	storage file_system {folder}/storage
+    admin off
+    local_certs
+    skip_install_trust
+    default_bind 127.0.0.1
+    http_port {plain_port}
+    https_port {tls_port}
+    storage file_system {folder}/storage
 }}
 
 """
