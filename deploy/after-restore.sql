@@ -14,6 +14,13 @@ WHERE state = 'queued';
 
 -- One of them may have been ended since: signed out, or its user inactivated.
 DELETE FROM rollcall.session;
+
+-- Who came meanwhile, nobody knows any more either. So the time that was lost does not count
+-- as his absence: nobody is inactivated who was there every day.
+UPDATE rollcall.users
+SET idle_due_at = idle_due_at + (now() - :'made_at'::timestamptz),
+    idle_check_at = idle_check_at + (now() - :'made_at'::timestamptz)
+WHERE status = 'active' AND idle_due_at IS NOT NULL;
 \endif
 
 \if :revoke_links

@@ -1,12 +1,13 @@
 """A backup, and what a restore makes of it on another PostgreSQL: deploy/backup and deploy/restore."""
 import os
+import re
 import subprocess
 
 import pytest
 
 from support.cluster import ROOT, Cluster, postgres_programs
 from support.outbox import due_now
-from support.system import ADMIN_EMAIL, PASSWORD, SECRET, Rollcall, build_folder
+from support.system import ADMIN_EMAIL, PASSWORD, SECRET, Rollcall, build_folder, run_command
 from support.waiting import wait_until
 
 PATH = f"{build_folder()}:{postgres_programs()}:{os.environ['PATH']}"
@@ -109,6 +110,52 @@ def test_a_move_changes_nothing(server_only, cluster, logs, tmp_path):
     with started(server_only, cluster, database, logs) as moved:
         moved.client(session).get("/v1/me").ok(200)
         moved.accept(moved.wait_mail(to=user["email"]).link).ok(200)
+
+
+def test_the_time_that_was_lost_is_nobodys_absence(server_only, cluster, logs, tmp_path):
+    """What the clock does after a restore: it inactivates nobody for sign-ins that were lost, and does the rest of its work."""
+    away, warned, lapsing = server_only.create_active(), server_only.create_active(), server_only.create_user()
+    # As a worker leaves it that has reckoned with the policy before.
+    server_only.sql("UPDATE rollcall.policy p SET idle_applied = idle_after || ' ' || idle_warn_days::text || ' ' || o.timezone FROM rollcall.organization o WHERE o.id = org_id")
+    # The backup is to be of ten days ago, when all of these dates lay ahead.
+    server_only.move("users", away, idle_due_at="now() - interval '4 days'", idle_check_at="now() - interval '7 days'")
+    server_only.move("users", warned, idle_due_at="now() - interval '7 days 1 minute'", idle_check_at="now() - interval '10 days 1 minute'")
+    server_only.move("invitation", lapsing, expires_at="now() - interval '9 days'")
+    dump = back_up(server_only, tmp_path)
+    ten_days_ago = server_only.value("SELECT to_char((now() - interval '10 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    manifest = dump.replace(".dump", ".manifest")
+    with open(manifest, encoding="utf-8") as file:
+        text = re.sub(r"(?m)^made_at .*$", f"made_at {ten_days_ago}", file.read())
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write(text)
+    moved, done = restore(cluster, dump, "--moved")
+    succeeded(done)
+    database, done = restore(cluster, dump)
+    succeeded(done)
+    with started(server_only, cluster, database, logs) as restored:
+        # His warning of three days is three days before his date; nobody has become idle, and a link has lapsed.
+        restored.wait_mail(to=warned["email"], kind="idle_warning")
+        restored.wait_mail(to=ADMIN_EMAIL, kind="invitation_expired")
+        assert restored.row("users", away)["status"] == restored.row("users", warned)["status"] == "active"
+        assert restored.value("SELECT idle_check_at - now() > interval '2 days 23 hours' FROM rollcall.users WHERE id = %s", away["id"])
+        restored.sign_in(away)
+    # Where nothing was lost a date is a date.
+    with started(server_only, cluster, moved, logs) as restored:
+        wait_until(lambda: restored.row("users", away)["status"] == restored.row("users", warned)["status"] == "inactive", because="they are idle")
+
+
+def test_a_migration_that_fails_after_a_restore_is_mended_without_another_one(server_only, cluster, tmp_path):
+    server_only.create_user()
+    dump = back_up(server_only, tmp_path)
+    # A role that does not exist: the migrations land, and then the grants cannot be made.
+    database, done = restore(cluster, dump, ROLLCALL_DATABASE_URL=cluster.url("nobody", "rollcall"))
+    assert done.returncode == 1 and "the data are restored" in done.stderr, done.stderr
+    assert "Do not restore again" in done.stderr
+    with cluster.connect(database) as db:
+        assert db.execute("SELECT count(*) FROM rollcall.outbox WHERE last_reply LIKE 'held by a restore%'").fetchone() == (1,)
+    _, done = restore(cluster, dump, database=database)
+    assert done.returncode == 1 and "restore into an empty one" in done.stderr
+    assert run_command("migrate", **settings_for(cluster, database)).returncode == 0
 
 
 def test_links_may_be_revoked_also_those_of_the_time_that_was_lost(server_only, cluster, logs, tmp_path):

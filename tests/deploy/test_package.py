@@ -49,6 +49,11 @@ def test_the_package_holds_what_it_says(unpacked, package):
     assert {path.name for path in (ROOT / "deploy").glob("*.md")} <= {path.name for path in documents.iterdir()}
 
 
+def test_lintian_has_nothing_to_say(package):
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), (done.stdout, done.stderr)
+
+
 def test_pages_and_settings_say_all_that_there_is(unpacked):
     pages = {path.name: gzip.decompress(path.read_bytes()).decode() for path in (unpacked / "usr/share/man/man8").iterdir()}
     assert sorted(pages) == ["rollcall-admin.8.gz", "rollcall-server.8.gz", "rollcall-worker.8.gz"]

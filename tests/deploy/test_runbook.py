@@ -12,12 +12,12 @@ TEXT = (ROOT / "deploy/RUNBOOK.md").read_text(encoding="utf-8")
 ANCHORS = set(re.findall(r"(?m)^## ([a-z][a-z-]*)$", TEXT))
 
 
-def blocks():
-    """The section and the text of each block that a test may run."""
+def blocks(wanted):
+    """The section and the text of each block of a kind: a test may run those of the kind sh."""
     section, found = None, []
     for heading, kind, text in re.findall(r"(?ms)^## (\S+)$|^```(\w+)\n(.*?)^```$", TEXT):
         section = heading or section
-        if kind == "sh":
+        if kind == wanted:
             found.append((section, text))
     return found
 
@@ -34,6 +34,50 @@ def test_only_blocks_of_the_two_kinds_are_there():
     assert set(re.findall(r"(?m)^```(\w*)\n(?!\n)", TEXT)) <= {"sh", "console", ""}
 
 
+# Where a word of a command could be a secret: a header, a login, a body, a variable of psql, a connection string.
+IN_THE_OPEN = re.compile(r"""(-H|--header)[ =]?["']?(Authorization|Cookie)|(-u|--user) \S+:|(-d|--data\S*)[ =]["']?[^@"'\s]*["{]?password"""
+                         r"""|-v \w*password=|(psql|pg_dump|rollcall-\w+|curl) [^<|;]*password=""", re.IGNORECASE)
+
+
+def commands(text):
+    """Of each block the lines that are typed, those that go on joined."""
+    for kind, block in re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if kind != "console" or re.match("[#$] ", line):
+                yield line
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "deploy").glob("*.md")))
+def test_no_command_of_a_document_has_a_secret_among_its_arguments(name):
+    found = [line for line in commands((ROOT / "deploy" / name).read_text(encoding="utf-8")) if IN_THE_OPEN.search(line)]
+    assert not found, "everybody on the machine can read arguments"
+
+
+def test_what_is_shipped_puts_no_secret_among_arguments_either():
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "deploy", "docker-compose.yml"], capture_output=True, text=True, check=True).stdout
+    for name in listed.split():
+        path = ROOT / name
+        if path.suffix in (".png", ".json", ".md"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert not IN_THE_OPEN.search(line), f"{name}:{number}: {line}"
+
+
+# Stands in for every program, and writes down what it was called with.
+WATCH = """#!/bin/bash
+name=${0##*/}
+printf '%q ' "$name" "$@" >>/root/arguments
+echo >>/root/arguments
+exec "$(PATH=${PATH#/root/watched:} type -P "$name")" "$@"
+"""
+WATCH_ALL = """import os
+os.chmod("/root/watch", 0o755)
+os.mkdir("/root/watched")
+for name in {name for folder in ("/usr/bin", "/usr/sbin") for name in os.listdir(folder)}:
+    os.symlink("/root/watch", "/root/watched/" + name)
+"""
+
+
 @pytest.mark.timeout(240)
 def test_its_commands_run(installed, package):
     machine, system = installed.machine, installed.system
@@ -44,17 +88,21 @@ def test_its_commands_run(installed, package):
         machine.write(f"/etc/rollcall/{program}.env", f"ROLLCALL_METRICS_LISTEN=127.0.0.1:{port}\n")
     installed.start()
     system.sink.behave("gone@example.org", "550 5.1.1 no such user", times=1)
+    forgetful = system.create_active()
     user = system.create_user(email="gone@example.org")
     wait_until(lambda: system.row("outbox", user)["state"] == "failed", because="a mail has failed")
+    machine.write("/root/watch", WATCH)
+    machine.does("python3", "-c", WATCH_ALL)
     variables = {"API": system.url, "METRICS": f"http://127.0.0.1:{metrics}/metrics", "WORKER_METRICS": f"http://127.0.0.1:{worker_metrics}/metrics",
-                 "KEY": system.api_key, "SLUG": "acme"}
-    (_, head), *rest = blocks()
+                 "SLUG": "acme", "PATH": "/root/watched:/usr/sbin:/usr/bin:/sbin:/bin"}
+    (_, head), *rest = blocks("sh")
     assert len(rest) > 20
+    variables["KEY"] = run_block(machine, variables, typed("what-the-commands-expect", "KEY=", SLUG="acme") + 'echo "$KEY"\n').strip()
     printed = {}
     for section, block in rest:
-        done = machine.run("env", *(f"{name}={value}" for name, value in variables.items()), "bash", "-euo", "pipefail", "-c", head + block)
-        assert done.returncode == 0, f"{section}:\n{block}\n{done.stdout}\n{done.stderr}"
-        printed[section] = printed.get(section, "") + done.stdout
+        if section == "administrator-locked-out":
+            block += typed(section, "PASSWORD=", ID=forgetful["id"])
+        printed[section] = printed.get(section, "") + run_block(machine, variables, head + block)
     # Not only without a complaint: they show what they are there to show.
     for section, expected in {"server-down": '{"status":"ok"}', "not-ready": "schema 1", "lanes-full": "rollcall_lane", "jobs-stuck": "rollcall_job",
                               "hashing-queue-full": "rollcall_password", "mail-held": "ROLLCALL_MAIL_FROM", "mail-failing": "5.1.1 no such user",
@@ -65,3 +113,28 @@ def test_its_commands_run(installed, package):
     new, old = machine.does("cat", "/etc/rollcall/secrets/master").strip().split(",")
     assert old == "hex:" + SECRET.hex() and re.fullmatch("[0-9a-f]{64}", new)
     system.admin.get("/v1/me").ok(200)
+    password = printed["administrator-locked-out"].splitlines()[-1]
+    system.login(forgetful["email"], password).ok(201)
+    no_secret_was_an_argument(machine.does("cat", "/root/arguments"), [variables["KEY"], password, SECRET.hex(), new])
+
+
+def run_block(machine, variables, text):
+    done = machine.run("env", *(f"{name}={value}" for name, value in variables.items()), "/bin/bash", "-euo", "pipefail", "-c", text)
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def typed(section, word, **values):
+    """What the block of the kind console in a section, with this word in it, has behind its prompts; with other values."""
+    (block,) = [text for name, text in blocks("console") if name == section and word in text]
+    block = re.sub("(?m)^[#$] ", "", block)
+    for name, value in values.items():
+        block, count = re.subn(f"(?m)^{name}=.*$", f"{name}={value}", block)
+        assert count == 1, name
+    return block
+
+
+def no_secret_was_an_argument(arguments, secrets):
+    called = {line.split(" ", 1)[0] for line in arguments.splitlines()}
+    assert {"curl", "psql", "pg_dump", "openssl", "systemd-run"} <= called, called
+    assert not [line for line in arguments.splitlines() if re.search("rc[ko]_|password=", line) or any(secret in line for secret in secrets)]

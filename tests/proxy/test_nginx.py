@@ -8,34 +8,20 @@ import ssl
 import pytest
 import requests
 
-from support.nginx import NAME, Application, Connection, Nginx
+from support.nginx import Nginx
+from support.proxy import BROWSER, FORGED, NAME, Connection, bearer
 from support.system import PASSWORD
 from support.waiting import wait_until
 
 SITE = f"https://{NAME}"
-BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
-FORGED = {"X-Rollcall-User": "forged", "X-Rollcall-Organization": "forged", "X-Rollcall-Role": "forged", "X-Rollcall-Key": "forged",
-          "X-Rollcall-Permissions": "*", "X-Rollcall-Permissions-Truncated": "true"}
 
 pytestmark = pytest.mark.settings(ROLLCALL_TRUSTED_PROXIES="127.0.0.1", ROLLCALL_PUBLIC_URL=SITE, ROLLCALL_LOG_LEVEL="debug")
-
-
-@pytest.fixture(scope="module")
-def application():
-    server = Application()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
 def nginx(shared_server, application, tmp_path_factory):
     with Nginx(tmp_path_factory.mktemp("nginx"), shared_server, application) as running:
         yield running
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def ask_compose(nginx, path, headers=None):

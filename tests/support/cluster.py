@@ -76,12 +76,17 @@ class Cluster:
 
     @classmethod
     def create(cls, **settings):
+        cluster = cls.create_without_roles(**settings)
+        cluster.make_roles()
+        return cluster
+
+    @classmethod
+    def create_without_roles(cls, **settings):
         cluster = cls.in_new_folder()
         cluster.run("initdb", "-D", cluster.data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync",
                     "--no-instructions", "--locale=C.UTF-8")
         cluster.configure(**{**SETTINGS, **settings})
         cluster.start()
-        cluster.make_roles()
         return cluster
 
     def standby(self):
@@ -137,9 +142,8 @@ class Cluster:
                                options="-c intervalstyle=iso_8601 -c timezone=UTC")
 
     def make_roles(self):
-        subprocess.run(["psql", "-qX", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-v", "owner_password=rollcall_owner",
-                        "-v", "program_password=rollcall", "-f", ROOT / "deploy" / "roles.sql"],
-                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["psql", "-qX", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-f", ROOT / "deploy" / "roles.sql"],
+                       env={**os.environ, "OWNER_PASSWORD": "rollcall_owner", "PROGRAM_PASSWORD": "rollcall"}, check=True, stdout=subprocess.DEVNULL)
         with self.connect() as db:
             db.execute("DROP DATABASE rollcall")
 
