@@ -208,9 +208,9 @@ check_body(struct request *rq)
 {
 	if (rq->route->ignores_input)
 		return STEP_NEXT;
-	if (!body_check(rq))
-		return STEP_DONE;
-	return rq->route->defers_faults ? STEP_NEXT : request_answer_faults(rq);
+	const enum step step = body_check(rq);
+
+	return step != STEP_NEXT || rq->route->defers_faults ? step : request_answer_faults(rq);
 }
 
 request_step *const prologue_steps[] = {
