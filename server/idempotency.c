@@ -294,8 +294,14 @@ answer_params(struct request *rq, bool is_last)
 
 enum step
 idempotency_keep_answer(struct request *rq)
+bool
+idempotency_keeps_answer(const struct request *rq)
 {
-	if (rq->idempotency == NULL || !rq->idempotency->is_kept)
+	return rq->idempotency != NULL && rq->idempotency->is_kept;
+}
+
+{
+	if (!idempotency_keeps_answer(rq))
 		return STEP_NEXT;
 	const struct statement statement = { &query_idempotency_answer, answer_params(rq, true) };
 
@@ -305,7 +311,7 @@ idempotency_keep_answer(struct request *rq)
 void
 idempotency_keep_so_far(struct request *rq)
 {
-	if (rq->idempotency != NULL && rq->idempotency->is_kept)
+	if (idempotency_keeps_answer(rq))
 		request_query_aside(rq, &query_idempotency_answer, answer_params(rq, false));
 }
 
