@@ -109,6 +109,9 @@ group_members_check(struct request *rq)
 
 	if (request_rows(rq, 0) == 0)
 		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
+	const enum step step = request_check_match(rq, request_column(rq, "version"));
+	if (step != STEP_NEXT)
+		return step;
 	for (int row = 0; row < PQntuples(rows); row++) {
 		if (row_is_true(rows, row, "is_unknown"))
 			request_fault(rq, arena_printf(rq->scratch, "/user_ids/%s", row_text(rows, row, "place")), "unknown_id",
@@ -125,9 +128,7 @@ group_member_check(struct request *rq)
 
 	if (request_rows(rq, 0) == 0 || !row_is_true(rows, 0, "is_member"))
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	if (rq->if_match != NULL && strcmp(rq->if_match, row_text(rows, 0, "version")) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	return STEP_NEXT;
+	return request_check_match(rq, row_text(rows, 0, "version"));
 }
 
 /* Who is named comes, unless he is told to go; who is not named goes. */
@@ -160,8 +161,8 @@ members_to_change(struct request *rq, const char **last_audit_id)
 	struct buffer items = BUFFER_INIT;
 	const char *text = NULL;
 
-	buffer_putc(&items, '[');
 	*last_audit_id = NULL;
+	buffer_putc(&items, '[');
 	for (int row = 0; row < PQntuples(rows); row++) {
 		if (row_is_true(rows, row, "is_member") == joins(rq, row))
 			continue;
@@ -190,13 +191,16 @@ group_members_record(struct request *rq)
 {
 	const char *last_audit_id, *items = members_to_change(rq, &last_audit_id);
 	const struct statement get = { &query_group_get, (const char *const[]){ rq->org_id, rq->path_values[0] } };
+	/* Of many members the version is the group's, of one his own. */
+	const bool is_about_group = rq->if_match != NULL && rq->route->method != HTTP_DELETE;
+	const char *group_version = is_about_group ? arena_copy(rq->scratch, request_column(rq, "version")) : NULL;
 
 	if (items == NULL)
 		return refuse_members(rq);
 	if (last_audit_id == NULL)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], NULL, items, request_actor(rq) } },
+		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], group_version, items, request_actor(rq) } },
 		get,
 	}, 2);
 }

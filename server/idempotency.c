@@ -64,6 +64,8 @@ hash_request(struct request *rq, char hash[TOKEN_HASH_SIZE])
 
 	buffer_printf(&input, "%s?%s\n%s\n%s\n", http_path(rq->exchange), query != NULL ? query : "", if_match != NULL ? if_match : "",
 		type != NULL ? type : "");
+	if (rq->if_none_there)
+		buffer_puts(&input, "If-None-Match: *\n");
 	buffer_append(&input, bytes, length);
 	bytes_hash(input.data, input.length, hash);
 	buffer_free_secret(&input);
@@ -292,14 +294,14 @@ answer_params(struct request *rq, bool is_last)
 	return params;
 }
 
-enum step
-idempotency_keep_answer(struct request *rq)
 bool
 idempotency_keeps_answer(const struct request *rq)
 {
 	return rq->idempotency != NULL && rq->idempotency->is_kept;
 }
 
+enum step
+idempotency_keep_answer(struct request *rq)
 {
 	if (!idempotency_keeps_answer(rq))
 		return STEP_NEXT;
