@@ -207,7 +207,7 @@ authenticate_take(struct request *rq)
 		limit_guess_was_wrong(rq);
 		return refuse_elsewhere(rq);
 	}
-	limit_guess_was_right(rq);
+	limit_remember(rq, caller->token_hash);
 	if (caller->kind != CALLER_OPERATOR)
 		caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));
 	caller->permissions = permission_set_parse(rq->scratch, request_column(rq, "permissions"));

@@ -2,9 +2,9 @@
  * Rate limits: per address for those without credentials, per user or key for the others.
  *
  * A wrong credential counts for the address it comes from, and past the limit it is told
- * 429 as any other stranger. A right one never does, and is never refused for what others
- * at its address do: many people share an address, and behind a proxy that nobody has
- * named all of them do. One request counts once, also when it is decided again.
+ * 429 as any other stranger. A right one never does, and is not refused for what others at its
+ * address do, but for what follows: many people share an address, and behind a proxy that nobody
+ * has named all of them do. One request counts once, also when it is decided again.
  *
  * To find out that a well-formed token is nobody's costs a reading of the database, and it is that
  * which a guesser spends. To refuse it as soon as the address has no request left would put out, with
@@ -12,9 +12,9 @@
  *
  * - Wrong tokens that were looked up count in a bucket of their own, ten times as large as the
  *   address's; once it is empty, tokens from there are refused without being looked up,
- * - but those that were right within a day (shared_page.h) are always looked up. What somebody at his
- *   address does thus reaches only who comes for the first time in a day, while the guessing lasts: and
- *   he could not sign in from there either.
+ * - but those that were right within a day, or were made by signing in (shared_page.h), are always
+ *   looked up. While somebody guesses at his address, that reaches only who comes for the first time in
+ *   a day, or since all processes were started; he is told when to come again.
  *
  * auth/verify is never told 429, so it is not bounded: it is for a proxy, which keeps strangers from it.
  *
@@ -112,10 +112,10 @@ limit_guesses(struct request *rq)
 }
 
 void
-limit_guess_was_right(struct request *rq)
+limit_remember(struct request *rq, const char *token_hash)
 {
 	if (rq->server->config->rate_limit > 0)
-		credential_remember(rq->server->page, rq->caller.token_hash);
+		credential_remember(rq->server->page, token_hash);
 }
 
 void

@@ -15,8 +15,9 @@ enum step limit_stranger(struct request *rq);
 /* Before the database is asked whose a well-formed token is (rq->caller.token_hash): 429 where too many
  * from that address were nobody's, and this one is not known to be right. */
 enum step limit_guesses(struct request *rq);
-/* What it said: the token was right, or it was not, which counts. */
-void limit_guess_was_right(struct request *rq);
+/* What it said: the token (its hash) is right, likewise one that was just made; or it was not, which
+ * counts. */
+void limit_remember(struct request *rq, const char *token_hash);
 void limit_guess_was_wrong(struct request *rq);
 
 #endif
