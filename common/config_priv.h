@@ -1,6 +1,6 @@
 /*
- * config_priv: the table of variables and what was found for each, for the two
- * files that walk it: config.c (reads, checks, loads) and config_print.c (shows).
+ * config_priv: the table of variables (config_table.c) and what was found for each, for the
+ * two files that walk it: config.c (reads, checks, loads) and config_print.c (shows).
  */
 #ifndef ROLLCALL_CONFIG_PRIV_H
 #define ROLLCALL_CONFIG_PRIV_H
@@ -44,6 +44,7 @@ struct variable {
 enum origin { ORIGIN_NONE, ORIGIN_ENVIRONMENT, ORIGIN_FILE, ORIGIN_DEFAULT };
 
 #define FAULT_SIZE 192
+#define PROCESSES_MAX 60	/* CHILDREN_MAX, less those that do not serve */
 
 /* What was found for one variable. */
 struct setting {

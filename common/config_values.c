@@ -1,6 +1,6 @@
 /*
  * config_values: the parsers. They know the forms of values, not the variables
- * that have them; those are in config.c.
+ * that have them; those are in config_table.c.
  */
 #include "config_values.h"
 

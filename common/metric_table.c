@@ -102,6 +102,8 @@ const struct metric_info metric_table[METRIC_COUNT] = {
 		"Months for which the audit has partitions." },
 	[METRIC_IDLE_BRAKED] = { GAUGE, "rollcall_idle_braked_organizations", OF_WORKER,
 		"Organizations whose idle sweep is stopped by its brake." },
+	[METRIC_KEYS_EXPIRING] = { GAUGE, "rollcall_keys_expiring", OF_WORKER,
+		"Keys used within 30 days that expire within 14 days." },
 };
 
 static const char *const lanes[METRIC_LANES] = { "read", "write", "slow" };

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "entity_tag.h"
 #include "policy.h"
 #include "uuid.h"
 
@@ -157,6 +158,16 @@ proposal_holds(const struct proposal *pr, const char *default_permissions, const
 			return false;
 	}
 	return true;
+}
+
+bool
+proposal_check_match(struct proposal *pr, const char *tag)
+{
+	if (tag != NULL && pr->if_none_there)
+		return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, "If-None-Match says that there should be none yet, and there is one.");
+	if (pr->if_match == NULL || entity_tags_hold(pr->if_match, tag))
+		return true;
+	return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, tag != NULL ? NULL : "If-Match says that there should be one, and there is none.");
 }
 
 bool

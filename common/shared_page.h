@@ -94,6 +94,7 @@ enum metric {
 	METRIC_JOB_ROWS,
 	METRIC_AUDIT_MONTHS,
 	METRIC_IDLE_BRAKED,
+	METRIC_KEYS_EXPIRING,
 	METRIC_COUNT
 };
 
@@ -166,5 +167,15 @@ struct rate_state {
  * Keys of different limits must differ. */
 bool rate_limit_pass(struct shared_page *page, const void *key, int key_length,
 	int per_minute, struct rate_state *state) __attribute__((warn_unused_result));
+/* The same, and nothing is counted: whether one would pass now. */
+bool rate_limit_has_room(struct shared_page *page, const void *key, int key_length,
+	int per_minute, struct rate_state *state) __attribute__((warn_unused_result));
+
+/* Which credentials were right lately, so that guesses can be bounded without them. It lets nobody
+ * in: who is remembered is looked up like anybody. `key` is the hash of a token. */
+bool credential_is_known(struct shared_page *page, const char *key);
+void credential_remember(struct shared_page *page, const char *key);
+/* It was wrong. */
+void credential_forget(struct shared_page *page, const char *key);
 
 #endif

@@ -1,13 +1,14 @@
 /*
  * shared_page_priv: the body of the shared page, for the files that work on it:
  * shared_page.c (making it, places, who is busy), shared_page_rate.c (rate limits),
- * shared_page_metrics.c (counting) and metrics_text.c (what is counted as text); and the
+ * shared_page_known.c (whose credentials were right), shared_page_metrics.c (counting) and metrics_text.c (what is counted as text); and the
  * table of metrics (metric_table.c), by which the last two go.
  */
 #ifndef ROLLCALL_SHARED_PAGE_PRIV_H
 #define ROLLCALL_SHARED_PAGE_PRIV_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared_page.h"
@@ -18,6 +19,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_CHAR_LOCK_FREE == 2,
 
 #define RATE_SETS 8192		/* 512 KiB in all; a power of two, and below the bits of the tag */
 #define RATE_WAYS 8		/* of 8 bytes: a cache line */
+#define KNOWN_SETS 8192		/* likewise */
+#define KNOWN_WAYS 8
 #define LATENCY_BUCKETS 14	/* bounds in shared_page_metrics.c; one more for +Inf */
 #define STATUS_CLASSES 6	/* 1xx to 5xx; 0 is anything else */
 
@@ -89,6 +92,11 @@ struct shared_page {
 
 	/* shared_page_rate.c: whose bucket, and when it is full again. */
 	_Alignas(64) _Atomic uint64_t rate_slots[RATE_SETS][RATE_WAYS];
+	/* shared_page_known.c: whose credential, and when it was right. */
+	_Alignas(64) _Atomic uint64_t known_slots[KNOWN_SETS][KNOWN_WAYS];
 };
+
+/* SipHash with the page's secret seed: nobody can aim at another's set. */
+uint64_t shared_page_hash(const struct shared_page *page, const void *key, size_t length);
 
 #endif

@@ -119,13 +119,19 @@ seconds_up(int64_t ticks)
 	return (int)((ticks + SECOND_TICKS - 1) / SECOND_TICKS);
 }
 
-bool
-rate_limit_pass(struct shared_page *page, const void *key, int key_length, int per_minute, struct rate_state *state)
+uint64_t
+shared_page_hash(const struct shared_page *page, const void *key, size_t length)
+{
+	return sip_hash(page->rate_seed, key, length);
+}
+
+static bool
+pass(struct shared_page *page, const void *key, int key_length, int per_minute, bool counts, struct rate_state *state)
 {
 	assert(per_minute > 0);
 	const int64_t interval = (WINDOW_NS / TICK_NS + per_minute - 1) / per_minute, most = interval * per_minute;
 	const int64_t now = clock_monotonic_ns() / TICK_NS;
-	const uint64_t hash = sip_hash(page->rate_seed, key, (size_t)key_length);
+	const uint64_t hash = shared_page_hash(page, key, (size_t)key_length);
 	const uint64_t tag = hash >> DUE_BITS != 0 ? hash >> DUE_BITS : 1;
 	_Atomic uint64_t *set = page->rate_slots[hash % RATE_SETS];
 	uint64_t slot;
@@ -140,10 +146,22 @@ rate_limit_pass(struct shared_page *page, const void *key, int key_length, int p
 			return false;
 		}
 		/* Where another was faster, somebody else's slot may be the one by now. */
-		if (!atomic_compare_exchange_weak(place, &slot, tag << DUE_BITS | (uint64_t)due))
+		if (counts && !atomic_compare_exchange_weak(place, &slot, tag << DUE_BITS | (uint64_t)due))
 			continue;
 		state->left = (int)((most - (due - now)) / interval);
 		state->wait_s = seconds_up(state->left > 0 ? due - now : due + interval - now - most);
 		return true;
 	}
+}
+
+bool
+rate_limit_pass(struct shared_page *page, const void *key, int key_length, int per_minute, struct rate_state *state)
+{
+	return pass(page, key, key_length, per_minute, true, state);
+}
+
+bool
+rate_limit_has_room(struct shared_page *page, const void *key, int key_length, int per_minute, struct rate_state *state)
+{
+	return pass(page, key, key_length, per_minute, false, state);
 }

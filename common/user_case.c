@@ -31,9 +31,7 @@ user_case_take(struct proposal *pr)
 	 * between his authentication and this reading, the epoch would have moved. */
 	the->subject.admin_epoch = pr->caller.admin_epoch;
 	pr->data = the;
-	if (pr->if_match != NULL && strcmp(pr->if_match, the->subject.version) != 0)
-		return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, NULL);
-	return true;
+	return proposal_check_match(pr, the->subject.version);
 }
 
 bool

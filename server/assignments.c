@@ -186,8 +186,9 @@ assignment_decide(struct request *rq)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, policy, why);
 	rq->data = assignment;
 	take_before(rq, 0, assignment);
-	if (rq->if_match != NULL && (assignment->version == NULL || strcmp(rq->if_match, assignment->version) != 0))
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	const enum step step = request_check_match(rq, assignment->version);
+	if (step != STEP_NEXT)
+		return step;
 	assignment->relation = relation_of(rq);
 	/* As the database spells them: they are compared with what it says. */
 	const char *user_id = row_text(rq->results[0], 0, "user_id"), *department_id = row_text(rq->results[0], 0, "department_id");
@@ -276,9 +277,10 @@ assignment_remove(struct request *rq)
 
 	if (count == 0)
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	for (int row = 0; row < count && rq->if_match != NULL; row++) {
-		if (strcmp(rq->if_match, row_text(rq->result, row, "version")) != 0)
-			return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	for (int row = 0; row < count; row++) {
+		const enum step matched = request_check_match(rq, row_text(rq->result, row, "version"));
+		if (matched != STEP_NEXT)
+			return matched;
 	}
 	buffer_putc(&items, '[');
 	for (int row = 0; row < count; row++)

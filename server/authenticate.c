@@ -107,8 +107,11 @@ ask(struct request *rq, enum bearer_kind kind, const struct uuid *owner_id, cons
 
 	uuid_format(owner_id, owner);
 	token_hash(token, hash);
-	rq->caller.kind = caller_kinds[kind];
 	rq->caller.token_hash = hash;
+	const enum step step = limit_guesses(rq);
+	if (step != STEP_NEXT)
+		return step;
+	rq->caller.kind = caller_kinds[kind];
 	if (kind == BEARER_OPERATOR_KEY)
 		return request_query(rq, LANE_READ, &query_operator_key_authenticate, (const char *const[]){ hash, rq->ip });
 	rq->org_id = owner;
@@ -195,11 +198,16 @@ authenticate_take(struct request *rq)
 
 	if (caller->kind == CALLER_NOBODY)
 		return STEP_NEXT;
-	if (request_rows(rq, 0) == 0)
+	if (request_rows(rq, 0) == 0) {
+		limit_guess_was_wrong(rq);
 		return refuse(rq, PROBLEM_UNAUTHENTICATED);
+	}
 	caller->id = arena_copy(rq->scratch, request_column(rq, id_columns[caller->kind]));
-	if (caller->kind != CALLER_USER && !request_column_is_true(rq, "is_from_its_networks"))
+	if (caller->kind != CALLER_USER && !request_column_is_true(rq, "is_from_its_networks")) {
+		limit_guess_was_wrong(rq);
 		return refuse_elsewhere(rq);
+	}
+	limit_remember(rq, caller->token_hash);
 	if (caller->kind != CALLER_OPERATOR)
 		caller->admin_epoch = arena_copy(rq->scratch, request_column(rq, "admin_epoch"));
 	caller->permissions = permission_set_parse(rq->scratch, request_column(rq, "permissions"));

@@ -37,7 +37,7 @@ take_bytes(struct request *rq)
 	rq->media_type = type != NULL ? arena_copy_n(rq->scratch, type, strcspn(type, "; \t")) : NULL;
 }
 
-bool
+enum step
 body_check(struct request *rq)
 {
 	const struct body_field *fields = rq->route->fields;
@@ -47,29 +47,24 @@ body_check(struct request *rq)
 
 	if (rq->route->takes_bytes && (fields == NULL || !is_json(rq))) {
 		take_bytes(rq);
-		return true;
+		return STEP_NEXT;
 	}
 	if (fields == NULL) {
 		if (length == 0 || (length == 2 && memcmp(bytes, "{}", 2) == 0))
-			return true;
-		request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL, "This request takes no body.");
-		return false;
+			return STEP_NEXT;
+		return request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL, "This request takes no body.");
 	}
-	if (length > 0 && !is_json(rq)) {
-		request_problem(rq, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
-		return false;
-	}
+	if (length > 0 && !is_json(rq))
+		return request_problem(rq, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
 	if (rq->body != NULL)	/* request_again: it was looked at before */
-		return true;
+		return STEP_NEXT;
 	/* Nothing at all is an empty object: actions need no body. */
 	rq->body = length > 0 ? json_parse(bytes, length, &reason) : json_object_new_object();
-	if (rq->body == NULL || !json_object_is_type(rq->body, json_type_object)) {
-		request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL,
+	if (rq->body == NULL || !json_object_is_type(rq->body, json_type_object))
+		return request_problem_detail(rq, PROBLEM_MALFORMED_BODY, NULL,
 			reason != NULL ? arena_printf(rq->scratch, "Not acceptable as JSON: %s.", reason)
 				       : "The body must be one JSON object.");
-		return false;
-	}
 	if (fields != body_any)
 		form_check(&rq->proposal, rq->body, "", fields);
-	return true;
+	return STEP_NEXT;
 }

@@ -4,17 +4,15 @@
 #ifndef ROLLCALL_BODY_H
 #define ROLLCALL_BODY_H
 
-#include <stdbool.h>
-
 #include "form.h"
 #include "request.h"
 
 /* For a route whose body is checked by its own step (policy). */
 extern const struct body_field body_any[];
 
-/* Parses and checks the body, or takes it as it is (route->takes_bytes). False: answered (malformed
- * JSON, wrong media type); faults of members are collected in the request. */
-bool body_check(struct request *rq);
+/* A step: parses and checks the body, or takes it as it is (route->takes_bytes). Malformed JSON and a
+ * wrong media type are refused at once; faults of members are collected in the request. */
+enum step body_check(struct request *rq);
 
 /* As form.h has them, of the request's body. */
 static inline const char *

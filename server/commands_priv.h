@@ -19,8 +19,9 @@ struct database *command_open_database(const struct config *config);
 /* A name that stands in lists and in mails. */
 bool command_is_short_name(const char *text);
 
-/* key_commands.c */
+/* key_create_command.c */
 int key_create_run(int argc, char **argv);
+/* key_commands.c */
 int key_list_run(int argc, char **argv);
 int key_revoke_run(int argc, char **argv);
 

@@ -103,8 +103,10 @@ day_off_take(struct request *rq)
 {
 	struct day_off_case *day_off = arena_take(rq->scratch, sizeof(*day_off));
 	const char *wanted = rq->if_match;
+	const bool none = rq->if_none_there;
 
 	rq->if_match = NULL;		/* not the user's */
+	rq->if_none_there = false;
 	enum step step = user_take_to_change(rq);
 	if (step != STEP_NEXT)
 		return step;
@@ -122,9 +124,9 @@ day_off_take(struct request *rq)
 	day_off->before = (struct moments){ kept(rq, 2, "starts_at"), kept(rq, 2, "ends_at"), kept(rq, 2, "note") };
 	if (!request_has(rq, "note"))
 		day_off->after.note = day_off->before.note;
-	if (wanted != NULL && strcmp(wanted, day_off->version) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	return STEP_NEXT;
+	rq->if_match = wanted;
+	rq->if_none_there = none;
+	return request_check_match(rq, day_off->version);
 }
 
 static enum step

@@ -26,6 +26,7 @@
 #define MAIL_DUE_WARN_S 300
 #define MAIL_DUE_FAIL_S 3600
 #define JOB_WARN_S 3600
+#define NAMED_KEYS 10		/* as many as the query names */
 
 struct patient {
 	struct findings *findings;
@@ -301,6 +302,25 @@ look_at_time_zones(const struct patient *patient)
 	PQclear(rows);
 }
 
+static void
+look_at_keys(const struct patient *patient)
+{
+	PGresult *rows = ask(patient, &query_doctor_expiring_keys, NULL, "keys.expiry");
+
+	if (rows == NULL)
+		return;
+	const long keys = row_int(rows, 0, "keys");
+	const char *names = row_text(rows, 0, "names");
+	if (keys == 0)
+		findings_add(patient->findings, FINDING_OK, "keys.expiry", NULL, "No key that is in use expires within 14 days.");
+	else
+		findings_add(patient->findings, FINDING_WARN, "keys.expiry",
+			"Give each a later expires_at, or make another one beside it and change over (deploy/API-KEYS.md).",
+			"%ld key%s in use expire%s within 14 days: %s%s.", keys, keys == 1 ? "" : "s", keys == 1 ? "s" : "", names,
+			keys > NAMED_KEYS ? ", and others" : "");
+	PQclear(rows);
+}
+
 static long long
 now_ms(void)
 {
@@ -334,6 +354,7 @@ examine(const struct patient *patient)
 	look_at_outbox(patient);
 	look_at_jobs(patient);
 	look_at_time_zones(patient);
+	look_at_keys(patient);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "embedded_file.h"
 #include "encode.h"
+#include "entity_tag.h"
 #include "subject.h"
 
 char
@@ -72,12 +73,14 @@ file_reply_name(struct request *rq, const char *name)
 enum step
 file_reply_embedded(struct request *rq, const struct embedded_file *file, const char *content_type)
 {
-	const char *known = http_header(rq->exchange, "If-None-Match");
+	const char *known = request_known_tags(rq);
+	/* Without its quotes. */
+	const char *tag = arena_copy_n(rq->scratch, file->etag + 1, strlen(file->etag) - 2);
 
 	rq->is_cacheable = true;
 	request_header(rq, "Cache-Control", "no-cache");
 	request_header(rq, "ETag", file->etag);
-	if (known != NULL && strstr(known, file->etag) != NULL)
+	if (known != NULL && entity_tags_hold(known, tag))
 		return request_reply_empty(rq, 304);
 	buffer_clear(&rq->reply);
 	buffer_append(&rq->reply, file->bytes, (size_t)file->length);

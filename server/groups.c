@@ -4,7 +4,8 @@
  * What is always true: to come into a group or to leave it is an edit of the user. It
  * moves his version, stands in his history, and is done only by who holds all that he
  * holds. A change of many names every fault, and is done as a whole or not at all. Whoever
- * deletes a group lets all of them go first, in the same transaction.
+ * deletes a group lets all of them go first, in the same transaction: the group goes only if
+ * they did. Where somebody joins, leaves or is changed meanwhile, it is looked at anew.
  */
 #include "groups.h"
 
@@ -99,6 +100,9 @@ group_members_check(struct request *rq)
 
 	if (request_rows(rq, 0) == 0)
 		return rq->fault_count > 0 ? request_answer_faults(rq) : request_problem(rq, PROBLEM_NOT_FOUND);
+	const enum step step = request_check_match(rq, request_column(rq, "version"));
+	if (step != STEP_NEXT)
+		return step;
 	for (int row = 0; row < PQntuples(rows); row++) {
 		if (row_is_true(rows, row, "is_unknown"))
 			request_fault(rq, arena_printf(rq->scratch, "/user_ids/%s", row_text(rows, row, "place")), "unknown_id",
@@ -115,9 +119,7 @@ group_member_check(struct request *rq)
 
 	if (request_rows(rq, 0) == 0 || !row_is_true(rows, 0, "is_member"))
 		return request_problem(rq, PROBLEM_NOT_FOUND);
-	if (rq->if_match != NULL && strcmp(rq->if_match, row_text(rows, 0, "version")) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	return STEP_NEXT;
+	return request_check_match(rq, row_text(rows, 0, "version"));
 }
 
 /* Who is named comes, unless he is told to go; who is not named goes. */
@@ -128,12 +130,10 @@ joins(struct request *rq, int row)
 }
 
 static void
-write_item(struct request *rq, struct buffer *out, int row)
+write_item(struct request *rq, struct buffer *out, int row, const char *audit_id)
 {
 	const PGresult *rows = rq->results[1];
-	char audit_id[UUID_TEXT_SIZE];
 
-	uuid_make_text(audit_id);
 	json_write_separator(out);
 	buffer_putc(out, '{');
 	json_write_string_member(out, "id", row_text(rows, row, "user_id"));
@@ -144,14 +144,15 @@ write_item(struct request *rq, struct buffer *out, int row)
 }
 
 /* Whom the change really changes, as jsonb; NULL where one of them holds more than who
- * asks, "[]" where nobody. */
+ * asks, "[]" where nobody. *last_audit_id is the line of the last of them, NULL where nobody. */
 static const char *
-members_to_change(struct request *rq)
+members_to_change(struct request *rq, const char **last_audit_id)
 {
 	const PGresult *rows = rq->results[1];
 	struct buffer items = BUFFER_INIT;
 	const char *text = NULL;
 
+	*last_audit_id = NULL;
 	buffer_putc(&items, '[');
 	for (int row = 0; row < PQntuples(rows); row++) {
 		if (row_is_true(rows, row, "is_member") == joins(rq, row))
@@ -159,7 +160,8 @@ members_to_change(struct request *rq)
 		struct permission_set held = permission_set_parse(rq->scratch, row_text(rows, row, "permissions"));
 		if (!proposal_holds(&rq->proposal, row_text(rows, row, "default_permissions"), &held))
 			goto out;
-		write_item(rq, &items, row);
+		*last_audit_id = request_new_id(rq);
+		write_item(rq, &items, row, *last_audit_id);
 	}
 	buffer_putc(&items, ']');
 	text = arena_copy(rq->scratch, buffer_text(&items));
@@ -178,15 +180,18 @@ refuse_members(struct request *rq)
 static enum step
 group_members_record(struct request *rq)
 {
-	const char *items = members_to_change(rq);
+	const char *last_audit_id, *items = members_to_change(rq, &last_audit_id);
 	const struct statement get = { &query_group_get, (const char *const[]){ rq->org_id, rq->path_values[0] } };
+	/* Of many members the version is the group's, of one his own. */
+	const bool is_about_group = rq->if_match != NULL && rq->route->method != HTTP_DELETE;
+	const char *group_version = is_about_group ? arena_copy(rq->scratch, request_column(rq, "version")) : NULL;
 
 	if (items == NULL)
 		return refuse_members(rq);
-	if (items[1] == ']')
+	if (last_audit_id == NULL)
 		return request_queries(rq, LANE_READ, &get, 1);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], NULL, items, request_actor(rq) } },
+		{ &query_group_member_change, (const char *const[]){ rq->org_id, rq->path_values[0], group_version, items, request_actor(rq) } },
 		get,
 	}, 2);
 }
@@ -215,22 +220,20 @@ static enum step
 group_remove_record(struct request *rq)
 {
 	const struct resource_case *the = rq->data;
-	char *audit_id = arena_take(rq->scratch, UUID_TEXT_SIZE);
-	const char *items = members_to_change(rq), *actor = request_actor(rq);
+	const char *last_leaver, *items = members_to_change(rq, &last_leaver), *actor = request_actor(rq);
 	struct statement statements[2];
 	int count = 0;
 
 	if (items == NULL)
 		return refuse_members(rq);
-	uuid_make_text(audit_id);
 	const char *change_params[] = { rq->org_id, the->id, the->version, items, actor };
-	if (items[1] != ']') {
+	if (last_leaver != NULL) {
 		enum step step = user_require(rq, "users:write", "users leave the group");
 		if (step != STEP_NEXT)
 			return step;
 		statements[count++] = (struct statement){ &query_group_member_change, change_params };
 	}
-	const char *remove_params[] = { rq->org_id, the->id, the->version, audit_id, actor };
+	const char *remove_params[] = { rq->org_id, the->id, the->version, last_leaver, request_new_id(rq), actor };
 	statements[count++] = (struct statement){ &query_group_remove, remove_params };
 	return request_effects(rq, LANE_WRITE, statements, count);
 }

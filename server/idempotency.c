@@ -64,6 +64,8 @@ hash_request(struct request *rq, char hash[TOKEN_HASH_SIZE])
 
 	buffer_printf(&input, "%s?%s\n%s\n%s\n", http_path(rq->exchange), query != NULL ? query : "", if_match != NULL ? if_match : "",
 		type != NULL ? type : "");
+	if (rq->if_none_there)
+		buffer_puts(&input, "If-None-Match: *\n");
 	buffer_append(&input, bytes, length);
 	bytes_hash(input.data, input.length, hash);
 	buffer_free_secret(&input);
@@ -292,10 +294,16 @@ answer_params(struct request *rq, bool is_last)
 	return params;
 }
 
+bool
+idempotency_keeps_answer(const struct request *rq)
+{
+	return rq->idempotency != NULL && rq->idempotency->is_kept;
+}
+
 enum step
 idempotency_keep_answer(struct request *rq)
 {
-	if (rq->idempotency == NULL || !rq->idempotency->is_kept)
+	if (!idempotency_keeps_answer(rq))
 		return STEP_NEXT;
 	const struct statement statement = { &query_idempotency_answer, answer_params(rq, true) };
 
@@ -305,7 +313,7 @@ idempotency_keep_answer(struct request *rq)
 void
 idempotency_keep_so_far(struct request *rq)
 {
-	if (rq->idempotency != NULL && rq->idempotency->is_kept)
+	if (idempotency_keeps_answer(rq))
 		request_query_aside(rq, &query_idempotency_answer, answer_params(rq, false));
 }
 

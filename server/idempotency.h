@@ -39,7 +39,9 @@ void idempotency_kept(struct request *rq, const PGresult *kept);
 /* What cannot be read again is kept as it is said: rq->reply, as a step before that which answers;
  * nothing hangs on whether it succeeds. */
 enum step idempotency_keep_answer(struct request *rq);
-/* What would be answered if nothing more came of the request, while it goes on: aside. */
+/* What would be answered if nothing more came of the request, while it goes on: aside. Who has no
+ * key that stands need not write it. */
+bool idempotency_keeps_answer(const struct request *rq);
 void idempotency_keep_so_far(struct request *rq);
 
 /* The request is decided anew. */

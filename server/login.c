@@ -10,6 +10,7 @@
 #include "authenticate.h"
 #include "config.h"
 #include "guess.h"
+#include "limit.h"
 #include "organizations.h"
 #include "reply.h"
 #include "sessions.h"
@@ -224,6 +225,7 @@ login_reply(struct request *rq)
 	/* The first login's transition is checked by the driver; the session's row here. */
 	if (PQntuples(session) == 0)
 		return request_problem(rq, PROBLEM_LOGIN_FAILED);
+	limit_remember(rq, login->token_hash);
 	buffer_clear(out);
 	reply_write_row(out, session, 0);
 	out->length--;		/* reopen the object for what only this answer has */

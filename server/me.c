@@ -49,6 +49,9 @@ me_password_decide(struct request *rq)
 		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
 	rq->data = own;
 	subject_from_row(subject, rq->scratch, rq->result, 0);
+	const enum step matched = request_check_match(rq, subject->version);
+	if (matched != STEP_NEXT)
+		return matched;
 	const char *hash = request_column(rq, "password_hash");
 	guess_begin(rq, &own->guess, subject, hash != NULL ? arena_copy(rq->scratch, hash) : NULL,
 		subject->email != NULL ? subject->email : subject->username);

@@ -4,7 +4,8 @@
  *
  * What is always true: founding does what rollcall-server org create does, and the link of
  * the first administrator is in that one answer; nothing else of an organization's inside
- * is shown to its operator. A slug is taken once, so what is sent again founds nothing.
+ * is shown to its operator. A slug is taken once, so what is sent again founds nothing. Whose
+ * key is revoked founds nothing more, not even at that very moment.
  */
 #include "operators.h"
 
@@ -82,16 +83,17 @@ static enum step
 organization_create_record(struct request *rq)
 {
 	struct founding *founding = arena_take(rq->scratch, sizeof(*founding));
-	struct statement statements[FOUNDING_STATEMENTS + 1];
+	struct statement statements[FOUNDING_STATEMENTS + 2];
 
 	*founding = (struct founding){ .slug = request_text(rq, "slug"), .name = request_text(rq, "name"),
 		.email = request_text(rq, "admin_email"), .username = request_text(rq, "admin_username"),
 		.preset = text_or(rq, "preset", "default"), .locale = text_or(rq, "locale", "en"),
 		.timezone = text_or(rq, "timezone", "UTC") };
-	founding_statements(rq->scratch, founding, request_actor(rq), statements);
+	statements[0] = (struct statement){ &query_operator_key_require, (const char *const[]){ rq->caller.id } };
+	founding_statements(rq->scratch, founding, request_actor(rq), statements + 1);
 	rq->data = founding;
-	statements[FOUNDING_STATEMENTS] = (struct statement){ &query_organization_get, (const char *const[]){ founding->org_id } };
-	return request_queries(rq, LANE_WRITE, statements, FOUNDING_STATEMENTS + 1);
+	statements[FOUNDING_STATEMENTS + 1] = (struct statement){ &query_organization_get, (const char *const[]){ founding->org_id } };
+	return request_queries(rq, LANE_WRITE, statements, FOUNDING_STATEMENTS + 2);
 }
 
 /* As the command prints it, and the organization. */

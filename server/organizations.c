@@ -68,8 +68,9 @@ organization_record(struct request *rq)
 	const char *version = arena_copy(rq->scratch, request_column(rq, "version"));
 	const char *changes = changes_of(rq->scratch, reply_row_text(rq, rq->result, 0), rq->body);
 
-	if (rq->if_match != NULL && strcmp(rq->if_match, version) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	const enum step step = request_check_match(rq, version);
+	if (step != STEP_NEXT)
+		return step;
 	if (!request_column_is_true(rq, "timezone_is_known"))
 		request_fault(rq, "/timezone", "invalid", "A time zone is a name like Europe/Kyiv.");
 	if (rq->fault_count > 0)

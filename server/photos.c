@@ -36,9 +36,7 @@ owner_id(struct request *rq)
 static enum step
 photo_get(struct request *rq)
 {
-	const char *known = http_header(rq->exchange, "If-None-Match");
-
-	return request_query(rq, LANE_READ, &query_photo_get, (const char *const[]){ rq->org_id, owner_id(rq), known });
+	return request_query(rq, LANE_READ, &query_photo_get, (const char *const[]){ rq->org_id, owner_id(rq), request_known_tags(rq) });
 }
 
 static enum step
@@ -82,8 +80,10 @@ photo_take(struct request *rq)
 {
 	struct photo_case *photo = arena_take(rq->scratch, sizeof(*photo));
 	const char *wanted = rq->if_match;
+	const bool none = rq->if_none_there;
 
 	rq->if_match = NULL;		/* not the user's */
+	rq->if_none_there = false;
 	enum step step = rq->route->access == ACCESS_USER ? user_take(rq) : user_take_to_change(rq);
 	if (step != STEP_NEXT)
 		return step;
@@ -91,9 +91,9 @@ photo_take(struct request *rq)
 	if (request_rows(rq, 1) > 0)
 		photo->hash_before = arena_copy(rq->scratch, row_text(rq->results[1], 0, "hash"));
 	rq->data = photo;
-	if (wanted != NULL && (photo->hash_before == NULL || strcmp(wanted, photo->hash_before) != 0))
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	return STEP_NEXT;
+	rq->if_match = wanted;
+	rq->if_none_there = none;
+	return request_check_match(rq, photo->hash_before);
 }
 
 static enum step

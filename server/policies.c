@@ -97,8 +97,9 @@ policy_take(struct request *rq, struct json_object *patch, const char *prefix)
 	edit->patch = patch;
 	edit->prefix = prefix;
 	edit->version = arena_copy(rq->scratch, request_column(rq, "version"));
-	if (rq->if_match != NULL && strcmp(rq->if_match, edit->version) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	const enum step step = request_check_match(rq, edit->version);
+	if (step != STEP_NEXT)
+		return step;
 	edit->before = reply_row_text(rq, rq->result, 0);
 	policy_from_row(&edit->policy, rq->scratch, rq->result, 0);
 	edit->old = edit->policy;

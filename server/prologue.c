@@ -14,6 +14,7 @@
 #include "client_address.h"
 #include "client_text.h"
 #include "config.h"
+#include "entity_tag.h"
 #include "idempotency.h"
 #include "limit.h"
 #include "pages.h"
@@ -186,20 +187,26 @@ check_query(struct request *rq)
 	return step;
 }
 
-/* If-Match: one entity tag of ours, a version or a photo's hash; * matches whatever is there. */
+/* What a change is bound to (RFC 9110 §13.1): If-Match to a version that was read, or a photo's hash, or
+ * one of several; If-None-Match: * to that nothing is there. Where a change is not about one object it
+ * means nothing. A GET is answered as things are: of an object the version does not tell all that is
+ * shown of it (a login, a delivery, the name of a role), so nobody is told that he has it already; of
+ * photos and files, whose tag is of all their bytes, he is. */
 static enum step
-check_if_match(struct request *rq)
+read_preconditions(struct request *rq)
 {
-	const char *header = http_header(rq->exchange, "If-Match");
+	const char *match = http_header(rq->exchange, "If-Match"), *none = http_header(rq->exchange, "If-None-Match");
 
-	if (header == NULL || strcmp(header, "*") == 0 || rq->route->ignores_input)
+	if (rq->route->ignores_input || rq->route->method == HTTP_GET)
 		return STEP_NEXT;
-	size_t length = strlen(header);
-	if (length < 3 || length > 66 || header[0] != '"' || header[length - 1] != '"'
-		|| strspn(header + 1, "0123456789abcdef") != length - 2)
+	rq->if_none_there = none != NULL && strcmp(none, "*") == 0;
+	if (match == NULL)
+		return STEP_NEXT;
+	char *tags = arena_take(rq->scratch, strlen(match) + 1);
+	if (!entity_tags_read(match, false, tags))
 		return request_problem_detail(rq, PROBLEM_VERSION_MISMATCH, NULL,
-			"If-Match must be the ETag that came with the object.");
-	rq->if_match = arena_copy_n(rq->scratch, header + 1, length - 2);
+			"If-Match must be the ETag that came with the object, as it came: a weak one is never the same.");
+	rq->if_match = tags;
 	return STEP_NEXT;
 }
 
@@ -208,15 +215,15 @@ check_body(struct request *rq)
 {
 	if (rq->route->ignores_input)
 		return STEP_NEXT;
-	if (!body_check(rq))
-		return STEP_DONE;
-	return rq->route->defers_faults ? STEP_NEXT : request_answer_faults(rq);
+	const enum step step = body_check(rq);
+
+	return step != STEP_NEXT || rq->route->defers_faults ? step : request_answer_faults(rq);
 }
 
 request_step *const prologue_steps[] = {
 	identify, find_route, limit_anonymous, limit_body,
 	authenticate_ask, authenticate_take, stop_if_gone, limit_caller, authorize_operator, authorize,
-	check_query, check_if_match, idempotency_read, check_body, idempotency_ask, idempotency_take,
+	check_query, read_preconditions, idempotency_read, check_body, idempotency_ask, idempotency_take,
 };
 const int prologue_again = 4;	/* authenticate_ask */
 const int prologue_step_count = sizeof(prologue_steps) / sizeof(prologue_steps[0]);

@@ -15,6 +15,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "config.h"
+#include "entity_tag.h"
 #include "idempotency.h"
 #include "log.h"
 #include "prologue.h"
@@ -579,6 +580,15 @@ request_parameter(struct request *rq, const char *name)
 	}
 	assert(false && "a parameter that the route does not list");
 	return NULL;
+}
+
+const char *
+request_known_tags(struct request *rq)
+{
+	const char *header = http_header(rq->exchange, "If-None-Match");
+	char *tags = header != NULL ? arena_take(rq->scratch, strlen(header) + 1) : NULL;
+
+	return header != NULL && entity_tags_read(header, true, tags) ? tags : NULL;
 }
 
 bool

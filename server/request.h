@@ -181,6 +181,11 @@ enum step request_answer_refusal(struct request *rq);
 /* A step: answers the faults that were found so far, if any. */
 enum step request_answer_faults(struct request *rq);
 
+/* The tags of If-None-Match, of what the client has already; NULL: of nothing. */
+const char *request_known_tags(struct request *rq);
+/* A step: 412 where If-Match or If-None-Match is about something else than what is there: its version,
+ * or NULL. */
+enum step request_check_match(struct request *rq, const char *tag);
 /* Answers a problem; `return request_problem(rq, PROBLEM_X);` and nothing else. */
 enum step request_problem(struct request *rq, enum problem problem);
 /* With the policy that refused, or a detail that says more than the problem's own. */

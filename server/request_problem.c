@@ -28,6 +28,12 @@ request_decide(struct request *rq, proposal_step *const *steps)
 }
 
 enum step
+request_check_match(struct request *rq, const char *tag)
+{
+	return proposal_check_match(&rq->proposal, tag) ? STEP_NEXT : request_answer_refusal(rq);
+}
+
+enum step
 request_problem_detail(struct request *rq, enum problem problem, const char *policy, const char *detail)
 {
 	(void)proposal_refuse(&rq->proposal, problem, policy, detail);

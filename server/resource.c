@@ -52,9 +52,7 @@ resource_take(struct request *rq)
 	the->id = rq->path_values[0];
 	the->version = arena_copy(rq->scratch, request_column(rq, "version"));
 	the->before = reply_row_text(rq, rq->result, 0);
-	if (rq->if_match != NULL && strcmp(rq->if_match, the->version) != 0)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
-	return STEP_NEXT;
+	return request_check_match(rq, the->version);
 }
 
 struct statement

@@ -151,7 +151,7 @@ const struct route routes[] = {
 	{ HTTP_POST, "/v1/groups", NEEDS("org:write"), group_create_fields, NULL, false, resource_create_steps, .resource = &groups },
 	{ HTTP_GET, "/v1/groups/{id}", NEEDS("users:read"), NULL, NULL, false, resource_get_steps, .resource = &groups },
 	{ HTTP_PATCH, "/v1/groups/{id}", NEEDS("org:write"), group_edit_fields, NULL, false, resource_edit_steps, .resource = &groups },
-	{ HTTP_DELETE, "/v1/groups/{id}", NEEDS("org:write"), NULL, NULL, false, group_remove_steps, .resource = &groups },
+	{ HTTP_DELETE, "/v1/groups/{id}", NEEDS("org:write"), NULL, NULL, false, group_remove_steps, .rereads_on_constraint = true, .resource = &groups },
 	{ HTTP_GET, "/v1/groups/{id}/members", NEEDS("users:read"), NULL, group_member_list_parameters, false, group_member_list_steps, .resource = &groups },
 	{ HTTP_POST, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_add_steps },
 	{ HTTP_PUT, "/v1/groups/{id}/members", NEEDS("users:write"), group_members_fields, NULL, true, group_members_replace_steps },

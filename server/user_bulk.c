@@ -159,8 +159,10 @@ bulk_settle(struct request *rq)
 	if (!user_batch_is_open(rq->data))
 		return STEP_NEXT;
 	/* The next round may never come: who gets no answer, and asks again, hears what was done. */
-	write_outcomes(rq);
-	idempotency_keep_so_far(rq);
+	if (idempotency_keeps_answer(rq)) {
+		write_outcomes(rq);
+		idempotency_keep_so_far(rq);
+	}
 	return request_again(rq);
 }
 

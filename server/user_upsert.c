@@ -66,8 +66,9 @@ make_him(struct request *rq)
 {
 	static const char *const names[] = { "first_name", "last_name" };
 
-	if (rq->if_match != NULL)
-		return request_problem(rq, PROBLEM_VERSION_MISMATCH);
+	const enum step step = request_check_match(rq, NULL);
+	if (step != STEP_NEXT)
+		return step;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!request_has(rq, names[i]))
 			request_fault(rq, body_pointer(rq, "", names[i]), "required", "This is needed for a new user.");

@@ -144,6 +144,7 @@ measure_slowly(struct worker *worker)
 	PGresult *undelivered = worker_query(worker, &query_outbox_undelivered, NULL);
 	PGresult *audit = worker_query(worker, &query_audit_months_ahead, NULL);
 	PGresult *braked = worker_query(worker, &query_idle_braked, NULL);
+	PGresult *keys = worker_query(worker, &query_doctor_expiring_keys, NULL);
 
 	if (undelivered != NULL) {
 		metric_set_by(worker->page, METRIC_OUTBOX_MAILS, OUTBOX_FAILED, row_int(undelivered, 0, "failed"));
@@ -153,9 +154,12 @@ measure_slowly(struct worker *worker)
 		metric_set(worker->page, METRIC_AUDIT_MONTHS, row_int(audit, 0, "months"));
 	if (braked != NULL)
 		metric_set(worker->page, METRIC_IDLE_BRAKED, row_int(braked, 0, "braked"));
+	if (keys != NULL)
+		metric_set(worker->page, METRIC_KEYS_EXPIRING, row_int(keys, 0, "keys"));
 	PQclear(undelivered);
 	PQclear(audit);
 	PQclear(braked);
+	PQclear(keys);
 	return false;
 }
 

@@ -50,3 +50,24 @@ WHERE r.rolname = current_user;
 SELECT count(*) AS unknown
 FROM rollcall.organization o
 WHERE NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = o.timezone);
+
+-- Keys whose end is near and that somebody would miss: in two weeks others are made, and what was not
+-- used for a month is nobody's any more. The first ten of them by name; operators' keys have no
+-- organization.
+-- name: doctor_expiring_keys () all_organizations
+WITH key AS (
+    SELECT o.slug || ': ' || k.name AS name, k.expires_at, k.revoked_at, k.last_used_at
+    FROM rollcall.api_key k
+    JOIN rollcall.organization o ON o.id = k.org_id
+    UNION ALL
+    SELECT '(operator): ' || k.name, k.expires_at, k.revoked_at, k.last_used_at
+    FROM rollcall.operator_key k
+),
+expiring AS (
+    SELECT k.name, k.expires_at, row_number() OVER (ORDER BY k.expires_at, k.name) AS place
+    FROM key k
+    WHERE :{key_is_alive} AND k.expires_at <= now() + interval '14 days' AND k.last_used_at > now() - interval '30 days'
+)
+SELECT count(*) AS keys,
+    string_agg(e.name || to_char(e.expires_at AT TIME ZONE 'UTC', ' (YYYY-MM-DD HH24:MI UTC)'), ', ' ORDER BY e.place) FILTER (WHERE e.place <= 10) AS names
+FROM expiring e;

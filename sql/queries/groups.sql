@@ -49,10 +49,15 @@ SELECT :org_id, :audit_id, a.kind, a.id, 'group.edited', 'group', edited.id, :ch
 FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
 RETURNING subject_id AS id;
 
--- name: group_remove (org_id, id, version, audit_id, actor) versioned writes
+-- last_leaver   a line of the audit that group_member_change writes before this, in the same transaction,
+--          where somebody has to leave first. It writes all of them or none: without it somebody was
+--          changed meanwhile, nobody has left, and the group stays, too, until that is looked at anew.
+-- name: group_remove (org_id, id, version, last_leaver, audit_id, actor) versioned writes
 WITH removed AS (
     DELETE FROM rollcall.user_group g
     WHERE g.org_id = :org_id AND g.id = :id AND g.version = :version::bigint
+      AND (:last_leaver::uuid IS NULL
+        OR EXISTS (SELECT FROM rollcall.audit a WHERE a.org_id = :org_id AND a.id = :last_leaver::uuid))
     RETURNING g.id, g.name
 )
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)

@@ -34,6 +34,15 @@ UPDATE rollcall.operator_key k SET revoked_at = now()
 WHERE (k.id = :id::uuid OR k.key_hash = :key_hash::text) AND k.revoked_at IS NULL
 RETURNING k.id;
 
+-- Before an organization is founded, in the same transaction: whose key is revoked founds none, also
+-- where that happens after he was let in. Dividing by zero says that nothing shall stand (server/job.c):
+-- he is asked anew who he is.
+-- name: operator_key_require (id) all_organizations
+WITH held AS MATERIALIZED (
+    SELECT k.id FROM rollcall.operator_key k WHERE k.id = :id AND :{key_is_alive} FOR SHARE
+)
+SELECT 1 / count(*) AS is_held FROM held;
+
 -- fragment: organization_filter
 (:search::text IS NULL OR lower(o.name) LIKE lower(:search::text) OR o.slug LIKE lower(:search::text))
 

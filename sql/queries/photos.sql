@@ -9,12 +9,13 @@ SELECT f.hash
 FROM rollcall.photo f
 WHERE f.org_id = :org_id AND f.user_id = :user_id;
 
--- The bytes as hex, unless the reader has them: `known` is what he sent as If-None-Match.
+-- The bytes as hex, unless the reader has them: `known` are the tags that he sent as If-None-Match,
+-- blanks between them, or "*" (common/entity_tag.h).
 -- name: photo_get (org_id, user_id, known)
 SELECT f.media_type, f.hash, k.is_known,
     CASE WHEN NOT k.is_known THEN encode(f.bytes, 'hex') END AS bytes
 FROM rollcall.photo f,
-    LATERAL (SELECT coalesce(:known::text = '*' OR strpos(:known::text, '"' || f.hash || '"') > 0, false) AS is_known) k
+    LATERAL (SELECT coalesce(:known::text = '*' OR f.hash = ANY (string_to_array(:known::text, ' ')), false) AS is_known) k
 WHERE f.org_id = :org_id AND f.user_id = :user_id;
 
 -- `bytes` is base64. That there was one before is all that the audit tells.

@@ -1,9 +1,11 @@
 """Groups and their members (S4-04, S4-05, S4-13). What groups share with other resources: test_resources.py."""
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.system import numbers
+from support.waiting import wait_until
 
 
 def make(system, *members):
@@ -161,3 +163,49 @@ def test_who_is_in_a_group_that_is_deleted_leaves_it_first(standing, people):
     held = make(standing, boss)
     standing.client(standing.make_key("org:write", "users:write")).delete(f"/v1/groups/{held['id']}").refused(403, "exceeds_your_permissions")
     assert inside(standing, held) == {boss["id"]}
+
+
+# What somebody else does in the moment between the group's being looked at and its going: "member" is in it, "other" is not.
+MEANWHILE = {
+    "the only member leaves": (["member"], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(member)s",
+                                            "DELETE FROM rollcall.group_member WHERE user_id = %(member)s"], []),
+    "a member is edited": (["member"], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(member)s"], ["member"]),
+    "one of two leaves": (["member", "other"], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(other)s",
+                                                "DELETE FROM rollcall.group_member WHERE user_id = %(other)s"], ["member"]),
+    "the first one joins": ([], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(member)s",
+                                 "INSERT INTO rollcall.group_member (org_id, group_id, user_id) VALUES (%(org)s, %(group)s, %(member)s)"], ["member"]),
+    "another one joins": (["member"], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(other)s",
+                                       "INSERT INTO rollcall.group_member (org_id, group_id, user_id) VALUES (%(org)s, %(group)s, %(other)s)"], ["member", "other"]),
+}
+
+
+@pytest.mark.parametrize("with_key", [False, True], ids=["", "with a key"])
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_a_group_whose_members_change_while_it_is_deleted_is_deleted_once_and_said_to_be(server_only, what, with_key):
+    """It was answered 404, though it had just been deleted: the change of its members came to nothing, and its own did not."""
+    inside_before, statements, leave = MEANWHILE[what]
+    people = {"member": server_only.create_user(), "other": server_only.create_user()}
+    group = make(server_only, *[people[name] for name in inside_before])
+    names = {"org": server_only.org_id, "group": group["id"], **{name: user["id"] for name, user in people.items()}}
+    path, headers = f"/v1/groups/{group['id']}", {"Idempotency-Key": group["id"]} if with_key else {}
+    # What they were seen to do waits for nothing here.
+    wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'") == 1)
+    with server_only.cluster.connect(server_only.database) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            for statement in statements:
+                other.execute(statement, names)
+            answer = pool.submit(server_only.admin.delete, path, headers=headers)
+            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       because="the group waits for who changes it")
+        status = answer.result().status
+    # 503: the machine was so busy that lock_timeout came first.
+    if status == 503:
+        status = server_only.admin.delete(path, headers=headers).status
+    assert status == 204
+    server_only.admin.get(path).refused(404, "not_found")
+    if with_key:
+        server_only.admin.delete(path, headers=headers).ok(204)
+    assert server_only.value("SELECT count(*) FROM rollcall.audit WHERE action = 'group.deleted' AND subject_id = %s", group["id"]) == 1
+    for name, user in people.items():
+        left = [row for row in server_only.audit("user.edited", user) if group["id"] in row["changes"]["group_ids"][0]]
+        assert len(left) == (name in leave), name

@@ -189,6 +189,24 @@ def test_an_operators_key_ends_like_any_other(server_only):
         client.get("/v1/organizations").refused(401, "unauthenticated")
 
 
+@pytest.mark.parametrize("change", ["revoked_at = now()", "expires_at = now() - interval '1 second'"])
+def test_whose_key_ends_at_that_very_moment_founds_nothing(server_only, change):
+    """He was let in before; what he founds waits for whoever holds his key, and then comes to nothing."""
+    client, body = server_only.client(server_only.operator_key(name="late")), body_of(name="Late")
+    client.get("/v1/organizations").ok(200)
+    # That he was seen waits for nothing here.
+    wait_until(lambda: server_only.value("SELECT last_used_at IS NOT NULL FROM rollcall.operator_key WHERE name = 'late'"))
+    with server_only.cluster.connect(server_only.database) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute(f"UPDATE rollcall.operator_key SET {change} WHERE name = 'late'")
+            answer = pool.submit(client.post, "/v1/organizations", body)
+            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       because="founding waits for his key")
+        # 503: the machine was so busy that lock_timeout came first.
+        assert answer.result().status in (401, 503)
+    assert server_only.value("SELECT count(*) FROM rollcall.organization WHERE slug = %s", body["slug"]) == 0
+
+
 def test_the_last_use_of_an_operators_key_is_seen(standing):
     client = standing.client(standing.operator_key(name="seen"))
     client.get("/v1/organizations").ok(200)

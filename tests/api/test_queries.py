@@ -16,9 +16,9 @@ SPANNING = {
     "idle_due_organizations", "lock_digest_organizations", "purge_outbox", "purge_sessions", "purge_throttles", "purge_deletions", "purge_idempotency", "purge_audit_values", "outbox_claim", "outbox_read", "outbox_settle",
     "outbox_next", "outbox_depth", "outbox_undelivered", "mail_owner", "idle_braked", "schema_exists", "schema_state", "schema_migrations", "schema_migration_record", "schema_session_prepare", "schema_lock_try",
     "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants", "schema_refresh_statistics",
-    "timezone_find", "doctor_server", "doctor_connections", "doctor_extensions", "doctor_role", "doctor_time_zones", "job_claim", "job_free", "job_next", "job_depth",
-    "operator_key_authenticate", "operator_key_touch", "operator_key_refuse", "operator_key_create", "operator_key_list", "operator_key_revoke",
-    "organization_list", "organization_count", "user_batch_load_nobody",
+    "timezone_find", "doctor_server", "doctor_connections", "doctor_extensions", "doctor_role", "doctor_time_zones", "doctor_expiring_keys", "user_batch_load_nobody", "job_claim", "job_free", "job_next", "job_depth",
+    "operator_key_authenticate", "operator_key_require", "operator_key_touch", "operator_key_refuse", "operator_key_create", "operator_key_list", "operator_key_revoke",
+    "organization_list", "organization_count",
     "purge_imports_expire", "purge_import_files", "purge_import_rows", "purge_imports", "purge_export_files", "purge_exports", "purge_selection_users", "purge_selections",
 }
 # These find an organization, by what a stranger calls it.

@@ -144,6 +144,54 @@ def test_a_wrong_credential_counts_for_its_address_and_a_right_one_never_does(st
         assert answer.status in (200, 429) and field(answer, "RateLimit")[0] == "credential", "what others guess there is not his fault"
 
 
+def test_who_guesses_on_is_refused_unseen_and_who_is_known_there_is_not(server_only):
+    """Ten times the limit of wrong tokens are looked up; behind one address there may be many people."""
+    address = {"X-Forwarded-For": "192.0.2.90"}
+    known, key = (server_only.client(token) for token in (server_only.plant_session(server_only.admin_id), server_only.make_key("users:read")))
+    late = server_only.client(server_only.plant_session(server_only.create_active()))
+    for client, path in ((known, "/v1/me"), (key, "/v1/users")):
+        client.call("GET", path, headers=address).ok(200)
+    forged = known.token[:-6]
+    guess = lambda number, **more: server_only.anyone.call("GET", "/v1/me", headers={"Authorization": f"Bearer {forged}{number:05}A", **address, **more})
+    statuses = [guess(number).status for number in range(30)]
+    assert statuses == [401] * 3 + [429] * 27
+    answer = guess(30).refused(429, "rate_limited")
+    assert field(answer, "RateLimit-Policy") == ("guess", {"q": 30, "w": 60}) and field(answer, "RateLimit")[1]["r"] == 0
+    assert int(answer.headers["Retry-After"]) in (1, 2)
+    # Those who were right before are let in all the while, and counted by themselves alone.
+    for number in range(31, 40):
+        guess(number).refused(429)
+        assert field(known.call("GET", "/v1/me", headers=address).ok(200), "RateLimit")[0] == "credential"
+    key.call("GET", "/v1/users", headers=address).ok(200)
+    # From elsewhere anybody comes in, and is known from then on.
+    late.get("/v1/me").ok(200)
+    guess(40)
+    late.call("GET", "/v1/me", headers=address).ok(200)
+    # So is who signs in, elsewhere: here he could not.
+    person = server_only.create_active()
+    server_only.sign_in(person).call("GET", "/v1/me", headers=address).ok(200)
+    # What was right and is no more counts as a guess: it is looked up once, and then it is not.
+    server_only.sql("DELETE FROM rollcall.session")
+    assert known.call("GET", "/v1/me", headers=address).status == 429
+    answer = known.call("GET", "/v1/me", headers=address).refused(429)
+    assert field(answer, "RateLimit-Policy")[0] == "guess"
+    # Nobody is told 429 by auth/verify.
+    server_only.anyone.call("GET", "/v1/auth/verify", headers={"Authorization": f"Bearer {forged}00000B", **address}).refused(401)
+
+
+def test_a_refused_guess_asks_the_database_nothing(server_only):
+    address, forged = {"X-Forwarded-For": "192.0.2.91"}, server_only.plant_session(server_only.admin_id)[:-6]
+    guess = lambda number: server_only.anyone.call("GET", "/v1/me", headers={"Authorization": f"Bearer {forged}{number:05}A", **address})
+    for number in range(40):
+        guess(number)
+    asked = lambda: sum(value for name, value in server_only.metrics().items() if name.startswith("rollcall_lane_duration_seconds_count"))
+    before, policies = asked(), set()
+    for number in range(40, 60):
+        policies.add(field(guess(number).refused(429), "RateLimit-Policy")[0])
+    # It fills by one in two seconds.
+    assert "guess" in policies and asked() - before <= 10
+
+
 def test_a_cookie_without_its_origin_counts_as_a_guess(standing):
     headers = {"X-Forwarded-For": "192.0.2.70", "Cookie": f"__Host-rollcall={standing.plant_session(standing.admin_id)}"}
     answers = [standing.anyone.call("DELETE", "/v1/me/sessions", headers=headers) for _ in range(4)]

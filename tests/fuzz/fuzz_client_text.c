@@ -1,9 +1,10 @@
 /*
- * Fuzzes server/client_text.c and server/language.c (libFuzzer; `make fuzz-client-text`): query
- * strings, cookies, cursors, Accept-Language.
+ * Fuzzes server/client_text.c, server/language.c and common/entity_tag.c (libFuzzer;
+ * `make fuzz-client-text`): query strings, cookies, cursors, Accept-Language, If-Match.
  */
 #include "fuzz.h"
 #include "client_text.h"
+#include "entity_tag.h"
 #include "language.h"
 #include "utf8.h"
 
@@ -50,6 +51,23 @@ check_cursor(const char *text)
 		must(uuid_parse(id, &uuid) && utf8_is_valid(key, strlen(key)));
 }
 
+/* What is read is a list of ours, and who is strict reads no more than who is not. */
+static void
+check_tags(const char *text)
+{
+	char *strong = malloc(strlen(text) + 1), *weak = malloc(strlen(text) + 1);
+
+	must(strong != NULL && weak != NULL);
+	if (entity_tags_read(text, false, strong)) {
+		must(entity_tags_read(text, true, weak));
+		must(strlen(strong) > 0 && strlen(strong) <= strlen(weak));
+		must(strcmp(strong, "*") == 0 || strspn(strong, "0123456789abcdef ") == strlen(strong));
+		must(!entity_tags_hold(strong, NULL));
+	}
+	free(strong);
+	free(weak);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -60,6 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	check_query(text);
 	check_cookie(text);
 	check_cursor(text);
+	check_tags(text);
 	free(text);
 	return 0;
 }

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import secrets
 import tempfile
 
@@ -143,6 +144,30 @@ def test_mail_and_jobs_that_nobody_takes_are_found(server_only):
     assert bad(ask(server_only, ROLLCALL_SMTP_URL=None)) == {"worker.connected": "warn", "outbox.age": "warn"}
     server_only.sql("UPDATE rollcall.outbox SET run_at = now() - interval '2 hours'")
     assert bad(ask(server_only, ROLLCALL_SMTP_URL=None)) == {"worker.connected": "warn", "outbox.age": "fail"}
+
+
+def test_keys_that_somebody_will_miss_soon_are_named(server_only):
+    """By the organization's slug and their name, and never the key; the worker counts the same."""
+    settle = "UPDATE rollcall.{}_key SET last_used_at = now() - %s::interval, expires_at = now() + %s::interval WHERE name = %s"
+    keys = {name: server_only.make_key("users:read", name=name) for name in ("warehouse", "forgotten", "far", "over", "revoked", "eternal")}
+    keys["portal"] = server_only.operator_key(name="portal")
+    found = ask(server_only, ROLLCALL_SMTP_URL=None)["keys.expiry"]
+    assert found["status"] == "ok" and "14 days" in found["detail"]
+    for name, used, left in (("warehouse", "29 days", "13 days"), ("forgotten", "31 days", "1 day"), ("far", "1 day", "15 days"), ("over", "1 day", "-1 day"), ("revoked", "1 day", "1 day")):
+        server_only.sql(settle.format("api"), used, left, name)
+    server_only.sql("UPDATE rollcall.api_key SET revoked_at = now() WHERE name = 'revoked'")
+    server_only.sql("UPDATE rollcall.api_key SET last_used_at = now() WHERE name = 'eternal'")
+    server_only.sql(settle.format("operator"), "1 hour", "2 days", "portal")
+    found = ask(server_only, ROLLCALL_SMTP_URL=None)["keys.expiry"]
+    slug = server_only.value("SELECT slug FROM rollcall.organization WHERE id = %s", server_only.org_id)
+    assert found["status"] == "warn" and re.fullmatch(
+        rf"2 keys in use expire within 14 days: \(operator\): portal \([^)]* UTC\), {slug}: warehouse \([^)]* UTC\)\.", found["detail"]), found
+    assert "API-KEYS.md" in found["todo"] and not any(key in json.dumps(found) for key in keys.values())
+    for number in range(12):
+        server_only.make_key("users:read", name=f"many {number}")
+    server_only.sql("UPDATE rollcall.api_key SET last_used_at = now(), expires_at = now() + interval '3 days' WHERE name LIKE 'many%%'")
+    detail = ask(server_only, ROLLCALL_SMTP_URL=None)["keys.expiry"]["detail"]
+    assert detail.startswith("14 keys") and detail.endswith(", and others.") and detail.count("UTC") == 10
 
 
 def test_partitions_that_run_out_are_found(shared_rollcall):

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -354,6 +355,77 @@ assert_says(const struct buffer *text, const char *expected)
 		fail_msg("not found: %s\nin:\n%s", expected, buffer_text(text));
 }
 
+static int
+remember_some(struct shared_page *page, int child)
+{
+	char key[32];
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(key, sizeof(key), "token %d of %d", i, child);
+		credential_remember(page, key);
+	}
+	return 0;
+}
+
+static void
+whose_credential_was_right_all_processes_know_until_it_is_wrong(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int known = 0;
+	char key[32];
+
+	(void)state;
+	assert_false(credential_is_known(page, "token 7 of 0"));
+	(void)sum_of_children(page, remember_some);
+	for (int i = 0; i < 200 * CHILDREN; i++) {
+		snprintf(key, sizeof(key), "token %d of %d", i % 200, i / 200);
+		known += credential_is_known(page, key);
+	}
+	/* Who lost a race for a slot is a stranger for once. */
+	assert_in_range(known, 200 * CHILDREN - 2, 200 * CHILDREN);
+	credential_remember(page, "another");
+	credential_remember(page, "another");
+	assert_true(credential_is_known(page, "another"));
+	credential_forget(page, "another");
+	assert_false(credential_is_known(page, "another"));
+	credential_forget(page, "never seen");
+}
+
+/* More than there is room for: the page stays as it is, and those of the last moments are known. */
+static void
+a_crowd_of_credentials_costs_some_of_them_their_place(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	int known = 0;
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		snprintf(key, sizeof(key), "token %d", i);
+		credential_remember(page, key);
+		assert_true(credential_is_known(page, key));
+	}
+	for (int i = 0; i < 200000; i++) {
+		snprintf(key, sizeof(key), "token %d", i);
+		known += credential_is_known(page, key);
+	}
+	assert_in_range(known, 60000, 65536);
+}
+
+static void
+whether_there_is_room_is_asked_for_nothing(void **state)
+{
+	struct shared_page *page = shared_page_create(NULL, 0);
+	struct rate_state rate;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_true(rate_limit_has_room(page, "x", 1, 1, &rate));
+	assert_true(rate_limit_pass(page, "x", 1, 1, &rate));
+	assert_false(rate_limit_has_room(page, "x", 1, 1, &rate));
+	assert_in_range(rate.wait_s, 1, 60);
+}
+
 static void
 counters_add_up_over_processes_and_are_written(void **state)
 {
@@ -460,6 +532,9 @@ main(void)
 		cmocka_unit_test(threads_that_scramble_for_new_buckets_get_as_much_as_one_would),
 		cmocka_unit_test(whoever_waits_as_long_as_he_was_told_gets_in),
 		cmocka_unit_test(a_bucket_says_what_is_left_and_when_it_is_full_again),
+		cmocka_unit_test(whether_there_is_room_is_asked_for_nothing),
+		cmocka_unit_test(whose_credential_was_right_all_processes_know_until_it_is_wrong),
+		cmocka_unit_test(a_crowd_of_credentials_costs_some_of_them_their_place),
 		cmocka_unit_test(counters_add_up_over_processes_and_are_written),
 		cmocka_unit_test(a_worker_writes_what_it_looks_after),
 		cmocka_unit_test(what_a_child_has_goes_with_it),
