@@ -27,7 +27,7 @@ def read_by_the_code():
 def test_what_the_programs_read_is_documented_and_nothing_else():
     server, worker = in_force("rollcall-server"), in_force("rollcall-worker")
     assert set(server) == set(worker) and len(server) > 20
-    table = set(re.findall(r'(?m)^\t\{ "(ROLLCALL_\w+)"', (ROOT / "common/config.c").read_text(encoding="utf-8")))
+    table = set(re.findall(r'(?m)^\t\{ "(ROLLCALL_\w+)"', (ROOT / "common/config_table.c").read_text(encoding="utf-8")))
     assert table == set(server)
     assert {"TMPDIR", "PGHOST"} <= read_by_the_code()
     assert set(DOCUMENTED) == set(server) | read_by_the_code()
