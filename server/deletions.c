@@ -9,6 +9,7 @@
  */
 #include "deletions.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "confirmation.h"
@@ -16,7 +17,7 @@
 #include "reply.h"
 #include "user_steps.h"
 
-#define USERS_MAX 200
+#define USERS_MAX 1000	/* as in one bulk request */
 
 const struct body_field deletion_create_fields[] = {
 	{ "user_ids", BODY_IDS, .is_required = true, .max = USERS_MAX },
@@ -191,13 +192,23 @@ deletion_ask(struct request *rq)
 	return load(rq, wanted_ids(rq));
 }
 
-static bool
-is_known(const struct deletion_case *deletion, const struct uuid *id)
+static struct uuid *
+known_ids(struct request *rq, const struct deletion_case *deletion)
 {
-	struct uuid known;
+	struct uuid *ids = arena_take(rq->scratch, sizeof(*ids) * (size_t)(deletion->count + 1));
 
 	for (int i = 0; i < deletion->count; i++) {
-		if (uuid_parse(deletion->subjects[i].id, &known) && uuid_equal(&known, id))
+		if (!uuid_parse(deletion->subjects[i].id, &ids[i]))
+			assert(false && "PostgreSQL writes ids as we do");
+	}
+	return ids;
+}
+
+static bool
+is_among(const struct uuid *ids, int count, const struct uuid *id)
+{
+	for (int i = 0; i < count; i++) {
+		if (uuid_equal(&ids[i], id))
 			return true;
 	}
 	return false;
@@ -207,6 +218,7 @@ static void
 find_unknown(struct request *rq, const struct deletion_case *deletion)
 {
 	struct json_object *list = json_member(rq->body, "user_ids");
+	const struct uuid *known = known_ids(rq, deletion);
 	struct uuid id;
 
 	if (list == NULL || !json_object_is_type(list, json_type_array))
@@ -215,7 +227,7 @@ find_unknown(struct request *rq, const struct deletion_case *deletion)
 		request_fault(rq, "/user_ids", "too_short", "Name at least one user.");
 	for (size_t i = 0; i < json_object_array_length(list) && i < USERS_MAX; i++) {
 		const char *text = json_object_get_string(json_object_array_get_idx(list, i));
-		if (text != NULL && uuid_parse(text, &id) && !is_known(deletion, &id))
+		if (text != NULL && uuid_parse(text, &id) && !is_among(known, deletion->count, &id))
 			request_fault(rq, arena_printf(rq->scratch, "/user_ids/%zu", i), "unknown_id", "There is no user with this id.");
 	}
 }

@@ -82,13 +82,22 @@ def test_the_first_call_says_what_would_go_and_deletes_nobody(system):
     assert row == {"action": "delete", "menu": "other", "allowed": True}
 
 
+def test_a_thousand_go_at_once(system):
+    people = [{"op": "create", "email": f"gone{n}@thousand.example", "first_name": "Gone", "last_name": str(n)} for n in range(1000)]
+    users = system.admin.post("/v1/users/bulk", {"operations": people}).ok(200)["items"]
+    deletion = ask(system, *users).ok(201)
+    assert deletion["count"] == 1000
+    assert confirm(system, deletion).ok(200)["state"] == "done"
+    assert system.value("SELECT count(*) FROM rollcall.users WHERE email LIKE '%%@thousand.example'") == 0
+
+
 def test_every_fault_of_a_set_is_named_by_its_place(system):
     user = system.create_user()
     post = lambda ids: system.admin.post("/v1/users/deletions", {"user_ids": ids}).refused(422, "invalid_body").faults()
     assert post([str(uuid.uuid4()), user["id"], "no id", user["id"], 7, str(uuid.uuid4())]) == {
         "/user_ids/0": "unknown_id", "/user_ids/2": "unknown_id", "/user_ids/3": "duplicate_id", "/user_ids/4": "wrong_type", "/user_ids/5": "unknown_id"}
     assert post([]) == {"/user_ids": "too_short"}
-    assert post([str(uuid.uuid4()) for _ in range(201)])["/user_ids"] == "too_long"
+    assert post([str(uuid.uuid4()) for _ in range(1001)])["/user_ids"] == "too_long"
     assert post(user["id"]) == {"/user_ids": "wrong_type"}
     assert post(None) == {"/user_ids": "required"}
     other = system.other_organization()
