@@ -71,8 +71,10 @@ refuse_method(struct request *rq, unsigned allowed)
 static bool
 is_for_people(const struct request *rq)
 {
+	const char *path = http_path(rq->exchange);
+
 	return (http_method_of(rq->exchange) & (HTTP_GET | HTTP_HEAD)) != 0
-		&& strncmp(http_path(rq->exchange), "/v1/", 4) != 0;
+		&& strcmp(path, "/v1") != 0 && strncmp(path, "/v1/", 4) != 0;
 }
 
 static enum step

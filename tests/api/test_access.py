@@ -392,6 +392,12 @@ def test_every_answer_has_an_id_and_the_headers_that_protect(standing, path):
     assert "Server" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing"])
+def test_the_api_says_in_its_own_words_that_there_is_nothing(standing, path):
+    answer = standing.anyone.get(path).refused(404, "not_found")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
 def test_a_request_id_of_a_stranger_is_not_believed(standing):
     answer = standing.anyone.call("GET", "/healthz", headers={"X-Request-Id": "from-a-stranger", "X-Forwarded-For": "10.1.2.3"})
     assert answer.headers["X-Request-Id"] != "from-a-stranger"
