@@ -30,6 +30,8 @@ user_batch_create(struct proposal *origin, int count, bool is_atomic)
 	batch->count = count;
 	batch->limit = OPERATIONS_MAX;
 	batch->operations = arena_take(origin->scratch, sizeof(*batch->operations) * (size_t)(count + 1));
+	batch->definitions = arena_take(origin->scratch, sizeof(*batch->definitions));
+	batch->definitions->arena = origin->scratch;
 	return batch;
 }
 

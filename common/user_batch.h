@@ -16,6 +16,7 @@
 #ifndef ROLLCALL_USER_BATCH_H
 #define ROLLCALL_USER_BATCH_H
 
+#include "field.h"
 #include "form.h"
 #include "proposal.h"
 #include "query.h"
@@ -63,6 +64,7 @@ struct user_batch {
 	int count, limit;		/* operations; and how many go into a round at most */
 	int reducers;			/* in the round: who is an administrator no more */
 	int constraints;		/* how often one failed a round */
+	struct field_definitions *definitions;	/* read once for all; may be those of many batches */
 	struct operation *operations;
 };
 

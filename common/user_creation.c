@@ -107,14 +107,14 @@ user_create_check(struct proposal *pr)
 	struct user_creation *creation = arena_take(pr->scratch, sizeof(*creation));
 
 	pr->data = creation;
-	policy_from_row(&creation->the.subject.policy, pr->scratch, pr->result, pr->rows[0]);
+	policy_from_row(&creation->the.subject.policy, pr->scratch, pr->result, 0);
 	if (pr->is_import)
 		follow_import(pr, &creation->the.subject.policy);
 	creation->role_permissions = permission_set_parse(pr->scratch, proposal_column(pr, "role_permissions"));
 	creation_facts(pr, creation);
 	user_create_find_faults(pr, &creation->the.subject.policy);
 	user_attributes_check(pr, &creation->the.subject.policy, &(struct user_attributes_facts){
-		.fields = proposal_column(pr, "fields"), .role_id = form_id(pr, "role_id"), .role_changes = true },
+		.fields = proposal_shared(pr, 0, "fields"), .role_id = form_id(pr, "role_id"), .role_changes = true },
 		&creation->attributes);
 	if (pr->fault_count == 0)
 		inline_role_take(pr, &creation->role);

@@ -26,14 +26,16 @@ WHERE u.org_id = :org_id AND u.id = ANY (:ids::uuid[]);
 -- name: user_batch_load_nobody () all_organizations
 SELECT NULL::uuid AS user_id WHERE false;
 
--- One row for each role that is named, known or not, and one without any.
+-- What user_create_load reads: the first row is without any role, and it alone has the
+-- policy and the fields, which may be megabytes; then one for each role that is named, known or not.
 -- name: user_batch_load_roles (org_id, role_ids)
 SELECT n.id AS named_role_id, r.id AS role_id, r.permissions AS role_permissions, o.name AS organization, :{policy_columns},
-    :{field_definitions} AS fields
+    CASE WHEN o.id IS NOT NULL THEN :{field_definitions} END AS fields
 FROM (SELECT NULL::uuid AS id UNION SELECT unnest(:role_ids::uuid[])) n
-JOIN rollcall.organization o ON o.id = :org_id
-JOIN rollcall.policy p ON p.org_id = o.id
-LEFT JOIN rollcall.role r ON r.org_id = o.id AND r.id = n.id;
+LEFT JOIN rollcall.organization o ON o.id = :org_id AND n.id IS NULL
+LEFT JOIN rollcall.policy p ON p.org_id = o.id
+LEFT JOIN rollcall.role r ON r.org_id = :org_id AND r.id = n.id
+ORDER BY n.id NULLS FIRST;
 
 -- A row for each of `named`, in their order.
 -- named    [{place, user_id, department_id, position, group_ids}]

@@ -5,8 +5,9 @@ import uuid
 
 import pytest
 
-from support.system import PASSWORD
+from support.system import PASSWORD, build_folder
 from support.waiting import wait_until
+from test_queries import QUERIES
 
 numbers = itertools.count(1)
 
@@ -248,6 +249,37 @@ def test_roles_are_made_with_their_first_users(standing):
     answer = bulk(standing, *people, person(role={"name": names[0], "permissions": []}), person())
     assert outcome(answer) == [201] * 4 + ["name_taken", 201]
     assert [standing.user(item)["role"] for item in answer.body["items"][:4]] == names
+
+
+def test_the_fields_are_held_in_memory_once_however_many_are_made(server_only):
+    """Once for each, they would be a hundred megabytes and more."""
+    system = server_only
+    system.make_choices(90, 150)
+    assert outcome(bulk(system, person(attributes={"choice_7": "option150___"}), person(attributes={"choice_7": "option151___"}))) == [201, "invalid_body"]
+    before = system.server.children_peak_mib()
+    made = bulk(system, *(person(attributes={"choice_7": "option12____"}) for _ in range(300)))
+    assert outcome(made) == [201] * 300
+    edits = bulk(system, *(on("update", item, attributes={"choice_8": "option9_____"}) for item in made.items))
+    assert outcome(edits) == [200] * 300
+    assert system.user(made.items[-1])["attributes"] == {"choice_7": "option12____", "choice_8": "option9_____"}
+    # Under the sanitizers memory means something else.
+    if build_folder().name != "debug":
+        assert system.server.children_peak_mib() - before < 40
+
+
+def test_the_roles_of_a_bulk_do_not_bring_policy_and_fields_again(server_only):
+    system = server_only
+    system.make_choices(20, 100)
+    known = [system.make_role("product:view") for _ in range(2)]
+    ids = known + [str(uuid.uuid4()) for _ in range(500)]
+    system.db.execute(f"PREPARE facts AS SELECT to_jsonb(f) FROM ({QUERIES['user_batch_load_roles'][0]}) f".encode())
+    shared, *roles = system.sql(f"EXECUTE facts ('{system.org_id}', '{{{','.join(ids)}}}')")
+    assert shared["named_role_id"] is None and len(shared["fields"]) == 20 and shared["role_required"] is not None
+    assert {str(row["named_role_id"]) for row in roles} == set(ids) and len(roles) == 502
+    assert {str(row["role_id"]) for row in roles if row["role_id"]} == set(known)
+    assert {name for row in roles for name, value in row.items() if value is not None} == {"named_role_id", "role_id", "role_permissions"}
+    answer = bulk(system, person(role_id=known[0]), person(role_id=ids[-1]), person(), *(on("update", system.create_user(), role_id=role) for role in ids[:3]))
+    assert outcome(answer) == [201, "invalid_body", 201, 200, 200, "invalid_body"]
 
 
 def test_two_hundred_cost_the_transactions_of_two(standing):
