@@ -213,9 +213,12 @@ settle_written(struct user_batch *batch, PGresult *const *results, int count)
 	batch->limit = batch->limit * 2 < OPERATIONS_MAX ? batch->limit * 2 : OPERATIONS_MAX;
 }
 
+/* Of an atomic request whoever was left out fails all of it, and it does not say who: maybe two
+ * of its own want the same name. */
 static void
 settle_lost(struct user_batch *batch)
 {
+	batch->among_themselves = batch->among_themselves || batch->is_atomic;
 	for (int i = 0; i < batch->count; i++) {
 		if (batch->operations[i].is_in_batch)
 			lose(&batch->operations[i]);

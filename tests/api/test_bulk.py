@@ -251,6 +251,16 @@ def test_roles_are_made_with_their_first_users(standing):
     assert [standing.user(item)["role"] for item in answer.body["items"][:4]] == names
 
 
+@pytest.mark.parametrize("name, values", [("email", ("twice@example.org", "TWICE@example.org")), ("username", ("twice.named", "Twice.Named")),
+                                          ("external_id", ("T-2", "T-2"))])
+def test_an_atomic_request_with_a_name_twice_says_whose_it_is(standing, name, values):
+    before = standing.value("SELECT count(*) FROM rollcall.users")
+    answer = bulk(standing, person(), person(**{name: values[0]}), person(), person(**{name: values[1]}), atomic=True)
+    assert outcome(answer) == ["not_applied"] * 3 + [f"{name}_taken"]
+    assert answer.items[3]["status"] == 409 and {item["status"] for item in answer.items[:3]} == {424}
+    assert standing.value("SELECT count(*) FROM rollcall.users") == before
+
+
 def test_the_fields_are_held_in_memory_once_however_many_are_made(server_only):
     """Once for each, they would be a hundred megabytes and more."""
     system = server_only
