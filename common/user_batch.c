@@ -127,6 +127,8 @@ check_taken(struct operation *operation)
 		operation_refuse(operation, PROBLEM_USERNAME_TAKEN, NULL);
 	else if (operation->is_taken_external_id)
 		operation_refuse(operation, PROBLEM_EXTERNAL_ID_TAKEN, NULL);
+	else if (operation->is_taken_role_name)
+		operation_refuse(operation, PROBLEM_NAME_TAKEN, NULL);
 }
 
 /* As it would be alone: between loading and writing nothing waits. */

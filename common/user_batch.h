@@ -50,7 +50,7 @@ struct operation {
 	bool is_over;			/* its outcome is known: */
 	int status;			/* as HTTP has it; pr.problem is PROBLEM_NONE where it came to pass */
 	bool changes_nothing;		/* an update that found everything as it wants it */
-	bool is_taken_email, is_taken_username, is_taken_external_id;
+	bool is_taken_email, is_taken_username, is_taken_external_id, is_taken_role_name;
 	bool is_in_batch, is_edited, is_moved;	/* by which statements of the round in flight */
 	int losses;			/* how often it was decided and not written */
 };

@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "queries.h"
+#include "role_making.h"
 #include "subject.h"
 #include "user_structure.h"
 
@@ -54,6 +55,8 @@ write_wanted(struct operation *operation, int place, struct buffer *wanted)
 	json_write_string_member(wanted, "id", operation->user_id);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		json_write_string_member(wanted, names[i], proposal_text(&operation->pr, names[i]));
+	if (operation->kind == OPERATION_CREATE)
+		json_write_string_member(wanted, "role_name", inline_role_name(&operation->pr));
 	buffer_putc(wanted, '}');
 }
 
@@ -164,6 +167,7 @@ hold_taken(struct operation *operation, PGresult *rows, int row)
 	operation->is_taken_email = row_is_true(rows, row, "email_taken");
 	operation->is_taken_username = row_is_true(rows, row, "username_taken");
 	operation->is_taken_external_id = row_is_true(rows, row, "external_id_taken");
+	operation->is_taken_role_name = row_is_true(rows, row, "role_name_taken");
 	if (operation->kind == OPERATION_UPDATE)
 		hold(operation, rows, row_text(rows, row, "id") != NULL ? row : -1);
 }

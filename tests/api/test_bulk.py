@@ -251,6 +251,47 @@ def test_roles_are_made_with_their_first_users(standing):
     assert [standing.user(item)["role"] for item in answer.body["items"][:4]] == names
 
 
+def rounds(system):
+    """How often the facts of a bulk were read: nothing else here goes by the slow lane."""
+    return system.metrics()['rollcall_lane_job_duration_seconds_count{lane="slow"}']
+
+
+def wanted_roles(*names):
+    return [person(role={"name": name, "permissions": ["product:view"]}) for name in names]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_many_roles_are_made_in_one_round(server_only, atomic):
+    system, before = server_only, rounds(server_only)
+    people = wanted_roles(*(f"Role {place:03}" for place in range(200)))
+    made = bulk(system, *people, atomic=atomic)
+    assert outcome(made) == [201] * 200
+    assert rounds(system) - before == 1
+    assert system.sql("SELECT r.name FROM rollcall.users u JOIN rollcall.role r ON r.id = u.role_id WHERE u.id = ANY(%s) ORDER BY u.email",
+                      [item["id"] for item in made.items]) == [person["role"]["name"] for person in sorted(people, key=lambda one: one["email"])]
+    assert system.sql("SELECT count(*), count(DISTINCT subject_id), count(DISTINCT xmin::text), min(changes #>> '{permissions,1,0}')"
+                      " FROM rollcall.audit WHERE action = 'role.created' AND actor_kind = 'user'") == [(200, 200, 1, "product:view")]
+
+
+def test_of_many_who_bring_a_role_of_one_name_the_first_makes_it(server_only):
+    """In two rounds, however many there are: who was left out finds that it is there."""
+    system, before = server_only, rounds(server_only)
+    answer = bulk(system, *wanted_roles(*["Same"] * 30, *["SAME"] * 30, "Other"))
+    assert outcome(answer) == [201, *["name_taken"] * 59, 201]
+    assert rounds(system) - before == 2
+    assert outcome(bulk(system, *wanted_roles("same", "Third"))) == ["name_taken", 201]
+    assert outcome(bulk(system, *wanted_roles("Fourth", "Fifth", "fourth"), atomic=True)) == ["not_applied"] * 2 + ["name_taken"]
+    assert system.sql("SELECT name FROM rollcall.role WHERE name ~* 'same|other|third|fourth|fifth' ORDER BY name") == ["Other", "Same", "Third"]
+
+
+def test_a_role_whose_user_is_left_out_is_not_made_either(standing):
+    """Only the writing finds that two want the same address."""
+    first, second = wanted_roles("Of the first", "Of the second")
+    assert outcome(bulk(standing, first, {**second, "email": first["email"].upper()}, person())) == [201, "email_taken", 201]
+    assert standing.sql("SELECT name FROM rollcall.role WHERE name ~ '^Of the '") == ["Of the first"]
+    assert standing.value("SELECT count(*) FROM rollcall.audit WHERE action = 'role.created' AND changes::text ~ 'Of the second'") == 0
+
+
 @pytest.mark.parametrize("name, values", [("email", ("twice@example.org", "TWICE@example.org")), ("username", ("twice.named", "Twice.Named")),
                                           ("external_id", ("T-2", "T-2"))])
 def test_an_atomic_request_with_a_name_twice_says_whose_it_is(standing, name, values):
