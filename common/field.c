@@ -44,16 +44,53 @@ kept(struct arena *arena, struct json_object *object, const char *name)
 	return text != NULL ? arena_copy(arena, text) : NULL;
 }
 
-static const char *const *
-kept_list(struct arena *arena, struct json_object *object, const char *name)
+static const char **
+kept_list(struct arena *arena, struct json_object *object, const char *name, size_t *count)
 {
 	struct json_object *list = json_member(object, name);
-	const size_t count = list != NULL ? json_object_array_length(list) : 0;
-	const char **texts = arena_take(arena, sizeof(*texts) * (count + 1));
 
-	for (size_t i = 0; i < count; i++)
+	*count = list != NULL ? json_object_array_length(list) : 0;
+	const char **texts = arena_take(arena, sizeof(*texts) * (*count + 1));
+	for (size_t i = 0; i < *count; i++)
 		texts[i] = arena_copy(arena, json_object_get_string(json_object_array_get_idx(list, i)));
 	return texts;
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Ids are the same whatever the case of their letters. */
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return strcmp((*(struct field *const *)a)->key, (*(struct field *const *)b)->key);
+}
+
+static void
+read_field(struct field *field, struct arena *arena, struct json_object *one)
+{
+	const char **roles;
+
+	*field = (struct field){
+		.key = kept(arena, one, "key"),
+		.label = kept(arena, one, "label"),
+		.type = type_from_word(json_member_string(one, "type")),
+		.pattern = kept(arena, one, "pattern"),
+		.arena = arena,
+	};
+	assert(field->key != NULL);
+	field->options = kept_list(arena, one, "options", &field->option_count);
+	field->roles = roles = kept_list(arena, one, "required_for_roles", &field->role_count);
+	qsort(roles, field->role_count, sizeof(*roles), compare_ids);
 }
 
 void
@@ -65,30 +102,33 @@ field_set_read(struct field_set *set, struct arena *arena, const char *json)
 	assert(json_object_is_type(list, json_type_array));
 	set->count = json_object_array_length(list);
 	set->fields = arena_take(arena, sizeof(*set->fields) * (set->count + 1));
+	set->by_key = arena_take(arena, sizeof(*set->by_key) * (set->count + 1));
 	for (size_t i = 0; i < set->count; i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
-		set->fields[i] = (struct field){
-			.key = kept(arena, one, "key"),
-			.label = kept(arena, one, "label"),
-			.type = type_from_word(json_member_string(one, "type")),
-			.options = kept_list(arena, one, "options"),
-			.pattern = kept(arena, one, "pattern"),
-			.roles = kept_list(arena, one, "required_for_roles"),
-			.arena = arena,
-		};
-		assert(set->fields[i].key != NULL);
+		read_field(&set->fields[i], arena, json_object_array_get_idx(list, i));
+		set->by_key[i] = &set->fields[i];
 	}
+	qsort(set->by_key, set->count, sizeof(*set->by_key), compare_keys);
 	json_object_put(list);
+}
+
+const struct field_set *
+field_definitions_read(struct field_definitions *definitions, const char *json)
+{
+	if (definitions->json == NULL || strcmp(definitions->json, json) != 0) {
+		definitions->json = arena_copy(definitions->arena, json);
+		field_set_read(&definitions->set, definitions->arena, json);
+		definitions->readings++;
+	}
+	return &definitions->set;
 }
 
 struct field *
 field_find(const struct field_set *set, const char *key)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		if (strcmp(set->fields[i].key, key) == 0)
-			return &set->fields[i];
-	}
-	return NULL;
+	const struct field wanted = { .key = key }, *const wanted_key = &wanted;
+	struct field *const *found = bsearch(&wanted_key, set->by_key, set->count, sizeof(*set->by_key), compare_keys);
+
+	return found != NULL ? *found : NULL;
 }
 
 bool
@@ -102,11 +142,7 @@ field_key_is_valid(const char *key)
 bool
 field_is_required(const struct field *field, const char *role_id)
 {
-	for (const char *const *role = field->roles; role_id != NULL && *role != NULL; role++) {
-		if (strcasecmp(*role, role_id) == 0)
-			return true;
-	}
-	return false;
+	return role_id != NULL && bsearch(&role_id, field->roles, field->role_count, sizeof(*field->roles), compare_ids) != NULL;
 }
 
 const struct field *
@@ -192,13 +228,16 @@ date_is_valid(const char *text)
 }
 
 static bool
-is_option(const struct field *field, const char *text)
+is_option(struct field *field, const char *text)
 {
-	for (const char *const *option = field->options; *option != NULL; option++) {
-		if (strcmp(*option, text) == 0)
-			return true;
+	if (field->sorted_options == NULL) {
+		const char **sorted = arena_take(field->arena, sizeof(*sorted) * (field->option_count + 1));
+		for (size_t i = 0; i < field->option_count; i++)
+			sorted[i] = field->options[i];
+		qsort(sorted, field->option_count, sizeof(*sorted), compare_texts);
+		field->sorted_options = sorted;
 	}
-	return false;
+	return bsearch(&text, field->sorted_options, field->option_count, sizeof(*field->sorted_options), compare_texts) != NULL;
 }
 
 /* Digits of a JSON number, at least as many as PostgreSQL shows of it: 1e3 has four. */

@@ -30,15 +30,28 @@ struct field {
 	const char *label;			/* NULL where the query reads none */
 	enum field_type type;
 	const char *const *options;		/* FIELD_CHOICE, NULL-ended */
+	size_t option_count;
+	const char *const *sorted_options;	/* from the first value that is looked for among them on */
 	const char *pattern;			/* FIELD_TEXT; NULL: any text */
-	const char *const *roles;		/* ids of the roles that require it, NULL-ended */
+	const char *const *roles;		/* ids of the roles that require it, sorted */
+	size_t role_count;
 	struct pattern *compiled;		/* from the first text that is held against it on */
 	struct arena *arena;
 };
 
 struct field_set {
 	struct field *fields;			/* by key, as the query sorted them */
+	struct field **by_key;			/* as strcmp does */
 	size_t count;
+};
+
+/* Definitions that are asked of for many users: they are read again only where they have
+ * become others. Begins zeroed but for the arena, in which all of it lives. */
+struct field_definitions {
+	struct arena *arena;
+	const char *json;			/* as they were read; NULL: not yet */
+	struct field_set set;
+	int readings;				/* how often they were */
 };
 
 /* Why a value is refused: an errors[].code and a sentence, both static. */
@@ -49,6 +62,8 @@ struct field_fault {
 /* Reads [{key, type, options, pattern, required_for_roles, label?}] as PostgreSQL prints it;
  * anything else aborts. All of it lives in the arena. */
 void field_set_read(struct field_set *set, struct arena *arena, const char *json);
+/* The same of what may have been read already; stays until it is called with others. */
+const struct field_set *field_definitions_read(struct field_definitions *definitions, const char *json);
 struct field *field_find(const struct field_set *set, const char *key);
 /* [a-z][a-z0-9_]{0,62} */
 bool field_key_is_valid(const char *key);

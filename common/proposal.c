@@ -118,14 +118,25 @@ proposal_rows(const struct proposal *pr, int statement)
 	return PQntuples(pr->results[statement]);
 }
 
-const char *
-proposal_value(const struct proposal *pr, int statement, const char *name)
+static const char *
+value_of(const PGresult *rows, int row, const char *name)
 {
-	const PGresult *rows = pr->results[statement];
-	const int column = PQfnumber(rows, name), row = pr->rows[statement];
+	const int column = PQfnumber(rows, name);
 
 	assert(column >= 0 && row >= 0);
 	return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
+}
+
+const char *
+proposal_value(const struct proposal *pr, int statement, const char *name)
+{
+	return value_of(pr->results[statement], pr->rows[statement], name);
+}
+
+const char *
+proposal_shared(const struct proposal *pr, int statement, const char *name)
+{
+	return value_of(pr->results[statement], 0, name);
 }
 
 const char *

@@ -45,6 +45,8 @@ struct fault {
 	const char *detail;
 };
 
+struct field_set;
+
 struct proposal {
 	struct arena *scratch;
 	const char *org_id;			/* bound to every query; NULL: an operator's key is of none */
@@ -65,6 +67,7 @@ struct proposal {
 	int rows[PROPOSAL_FACTS_MAX];
 	int result_count;
 	bool is_one_of_many;			/* it shares the results with others */
+	const struct field_set *fields;		/* the definitions among the facts, where they were read for many; NULL: not yet */
 
 	void *data;				/* the decision's own: a struct user_case begins it */
 
@@ -98,6 +101,8 @@ bool proposal_has(const struct proposal *pr, const char *member);
 /* A text of the first (or n-th) fact by column; NULL for SQL NULL. */
 const char *proposal_column(const struct proposal *pr, const char *name);
 const char *proposal_value(const struct proposal *pr, int statement, const char *name);
+/* What is the same for all that share a fact stands in its first row alone. */
+const char *proposal_shared(const struct proposal *pr, int statement, const char *name);
 int proposal_rows(const struct proposal *pr, int statement);
 
 bool proposal_permits(const struct proposal *pr, const char *permission);

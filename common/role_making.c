@@ -1,6 +1,6 @@
 /*
  * Making a role, by itself or together with the first user who has it (S3-08): the same
- * fields, rules and statement.
+ * fields and rules.
  *
  * What is always true: a role that is made with a user stands before him in the same
  * transaction, so neither is there without the other.
@@ -11,7 +11,7 @@
 
 #include "changes.h"
 #include "policy.h"
-#include "queries.h"
+#include "uuid.h"
 
 const struct body_field role_create_fields[] = {
 	{ "name", BODY_NAME, .is_required = true },
@@ -63,20 +63,6 @@ role_check_making(struct proposal *pr, bool custom_roles, const struct permissio
 	return true;
 }
 
-struct statement
-role_create_statement(struct proposal *pr, const char *id, struct json_object *body)
-{
-	const char **params = arena_take(pr->scratch, sizeof(*params) * 6);
-
-	params[0] = pr->org_id;
-	params[1] = id;
-	params[2] = changes_json(pr->scratch, body);
-	params[3] = proposal_new_id(pr);
-	params[4] = proposal_actor(pr);
-	params[5] = changes_of(pr->scratch, NULL, body);
-	return (struct statement){ &query_role_create, params };
-}
-
 void
 inline_role_find_faults(struct proposal *pr)
 {
@@ -97,6 +83,27 @@ inline_role_take(struct proposal *pr, struct inline_role *role)
 		return;
 	role->id = proposal_new_id(pr);
 	role->permissions = role_take_permissions(pr, role->body);
+}
+
+const char *
+inline_role_name(const struct proposal *pr)
+{
+	struct json_object *body = json_member(pr->body, "role");
+
+	return json_object_is_type(body, json_type_object) ? json_member_string(body, "name") : NULL;
+}
+
+void
+inline_role_write(struct proposal *pr, const struct inline_role *role, struct buffer *out)
+{
+	char audit_id[UUID_TEXT_SIZE];
+
+	if (role->id == NULL)
+		return;
+	uuid_make_text(audit_id);
+	buffer_printf(out, "%s{\"id\":\"%s\",\"audit_id\":\"%s\"", out->length > 0 ? "," : "", role->id, audit_id);
+	buffer_printf(out, ",\"body\":%s,\"changes\":%s}", changes_json(pr->scratch, role->body),
+		changes_of(pr->scratch, NULL, role->body));
 }
 
 bool

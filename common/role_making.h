@@ -6,7 +6,6 @@
 
 #include "form.h"
 #include "proposal.h"
-#include "query.h"
 
 struct policy;
 
@@ -19,8 +18,6 @@ struct permission_set role_take_permissions(struct proposal *pr, struct json_obj
  * the role would give. */
 bool role_check_making(struct proposal *pr, bool custom_roles, const struct permission_set *permissions)
 	__attribute__((warn_unused_result));
-/* The statement that makes a role of a body whose permissions were taken. */
-struct statement role_create_statement(struct proposal *pr, const char *id, struct json_object *body);
 
 /* The body of a new user may have `role: {name, permissions, color?}` in place of role_id. */
 struct inline_role {
@@ -29,6 +26,8 @@ struct inline_role {
 	struct permission_set permissions;
 };
 
+/* The name that the body gives the role, whatever is wrong with it; NULL: none. */
+const char *inline_role_name(const struct proposal *pr);
 /* Adds the faults of the member. */
 void inline_role_find_faults(struct proposal *pr);
 /* Of a body without faults. */
@@ -36,5 +35,7 @@ void inline_role_take(struct proposal *pr, struct inline_role *role);
 /* Refuses a caller who makes no roles, or not this one. */
 bool inline_role_check(struct proposal *pr, const struct policy *policy, const struct inline_role *role)
 	__attribute__((warn_unused_result));
+/* Adds an element of the roles to make (sql/queries/roles.sql), if it is one. */
+void inline_role_write(struct proposal *pr, const struct inline_role *role, struct buffer *out);
 
 #endif

@@ -50,6 +50,19 @@ changes_anything(struct json_object *before, struct json_object *patch)
 	return false;
 }
 
+/* Those that many share were read with their facts. */
+static const struct field_set *
+fields_of(struct proposal *pr, const char *definitions)
+{
+	struct field_set *set;
+
+	if (pr->fields != NULL)
+		return pr->fields;
+	set = arena_take(pr->scratch, sizeof(*set));
+	field_set_read(set, pr->scratch, definitions);
+	return set;
+}
+
 /* Each member of the body against its field. */
 static void
 check_values(struct proposal *pr, const struct field_set *set, struct json_object *before, struct json_object *patch)
@@ -112,21 +125,20 @@ user_attributes_check(struct proposal *pr, const struct policy *policy, const st
 	struct user_attributes *attributes)
 {
 	struct json_object *patch = json_member(pr->body, "attributes");
-	struct field_set set;
 
 	*attributes = (struct user_attributes){ 0 };
 	if (!json_object_is_type(patch, json_type_object))
 		patch = NULL;
 	if (patch == NULL && !facts->role_changes)
 		return;
-	field_set_read(&set, pr->scratch, facts->fields);
+	const struct field_set *set = fields_of(pr, facts->fields);
 	struct json_object *before = parse_before(facts);
 	struct json_object *after = patch != NULL ? json_merge_patch(before, patch) : json_object_get(before);
 	const bool changes = changes_anything(before, patch);
 	if (patch != NULL)
-		check_values(pr, &set, before, patch);
+		check_values(pr, set, before, patch);
 	if ((changes || facts->role_changes) && policy->required_fields == REQUIRED_FIELDS_BLOCK)
-		check_required(pr, &set, facts->role_id, after);
+		check_required(pr, set, facts->role_id, after);
 	if (changes && pr->fault_count == 0)
 		tell_changes(pr, before, after, patch, attributes);
 	json_object_put(before);

@@ -30,6 +30,8 @@ user_batch_create(struct proposal *origin, int count, bool is_atomic)
 	batch->count = count;
 	batch->limit = OPERATIONS_MAX;
 	batch->operations = arena_take(origin->scratch, sizeof(*batch->operations) * (size_t)(count + 1));
+	batch->definitions = arena_take(origin->scratch, sizeof(*batch->definitions));
+	batch->definitions->arena = origin->scratch;
 	return batch;
 }
 
@@ -125,6 +127,8 @@ check_taken(struct operation *operation)
 		operation_refuse(operation, PROBLEM_USERNAME_TAKEN, NULL);
 	else if (operation->is_taken_external_id)
 		operation_refuse(operation, PROBLEM_EXTERNAL_ID_TAKEN, NULL);
+	else if (operation->is_taken_role_name)
+		operation_refuse(operation, PROBLEM_NAME_TAKEN, NULL);
 }
 
 /* As it would be alone: between loading and writing nothing waits. */

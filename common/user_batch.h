@@ -16,6 +16,7 @@
 #ifndef ROLLCALL_USER_BATCH_H
 #define ROLLCALL_USER_BATCH_H
 
+#include "field.h"
 #include "form.h"
 #include "proposal.h"
 #include "query.h"
@@ -49,7 +50,7 @@ struct operation {
 	bool is_over;			/* its outcome is known: */
 	int status;			/* as HTTP has it; pr.problem is PROBLEM_NONE where it came to pass */
 	bool changes_nothing;		/* an update that found everything as it wants it */
-	bool is_taken_email, is_taken_username, is_taken_external_id;
+	bool is_taken_email, is_taken_username, is_taken_external_id, is_taken_role_name;
 	bool is_in_batch, is_edited, is_moved;	/* by which statements of the round in flight */
 	int losses;			/* how often it was decided and not written */
 };
@@ -63,6 +64,7 @@ struct user_batch {
 	int count, limit;		/* operations; and how many go into a round at most */
 	int reducers;			/* in the round: who is an administrator no more */
 	int constraints;		/* how often one failed a round */
+	struct field_definitions *definitions;	/* read once for all; may be those of many batches */
 	struct operation *operations;
 };
 

@@ -2,14 +2,16 @@
  * The facts for many operations, read by one statement for each kind of fact.
  *
  * Each operation then holds the results that its kind reads when it is alone, in the same
- * places, with the row that is its own. What is always true: a fact is read for all of
- * them in one go, so a thousand operations cost the statements of one.
+ * places, with the row that is its own; what is the same for all stands in the first row, once.
+ * What is always true: a fact is read for all of them in one go, so a thousand operations cost
+ * the statements of one, and the definitions of fields are parsed for all of them together.
  */
 #include "user_batch_priv.h"
 
 #include <assert.h>
 
 #include "queries.h"
+#include "role_making.h"
 #include "subject.h"
 #include "user_structure.h"
 
@@ -53,6 +55,8 @@ write_wanted(struct operation *operation, int place, struct buffer *wanted)
 	json_write_string_member(wanted, "id", operation->user_id);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		json_write_string_member(wanted, names[i], proposal_text(&operation->pr, names[i]));
+	if (operation->kind == OPERATION_CREATE)
+		json_write_string_member(wanted, "role_name", inline_role_name(&operation->pr));
 	buffer_putc(wanted, '}');
 }
 
@@ -139,12 +143,31 @@ hold(struct operation *operation, PGresult *rows, int row)
 	own->result = own->results[0];
 }
 
+/* A new role may ask for more, and of a new user everything is asked. */
+static bool
+asks_for_fields(struct operation *operation)
+{
+	return operation->kind == OPERATION_CREATE
+		|| (operation->kind == OPERATION_UPDATE
+			&& (proposal_has(&operation->pr, "attributes") || proposal_has(&operation->pr, "role_id")));
+}
+
+/* The definitions, which the first row has. */
+static void
+share_fields(struct user_batch *batch, const PGresult *rows, struct operation *operation, const struct field_set **fields)
+{
+	if (*fields == NULL && asks_for_fields(operation))
+		*fields = field_definitions_read(batch->definitions, row_text(rows, 0, "fields"));
+	operation->pr.fields = *fields;
+}
+
 static void
 hold_taken(struct operation *operation, PGresult *rows, int row)
 {
 	operation->is_taken_email = row_is_true(rows, row, "email_taken");
 	operation->is_taken_username = row_is_true(rows, row, "username_taken");
 	operation->is_taken_external_id = row_is_true(rows, row, "external_id_taken");
+	operation->is_taken_role_name = row_is_true(rows, row, "role_name_taken");
 	if (operation->kind == OPERATION_UPDATE)
 		hold(operation, rows, row_text(rows, row, "id") != NULL ? row : -1);
 }
@@ -154,6 +177,7 @@ user_batch_take_facts(struct user_batch *batch, PGresult *const *facts)
 {
 	const struct uuid *users = ids_of(batch, facts[FACTS_USERS], "user_id");
 	const struct uuid *roles = ids_of(batch, facts[FACTS_ROLES], "named_role_id");
+	const struct field_set *fields = NULL;
 	int taken = 0, named = 0;
 
 	for (int i = 0; i < batch->count; i++) {
@@ -168,6 +192,7 @@ user_batch_take_facts(struct user_batch *batch, PGresult *const *facts)
 			continue;
 		(void)named_role(operation, &role);
 		hold(operation, facts[FACTS_ROLES], find_id(roles, PQntuples(facts[FACTS_ROLES]), &role));
+		share_fields(batch, facts[FACTS_ROLES], operation, &fields);
 		hold_taken(operation, facts[FACTS_TAKEN], taken++);
 		if (user_structure_names_anything(&operation->pr))
 			hold(operation, facts[FACTS_STRUCTURE], named++);

@@ -18,12 +18,6 @@
 #define ATTEMPTS_MAX 5
 
 static bool
-makes_role(struct operation *operation)
-{
-	return operation->kind == OPERATION_CREATE && user_create_makes_role(&operation->pr);
-}
-
-static bool
 reduces_administrators(struct operation *operation)
 {
 	const struct user_case *the = user_case_of(&operation->pr);
@@ -64,15 +58,10 @@ write_operation(struct operation *operation, struct user_writing *writing)
 }
 
 /* Who cannot go with those before him waits for the next round; where there is none, he is
- * the one too many. Roles are made by a statement each: a few at a time. */
+ * the one too many. */
 static bool
-fits(struct user_batch *batch, struct operation *operation, const struct user_writing *writing)
+fits(struct user_batch *batch, struct operation *operation)
 {
-	if (makes_role(operation) && writing->role_count == WRITING_ROLES_MAX) {
-		if (batch->is_atomic)
-			operation_refuse(operation, PROBLEM_STATE_CONFLICT, "An atomic request makes two roles at most: make them before.");
-		return false;
-	}
 	if (!reduces_administrators(operation))
 		return true;
 	if (!leaves_administrator(batch, operation)) {
@@ -93,7 +82,7 @@ fill(struct user_batch *batch, struct user_writing *writing)
 	for (int i = 0; i < batch->count; i++) {
 		struct operation *operation = &batch->operations[i];
 		operation->is_in_batch = operation->is_edited = operation->is_moved = false;
-		if (operation->is_over || in_batch == batch->limit || !fits(batch, operation, writing))
+		if (operation->is_over || in_batch == batch->limit || !fits(batch, operation))
 			continue;
 		write_operation(operation, writing);
 		in_batch += operation->is_in_batch;
@@ -109,7 +98,7 @@ user_batch_try(struct user_batch *batch)
 	user_writing_open(&writing, batch->origin);
 	for (int i = 0; i < batch->count; i++) {
 		struct operation *operation = &batch->operations[i];
-		if (operation->is_over || makes_role(operation))
+		if (operation->is_over)
 			continue;
 		write_operation(operation, &writing);
 		if (!operation->is_over)
@@ -213,9 +202,12 @@ settle_written(struct user_batch *batch, PGresult *const *results, int count)
 	batch->limit = batch->limit * 2 < OPERATIONS_MAX ? batch->limit * 2 : OPERATIONS_MAX;
 }
 
+/* Of an atomic request whoever was left out fails all of it, and it does not say who: maybe two
+ * of its own want the same name. */
 static void
 settle_lost(struct user_batch *batch)
 {
+	batch->among_themselves = batch->among_themselves || batch->is_atomic;
 	for (int i = 0; i < batch->count; i++) {
 		if (batch->operations[i].is_in_batch)
 			lose(&batch->operations[i]);

@@ -6,7 +6,6 @@
  */
 #include "user_creation.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "role_making.h"
@@ -107,14 +106,14 @@ user_create_check(struct proposal *pr)
 	struct user_creation *creation = arena_take(pr->scratch, sizeof(*creation));
 
 	pr->data = creation;
-	policy_from_row(&creation->the.subject.policy, pr->scratch, pr->result, pr->rows[0]);
+	policy_from_row(&creation->the.subject.policy, pr->scratch, pr->result, 0);
 	if (pr->is_import)
 		follow_import(pr, &creation->the.subject.policy);
 	creation->role_permissions = permission_set_parse(pr->scratch, proposal_column(pr, "role_permissions"));
 	creation_facts(pr, creation);
 	user_create_find_faults(pr, &creation->the.subject.policy);
 	user_attributes_check(pr, &creation->the.subject.policy, &(struct user_attributes_facts){
-		.fields = proposal_column(pr, "fields"), .role_id = form_id(pr, "role_id"), .role_changes = true },
+		.fields = proposal_shared(pr, 0, "fields"), .role_id = form_id(pr, "role_id"), .role_changes = true },
 		&creation->attributes);
 	if (pr->fault_count == 0)
 		inline_role_take(pr, &creation->role);
@@ -189,14 +188,6 @@ write_row(struct proposal *pr, const struct user_creation *creation, struct buff
 	buffer_putc(out, '}');
 }
 
-bool
-user_create_makes_role(const struct proposal *pr)
-{
-	const struct user_creation *creation = pr->data;
-
-	return creation->role.id != NULL;
-}
-
 void
 user_create_write(struct proposal *pr, struct user_writing *writing)
 {
@@ -207,10 +198,7 @@ user_create_write(struct proposal *pr, struct user_writing *writing)
 	creation->the.details.is_new = !creation->the.transition.restarts_idle_clock;
 	transition_batch_add(writing->batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
 	user_structure_make_position(pr, &writing->positions);
-	if (creation->role.id != NULL) {
-		assert(writing->role_count < WRITING_ROLES_MAX);
-		writing->roles[writing->role_count++] = role_create_statement(pr, creation->role.id, creation->role.body);
-	}
+	inline_role_write(pr, &creation->role, &writing->roles);
 	write_row(pr, creation, &writing->rows);
 }
 

@@ -13,8 +13,7 @@ struct user_writing;
 
 extern const struct body_field user_create_fields[];
 extern proposal_step *const user_create_decisions[];
-/* Behind the decisions: whether a role is made with him; and what is written. */
-bool user_create_makes_role(const struct proposal *pr);
+/* Behind the decisions: what is written. */
 void user_create_write(struct proposal *pr, struct user_writing *writing);
 
 #endif

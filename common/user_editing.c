@@ -204,7 +204,7 @@ check_attributes(struct proposal *pr, struct user_editing *edit)
 	const char *role = proposal_has(pr, "role_id") ? proposal_text(pr, "role_id") : old_role;
 
 	user_attributes_check(pr, &edit->the.subject.policy, &(struct user_attributes_facts){
-		.fields = proposal_value(pr, 1, "fields"), .role_id = role, .role_changes = !text_equals(role, old_role),
+		.fields = proposal_shared(pr, 1, "fields"), .role_id = role, .role_changes = !text_equals(role, old_role),
 		.before = proposal_value(pr, 0, "attributes") },
 		&edit->attributes);
 }

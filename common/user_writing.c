@@ -58,16 +58,19 @@ int
 user_writing_take(struct user_writing *writing, struct proposal *pr, struct statement *statements)
 {
 	const char *positions = take_list(pr, &writing->positions), *rows = take_list(pr, &writing->rows);
-	const char *edits = take_list(pr, &writing->edits);
+	const char *edits = take_list(pr, &writing->edits), *roles = take_list(pr, &writing->roles);
 	int count = 0;
 
 	if (positions != NULL)
 		statements[count++] = statement_of(pr, &query_position_make, positions, proposal_actor(pr), NULL);
-	for (int i = 0; i < writing->role_count; i++)
-		statements[count++] = writing->roles[i];
+	if (roles != NULL)
+		statements[count++] = statement_of(pr, writing->leaves_out_taken ? &query_role_make_free : &query_role_make,
+			roles, NULL, NULL);
 	if (rows != NULL)
 		statements[count++] = statement_of(pr, writing->leaves_out_taken ? &query_user_insert_free : &query_user_insert,
 			rows, NULL, NULL);
+	if (roles != NULL)
+		statements[count++] = statement_of(pr, &query_role_tell_made, roles, proposal_actor(pr), NULL);
 	if (edits != NULL)
 		statements[count++] = statement_of(pr, &query_user_edit, edits, writing->edits_epoch, proposal_actor(pr));
 	if (transition_batch_count(writing->batch) > 0)
@@ -82,6 +85,7 @@ user_writing_discard(struct user_writing *writing)
 {
 	buffer_free(&writing->rows);
 	buffer_free(&writing->positions);
+	buffer_free(&writing->roles);
 	buffer_free(&writing->edits);
 	transition_batch_discard(writing->batch);
 }

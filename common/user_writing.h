@@ -11,18 +11,16 @@
 #include "query.h"
 #include "transition.h"
 
-#define WRITING_ROLES_MAX 2
-#define WRITING_STATEMENTS_MAX (WRITING_ROLES_MAX + 4)
+#define WRITING_STATEMENTS_MAX 6
 
 struct user_writing {
 	struct buffer rows;		/* of new users, jsonb */
 	struct buffer positions;	/* that they are the first to have */
+	struct buffer roles;		/* that are made with them */
 	struct buffer edits;		/* items of user_edit */
 	const char *edits_epoch;	/* NULL: no edit is gated */
-	struct statement roles[WRITING_ROLES_MAX];	/* made with new users */
-	int role_count;
 	struct transition_batch *batch;
-	bool leaves_out_taken;		/* a new user whose name somebody has is not made, and the others are */
+	bool leaves_out_taken;		/* a new user whose name somebody has, or whose role's, is not made, and the others are */
 };
 
 void user_writing_open(struct user_writing *writing, struct proposal *pr);

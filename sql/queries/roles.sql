@@ -81,6 +81,43 @@ INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_ki
 SELECT :org_id, :audit_id, a.kind, a.id, 'role.created', 'role', made.id, :changes::jsonb, a.ip, a.request_id
 FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
 
+-- With new users who bring their roles: first the roles, in one order, so that two requests
+-- do not wait for each other; and behind the users what became of them.
+-- roles    [{id, body, audit_id, changes}]
+-- name: role_make (org_id, roles) writes
+INSERT INTO rollcall.role (org_id, id, name, permissions, color)
+:{roles_made};
+
+-- Of many, one whose name is taken is left out, and its user with it (user_insert_free). Of those who want
+-- the same name the first has it (ids are in their order).
+-- name: role_make_free (org_id, roles) writes
+INSERT INTO rollcall.role (org_id, id, name, permissions, color)
+:{roles_made}
+ON CONFLICT DO NOTHING;
+
+-- fragment: roles_made
+SELECT :org_id, t.id, b.name, b.permissions, b.color
+FROM jsonb_to_recordset(:roles::jsonb) AS t (id uuid, body jsonb),
+    jsonb_to_record(t.body) AS b (name text, permissions text[], color text)
+ORDER BY lower(b.name), t.id
+
+-- Where the user was left out his role goes again: neither is there without the other.
+-- name: role_tell_made (org_id, roles, actor) writes
+WITH item AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:roles::jsonb) AS t (id uuid, audit_id uuid, changes jsonb)
+),
+used AS MATERIALIZED (
+    SELECT t.* FROM item t
+    WHERE EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = :org_id AND u.role_id = t.id)
+),
+unused AS (
+    DELETE FROM rollcall.role r USING item t
+    WHERE r.org_id = :org_id AND r.id = t.id AND NOT EXISTS (SELECT FROM used s WHERE s.id = t.id)
+)
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, s.audit_id, a.kind, a.id, 'role.created', 'role', s.id, s.changes, a.ip, a.request_id
+FROM used s, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text);
+
 -- Gated by admin_epoch where it takes an administrator's word away. Its users keep their
 -- versions: what they hold is read at each request.
 -- name: role_edit (org_id, id, version, patch, admin_epoch, audit_id, actor, changes) versioned writes

@@ -162,11 +162,12 @@ WITH :{users_made}
 )
 :{groups_of_made};
 
--- Of many, whose address or name is taken is left out: the transition does not find him. Of
--- those who want the same address the first has it (ids are in their order). Two requests that
--- make the same people come to them in one order, else each would wait for the other.
+-- Of many, whose address or name is taken is left out, and whose role is not there: the transition
+-- does not find him. Of those who want the same address the first has it (ids are in their order).
+-- Two requests that make the same people come to them in one order, else each would wait for the other.
 -- name: user_insert_free (org_id, rows) writes
 WITH :{users_made}
+        AND (t.role_id IS NULL OR EXISTS (SELECT FROM rollcall.role g WHERE g.org_id = :org_id AND g.id = t.role_id))
     ORDER BY coalesce(lower(t.email), lower(t.username), t.external_id), t.id
     ON CONFLICT DO NOTHING
     RETURNING id

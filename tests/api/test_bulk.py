@@ -5,8 +5,9 @@ import uuid
 
 import pytest
 
-from support.system import PASSWORD
+from support.system import PASSWORD, build_folder
 from support.waiting import wait_until
+from test_queries import QUERIES
 
 numbers = itertools.count(1)
 
@@ -248,6 +249,88 @@ def test_roles_are_made_with_their_first_users(standing):
     answer = bulk(standing, *people, person(role={"name": names[0], "permissions": []}), person())
     assert outcome(answer) == [201] * 4 + ["name_taken", 201]
     assert [standing.user(item)["role"] for item in answer.body["items"][:4]] == names
+
+
+def rounds(system):
+    """How often the facts of a bulk were read: nothing else here goes by the slow lane."""
+    return system.metrics()['rollcall_lane_job_duration_seconds_count{lane="slow"}']
+
+
+def wanted_roles(*names):
+    return [person(role={"name": name, "permissions": ["product:view"]}) for name in names]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_many_roles_are_made_in_one_round(server_only, atomic):
+    system, before = server_only, rounds(server_only)
+    people = wanted_roles(*(f"Role {place:03}" for place in range(200)))
+    made = bulk(system, *people, atomic=atomic)
+    assert outcome(made) == [201] * 200
+    assert rounds(system) - before == 1
+    assert system.sql("SELECT r.name FROM rollcall.users u JOIN rollcall.role r ON r.id = u.role_id WHERE u.id = ANY(%s) ORDER BY u.email",
+                      [item["id"] for item in made.items]) == [person["role"]["name"] for person in sorted(people, key=lambda one: one["email"])]
+    assert system.sql("SELECT count(*), count(DISTINCT subject_id), count(DISTINCT xmin::text), min(changes #>> '{permissions,1,0}')"
+                      " FROM rollcall.audit WHERE action = 'role.created' AND actor_kind = 'user'") == [(200, 200, 1, "product:view")]
+
+
+def test_of_many_who_bring_a_role_of_one_name_the_first_makes_it(server_only):
+    """In two rounds, however many there are: who was left out finds that it is there."""
+    system, before = server_only, rounds(server_only)
+    answer = bulk(system, *wanted_roles(*["Same"] * 30, *["SAME"] * 30, "Other"))
+    assert outcome(answer) == [201, *["name_taken"] * 59, 201]
+    assert rounds(system) - before == 2
+    assert outcome(bulk(system, *wanted_roles("same", "Third"))) == ["name_taken", 201]
+    assert outcome(bulk(system, *wanted_roles("Fourth", "Fifth", "fourth"), atomic=True)) == ["not_applied"] * 2 + ["name_taken"]
+    assert system.sql("SELECT name FROM rollcall.role WHERE name ~* 'same|other|third|fourth|fifth' ORDER BY name") == ["Other", "Same", "Third"]
+
+
+def test_a_role_whose_user_is_left_out_is_not_made_either(standing):
+    """Only the writing finds that two want the same address."""
+    first, second = wanted_roles("Of the first", "Of the second")
+    assert outcome(bulk(standing, first, {**second, "email": first["email"].upper()}, person())) == [201, "email_taken", 201]
+    assert standing.sql("SELECT name FROM rollcall.role WHERE name ~ '^Of the '") == ["Of the first"]
+    assert standing.value("SELECT count(*) FROM rollcall.audit WHERE action = 'role.created' AND changes::text ~ 'Of the second'") == 0
+
+
+@pytest.mark.parametrize("name, values", [("email", ("twice@example.org", "TWICE@example.org")), ("username", ("twice.named", "Twice.Named")),
+                                          ("external_id", ("T-2", "T-2"))])
+def test_an_atomic_request_with_a_name_twice_says_whose_it_is(standing, name, values):
+    before = standing.value("SELECT count(*) FROM rollcall.users")
+    answer = bulk(standing, person(), person(**{name: values[0]}), person(), person(**{name: values[1]}), atomic=True)
+    assert outcome(answer) == ["not_applied"] * 3 + [f"{name}_taken"]
+    assert answer.items[3]["status"] == 409 and {item["status"] for item in answer.items[:3]} == {424}
+    assert standing.value("SELECT count(*) FROM rollcall.users") == before
+
+
+def test_the_fields_are_held_in_memory_once_however_many_are_made(server_only):
+    """Once for each, they would be a hundred megabytes and more."""
+    system = server_only
+    system.make_choices(90, 150)
+    assert outcome(bulk(system, person(attributes={"choice_7": "option150___"}), person(attributes={"choice_7": "option151___"}))) == [201, "invalid_body"]
+    before = system.server.children_peak_mib()
+    made = bulk(system, *(person(attributes={"choice_7": "option12____"}) for _ in range(300)))
+    assert outcome(made) == [201] * 300
+    edits = bulk(system, *(on("update", item, attributes={"choice_8": "option9_____"}) for item in made.items))
+    assert outcome(edits) == [200] * 300
+    assert system.user(made.items[-1])["attributes"] == {"choice_7": "option12____", "choice_8": "option9_____"}
+    # Under the sanitizers memory means something else.
+    if build_folder().name != "debug":
+        assert system.server.children_peak_mib() - before < 40
+
+
+def test_the_roles_of_a_bulk_do_not_bring_policy_and_fields_again(server_only):
+    system = server_only
+    system.make_choices(20, 100)
+    known = [system.make_role("product:view") for _ in range(2)]
+    ids = known + [str(uuid.uuid4()) for _ in range(500)]
+    system.db.execute(f"PREPARE facts AS SELECT to_jsonb(f) FROM ({QUERIES['user_batch_load_roles'][0]}) f".encode())
+    shared, *roles = system.sql(f"EXECUTE facts ('{system.org_id}', '{{{','.join(ids)}}}')")
+    assert shared["named_role_id"] is None and len(shared["fields"]) == 20 and shared["role_required"] is not None
+    assert {str(row["named_role_id"]) for row in roles} == set(ids) and len(roles) == 502
+    assert {str(row["role_id"]) for row in roles if row["role_id"]} == set(known)
+    assert {name for row in roles for name, value in row.items() if value is not None} == {"named_role_id", "role_id", "role_permissions"}
+    answer = bulk(system, person(role_id=known[0]), person(role_id=ids[-1]), person(), *(on("update", system.create_user(), role_id=role) for role in ids[:3]))
+    assert outcome(answer) == [201, "invalid_body", 201, 200, 200, "invalid_body"]
 
 
 def test_two_hundred_cost_the_transactions_of_two(standing):

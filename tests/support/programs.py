@@ -39,6 +39,11 @@ class Program:
         except FileNotFoundError:
             return []
 
+    def children_peak_mib(self):
+        """The most memory that one of its children has had at a time."""
+        lines = [line for child in self.children() for line in pathlib.Path(f"/proc/{child}/status").read_text().splitlines()]
+        return max(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
     def signal(self, number):
         os.kill(self.pid, number)
 

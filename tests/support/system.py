@@ -313,6 +313,12 @@ class Rollcall:
                  name or f"Role {next(numbers)}", list(permissions))
         return role_id
 
+    def make_choices(self, fields, options):
+        """Fields choice_1 and so on, each of so many options: option1_____ and so on."""
+        self.sql("INSERT INTO rollcall.field (org_id, id, key, labels, type, options) SELECT %s, gen_random_uuid(), 'choice_' || f,"
+                 " '{\"en\": \"Choice\"}', 'choice', ARRAY(SELECT rpad('option' || o, 12, '_') FROM generate_series(1, %s) o)"
+                 " FROM generate_series(1, %s) f", self.org_id, options, fields)
+
     def other_organization(self, preset="default"):
         """A second organization beside the first, with a user in it and a key that may do anything:
         {id, user_id, role_id, url, slug, key}."""

@@ -200,6 +200,61 @@ a_role_requires_what_its_fields_say(void **state)
 	}
 }
 
+/* Many users are held against definitions that are read for all of them. */
+static void
+definitions_are_read_again_only_where_they_have_become_others(void **state)
+{
+	struct world *world = *state;
+	struct field_definitions known = { .arena = world->arena };
+	const struct field_set *set = NULL;
+	char again[sizeof(definitions)];
+
+	for (int i = 0; i < 1000; i++) {
+		memcpy(again, definitions, sizeof(again));	/* as another result has them */
+		set = field_definitions_read(&known, again);
+	}
+	assert_int_equal(known.readings, 1);
+	assert_int_equal(set->count, 6);
+	assert_string_equal(field_find(set, "hub")->key, "hub");
+	set = field_definitions_read(&known, "[]");
+	assert_int_equal(known.readings, 2);
+	assert_null(field_find(set, "hub"));
+	set = field_definitions_read(&known, definitions);
+	assert_int_equal(known.readings, 3);
+	assert_non_null(field_find(set, "hub"));
+}
+
+/* The database sorts keys as people read them, and options and roles stand as they were given. */
+static void
+what_is_looked_for_is_found_in_whatever_order_it_stands(void **state)
+{
+	static const char json[] =
+		"[{\"key\": \"ab\", \"type\": \"choice\", \"options\": [\"z\", \"Б\", \"a\", \"\", \"M\"], \"pattern\": null,"
+		"  \"required_for_roles\": [\"" ROLE_B "\", \"" ROLE_A "\"]},"
+		" {\"key\": \"a_c\", \"type\": \"text\", \"options\": [], \"pattern\": null, \"required_for_roles\": []},"
+		" {\"key\": \"a1\", \"type\": \"text\", \"options\": [], \"pattern\": null, \"required_for_roles\": []}]";
+	static const char *const options[] = { "z", "Б", "a", "", "M" }, *const none[] = { "b", "m", "zz", "Бб" };
+	struct world *world = *state;
+	struct field_fault fault;
+	struct field_set set;
+
+	field_set_read(&set, world->arena, json);
+	struct field *choice = field_find(&set, "ab");
+	assert_ptr_equal(choice, &set.fields[0]);
+	assert_ptr_equal(field_find(&set, "a_c"), &set.fields[1]);
+	assert_ptr_equal(field_find(&set, "a1"), &set.fields[2]);
+	assert_null(field_find(&set, "a"));
+	assert_true(field_is_required(choice, ROLE_A));
+	assert_true(field_is_required(choice, ROLE_B));
+	for (size_t i = 0; i < COUNT(options) + COUNT(none); i++) {
+		const bool is_one = i < COUNT(options);
+		struct json_object *value = json_object_new_string(is_one ? options[i] : none[i - COUNT(options)]);
+		assert_int_equal(field_takes(choice, value, &fault), is_one);
+		json_object_put(value);
+	}
+	assert_string_equal(choice->options[0], "z");	/* forms and files show them as they were given */
+}
+
 /* A pattern is checked when it is defined; one that is none all the same lets nothing in. */
 static void
 a_pattern_that_cannot_be_read_lets_nothing_in(void **state)
@@ -224,6 +279,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_value_is_held_against_its_field, make_world, drop_world),
 		cmocka_unit_test_setup_teardown(a_cell_becomes_the_value_that_people_mean, make_world, drop_world),
 		cmocka_unit_test_setup_teardown(a_role_requires_what_its_fields_say, make_world, drop_world),
+		cmocka_unit_test_setup_teardown(definitions_are_read_again_only_where_they_have_become_others, make_world, drop_world),
+		cmocka_unit_test_setup_teardown(what_is_looked_for_is_found_in_whatever_order_it_stands, make_world, drop_world),
 		cmocka_unit_test_setup_teardown(a_pattern_that_cannot_be_read_lets_nothing_in, make_world, drop_world),
 	};
 
