@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -289,18 +290,18 @@ field_takes(struct field *field, struct json_object *value, struct field_fault *
 
 /* ---- Cells. */
 
-/* What stands between blanks, in scratch. */
+/* What stands between blanks. The caller's to free: a file has many more cells than the arena of
+ * the fields should ever hold. */
 static char *
-trimmed(struct arena *arena, const char *text)
+trimmed(const char *text)
 {
 	static const char blanks[] = " \t\r\n";
-	size_t length;
+	char *copy = xstrdup(text + strspn(text, blanks));
+	size_t length = strlen(copy);
 
-	text += strspn(text, blanks);
-	length = strlen(text);
-	while (length > 0 && strchr(blanks, text[length - 1]) != NULL)
-		length--;
-	return arena_copy_n(arena, text, length);
+	while (length > 0 && strchr(blanks, copy[length - 1]) != NULL)
+		copy[--length] = '\0';
+	return copy;
 }
 
 /* A number as JSON writes it: read by the same reader, so that 1e400 or 0x10 is none. */
@@ -346,41 +347,50 @@ boolean_from_text(const char *text)
 
 /* 27.11.2026 is 2026-11-27; whatever else stays as it is, to be checked. */
 static struct json_object *
-date_from_text(struct arena *arena, const char *text)
+date_from_text(const char *text)
 {
-	if (strlen(text) == 10 && text[2] == '.' && text[5] == '.')
-		text = arena_printf(arena, "%.4s-%.2s-%.2s", text + 6, text + 3, text);
-	return json_object_new_string(text);
+	char turned[11];
+
+	if (strlen(text) != 10 || text[2] != '.' || text[5] != '.')
+		return json_object_new_string(text);
+	snprintf(turned, sizeof(turned), "%.4s-%.2s-%.2s", text + 6, text + 3, text);
+	return json_object_new_string(turned);
 }
 
-struct json_object *
-field_value_from_text(struct field *field, const char *text, struct field_fault *fault)
+static struct json_object *
+value_of_cell(const struct field *field, const char *cell, struct field_fault *fault)
 {
-	const char *cell = trimmed(field->arena, text);
 	struct json_object *value = NULL;
 
-	*fault = (struct field_fault){ 0 };
-	if (*cell == '\0')
-		return NULL;
 	switch (field->type) {
 	case FIELD_NUMBER:
 		value = number_from_text(cell);
 		if (value == NULL)
 			refuse(fault, "invalid", "A number is like 12 or 12.5, with a point.");
-		break;
+		return value;
 	case FIELD_BOOLEAN:
 		value = boolean_from_text(cell);
 		if (value == NULL)
 			refuse(fault, "invalid", "This is yes or no.");
-		break;
+		return value;
 	case FIELD_DATE:
-		value = date_from_text(field->arena, cell);
-		break;
+		return date_from_text(cell);
 	case FIELD_TEXT:
 	case FIELD_CHOICE:
-		value = json_object_new_string(cell);
-		break;
+		return json_object_new_string(cell);
 	}
+	return NULL;
+}
+
+struct json_object *
+field_value_from_text(struct field *field, const char *text, struct field_fault *fault)
+{
+	char *cell = trimmed(text);
+	struct json_object *value;
+
+	*fault = (struct field_fault){ 0 };
+	value = *cell != '\0' ? value_of_cell(field, cell, fault) : NULL;
+	free(cell);
 	if (value != NULL && !field_takes(field, value, fault)) {
 		json_object_put(value);
 		value = NULL;
