@@ -62,7 +62,7 @@ read_part(struct import_work *work, int number, uint8_t *bytes, size_t *length)
 	return is_there;
 }
 
-/* All of it, owned by the caller; NULL: not all parts are there. */
+/* All of it, owned by the caller; NULL: not all parts are there, or it is no longer ours to read. */
 static uint8_t *
 read_file(struct import_work *work)
 {
@@ -70,7 +70,7 @@ read_file(struct import_work *work)
 	size_t length = 0;
 
 	for (int number = 0; length < (size_t)work->size; number++) {
-		if (!read_part(work, number, bytes, &length)) {
+		if (!job_lease_keep(work->lease) || !read_part(work, number, bytes, &length)) {
 			free(bytes);
 			return NULL;
 		}
@@ -329,6 +329,17 @@ take_row(void *context, const struct parser_row *row)
 	return run->progress == JOB_GOES_ON && !supervisor_stopping();
 }
 
+/* A file may keep its parser busy, and silent, for as long as the lease lasts. */
+static bool
+hold_meanwhile(void *context)
+{
+	struct dry_run *run = context;
+
+	if (!job_lease_keep(run->work->lease))
+		run->progress = JOB_IS_LATER;
+	return run->progress == JOB_GOES_ON && !supervisor_stopping();
+}
+
 static void
 tell_fault(struct dry_run *run, const struct parser_fault *fault)
 {
@@ -358,7 +369,7 @@ static void
 parse(struct dry_run *run, const uint8_t *bytes)
 {
 	const struct parser_job job = { .bytes = bytes, .length = (size_t)run->work->size, .charset = run->work->charset_wanted,
-		.take = take_row, .context = run };
+		.take = take_row, .pulse = hold_meanwhile, .context = run };
 	struct parser_fault fault;
 
 	run->work->columns.count = 0;
