@@ -268,30 +268,26 @@ refuse_headers(struct dry_run *run, const char *unknown)
 	run->progress = JOB_GOES_ON;
 }
 
-/* `is_known`: what the caller has said of them is to be remembered. */
 static enum job_progress
-keep_headers(struct dry_run *run, bool is_known)
+keep_headers(struct dry_run *run)
 {
 	struct import_work *work = run->work;
 	struct job_lease *lease = work->lease;
-	struct buffer headers = BUFFER_INIT, mapping = BUFFER_INIT, remember = BUFFER_INIT;
+	struct buffer headers = BUFFER_INIT, mapping = BUFFER_INIT, mapping_from = BUFFER_INIT;
 	const char delimiter[2] = { run->file.delimiter, '\0' };
 	PGresult *result = NULL;
 
 	import_columns_write_headers(&work->columns, &headers);
 	import_columns_write_mapping(&work->columns, &mapping);
-	if (is_known && work->columns.wanted != NULL)
-		json_write_value(&remember, work->columns.wanted);
-	else
-		buffer_puts(&remember, "{}");
+	import_columns_write_mapping_from(&work->columns, &mapping_from);
 	const enum database_status status = job_lease_write(lease, &(const struct statement){ &query_import_parse_headers,
 		(const char *const[]){ lease->org_id, lease->id, run->file.format == PARSER_CSV ? "csv" : "xlsx", run->file.charset,
 			arena_printf(lease->arena, "%d", run->file.sure_percent), *delimiter != '\0' ? delimiter : NULL,
-			buffer_text(&headers), buffer_text(&mapping), buffer_text(&remember) } }, 1, &result);
+			buffer_text(&headers), buffer_text(&mapping), buffer_text(&mapping_from) } }, 1, &result);
 	PQclear(result);
 	buffer_free(&headers);
 	buffer_free(&mapping);
-	buffer_free(&remember);
+	buffer_free(&mapping_from);
 	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
 }
 
@@ -303,7 +299,7 @@ take_headers(struct dry_run *run, const struct parser_row *row)
 
 	import_columns_take_headers(&run->work->columns, row);
 	import_columns_find_unknown(&run->work->columns, &unknown);
-	run->progress = keep_headers(run, unknown.length == 0);
+	run->progress = keep_headers(run);
 	if (run->progress == JOB_GOES_ON && (unknown.length > 0 || !import_columns_name_people(&run->work->columns)))
 		refuse_headers(run, buffer_text(&unknown));
 	buffer_free(&unknown);

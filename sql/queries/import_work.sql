@@ -12,7 +12,7 @@
 -- name: import_work_load (org_id, id)
 SELECT i.state, i.maker_kind, i.maker_id, i.actor ->> 'kind' AS actor_kind, i.actor ->> 'id' AS actor_id,
     i.actor ->> 'ip' AS ip, i.actor ->> 'request_id' AS request_id, i.size, i.charset_wanted, i.mapping_wanted,
-    i.headers, i.mapping, i.invite,
+    i.headers, i.mapping, i.mapping_from, i.invite,
     coalesce((SELECT jsonb_object_agg(m.header, m.field) FROM (
         SELECT * FROM rollcall.import_mapping x WHERE x.org_id = i.org_id ORDER BY x.header LIMIT :{headers_remembered}) m), '{}') AS remembered,
     coalesce((SELECT jsonb_agg(jsonb_build_object('key', f.key, 'type', f.type, 'options', f.options, 'pattern', f.pattern,
@@ -50,19 +50,12 @@ UPDATE rollcall.import i SET
     rows = 0, creates = 0, updates = 0, unchanged = 0, errors = 0, skipped = 0, stage_began_at = now(), stage_done = 0, stage_rows = NULL
 WHERE i.org_id = :org_id AND i.id = :id;
 
--- What the file was taken for, once its headers have come; what the caller has said of them is
--- remembered for the next file.
--- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, remember) writes
-WITH said AS (
-    INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
-    SELECT DISTINCT ON (lower(w.key)) :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
-    WHERE (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id) < :{headers_remembered}
-    ORDER BY lower(w.key), w.value
-    ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field
-)
+-- What the file was taken for, once its headers have come.
+-- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, mapping_from) writes
 UPDATE rollcall.import i SET
     format = :format, charset = :charset, charset_percent = :charset_percent::smallint, delimiter = :delimiter,
-    headers = ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)), mapping = :mapping::jsonb, updated_at = now()
+    headers = ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)), mapping = :mapping::jsonb, mapping_from = :mapping_from::jsonb,
+    updated_at = now()
 WHERE i.org_id = :org_id AND i.id = :id;
 
 -- Whom each row may be about: who has its id, and who has each of its names. A row for each of
@@ -214,6 +207,20 @@ FROM (SELECT count(*) FILTER (WHERE t.outcome = 'error') AS errors, count(*) FIL
         count(*) FILTER (WHERE t.plan = 'create') AS creates, count(*) FILTER (WHERE t.plan = 'update') AS updates
     FROM planned t) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
+
+-- What was said of the headers of a file that is applied now, for the files to come: first what
+-- was said of them before is forgotten.
+-- name: import_mapping_forget (org_id, headers) writes
+DELETE FROM rollcall.import_mapping m
+WHERE m.org_id = :org_id AND m.header = ANY (ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)));
+
+-- mapping  {header: field}
+-- name: import_mapping_remember (org_id, mapping) writes
+INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
+SELECT :org_id, w.key, w.value FROM jsonb_each_text(:mapping::jsonb) w
+ORDER BY w.key
+LIMIT greatest(:{headers_remembered} - (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id), 0)
+ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field;
 
 -- Undoing.
 
