@@ -207,7 +207,7 @@ write_row(const struct import_row *row, struct buffer *out)
 		json_object_object_add(row->body, "password_hash", json_object_new_string(row->password_hash));
 	json_write_value(out, row->body);
 	json_write_string_member(out, "outcome", row->outcome);
-	json_write_string_member(out, "user_id", row->user_id);
+	json_write_string_member(out, "user_id", row->user_id != NULL ? row->user_id : row->known_id);
 	json_write_string_member(out, "version", row->same_as == 0 ? row->seen_version : NULL);
 	if (row->same_as != 0)
 		json_write_int_member(out, "same_as", row->same_as);

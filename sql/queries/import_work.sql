@@ -263,6 +263,7 @@ ORDER BY r.row DESC;
 -- Who never came: gone as if erased, whatever the policy says of deleting. Who has accepted,
 -- signed in, been assigned something, administers, or holds more than who undoes is left.
 -- users    {user_id: {row, version, audit_id}}
+-- Other files that name them forget it; but for rows of which somebody may yet come.
 -- name: import_undo_made (org_id, import_id, users, permissions, actor) writes
 WITH locked AS MATERIALIZED (
     SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name,
@@ -290,6 +291,14 @@ remembered AS (
     SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, 'erase' FROM removed r
 ),
 :{removed_forgotten},
+:{removed_names},
+imported AS MATERIALIZED (
+    SELECT w.import_id, w.row
+    FROM rollcall.import_row w
+    WHERE w.org_id = :org_id AND w.import_id <> :import_id
+      AND (w.user_id IN (SELECT r.id FROM removed r) OR w.outcome NOT IN ('create', 'update') AND :{names_removed})
+),
+:{imported_forgotten},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, r.audit_id, a.kind, a.id, 'user.import_undone', 'user', r.id, '{}', a.ip, a.request_id
@@ -307,6 +316,13 @@ counted AS (
     WHERE i.org_id = :org_id AND i.id = :import_id
 )
 SELECT row FROM told;
+
+-- Behind it in the same transaction: who of them is still there, and as he was seen.
+-- users    as above
+-- name: import_undo_stayed (org_id, users)
+SELECT (:users::jsonb -> u.id::text ->> 'row')::integer AS row, u.version = (:users::jsonb -> u.id::text ->> 'version')::bigint AS is_untouched
+FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.id = ANY (ARRAY(SELECT k.id::uuid FROM jsonb_object_keys(:users::jsonb) k (id))) AND u.anonymised_at IS NULL;
 
 -- As import_applied, for who got his values back.
 -- items    {row: user_id}

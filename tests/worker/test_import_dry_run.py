@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo
+from workbook import workbook
 
 PEOPLE = ["E-mail", "First name", "Last name"]
 
@@ -541,3 +542,40 @@ def test_a_file_has_so_many_rows_about_one_user_and_no_more(shared_rollcall):
     policy(shared_rollcall, import_on_duplicate="update")
     made = dry_run(shared_rollcall.admin, csv_of(PEOPLE, *[["one@people.example", "A", f"B{number}"] for number in range(23)]))
     assert faults(shared_rollcall.admin, made) == [(23, None, "too_long"), (24, None, "too_long")]
+
+
+# -- What is left of whoever is deleted.
+
+def book_rows(*table):
+    return "".join("<row>" + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in cells) + "</row>" for cells in table)
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("wish", ["report", "skip", "update"])
+def test_rows_that_came_to_nothing_forget_whom_they_name_when_he_is_deleted(rollcall, wish, mode):
+    """Only those that were applied did."""
+    policy(rollcall, import_on_duplicate=wish, username_change="admin", deletion=mode, deletion_confirmation="none")
+    headers = ["E-mail", "Username", "External ID", "First name", "Last name", "Role"]
+    before = dry_run(rollcall.admin, csv_of(headers, ["Known@example.org", "", "", "Ada", "Byron", "None such"], ["", "KNOWN", "", "Ada", "Byron", "None such"],
+                                            ["", "", "K-1", "Ada", "Byron", "None such"], ["", "Earlier", "", "Ada", "Byron", "None such"], ["other@example.org", "", "k-1", "Bob", "Byron", "None such"]))
+    assert set(outcomes(rollcall.admin, before).values()) == {"error"}
+    user = rollcall.create_user(**KNOWN | {"username": "earlier"})
+    rollcall.admin.patch(f"/v1/users/{user['id']}", {"username": "known"}).ok(200)
+    after = dry_run(rollcall.admin, csv_of(headers, ["known@example.org", "x", "", "Ada", "Byron", ""], ["new@example.org", "", "K-1", "Ada", "Byron", ""]))
+    report = f"/v1/imports/{before['id']}/report"
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    assert [bool(row["values"]) for row in rows(rollcall.admin, before)] == [False, False, False, False, True]
+    assert [row["values"] for row in rows(rollcall.admin, after)] == [{}, {}]
+    said = rollcall.admin.get(report).ok(200).response.content.decode()
+    assert "Ada" not in said and "Bob" in said
+
+
+def test_a_workbook_with_the_results_is_shown_no_more_when_somebody_in_it_is_deleted(rollcall):
+    policy(rollcall, deletion="erase", deletion_confirmation="none")
+    user = rollcall.create_user(**KNOWN)
+    made = dry_run(rollcall.admin, workbook(book_rows(PEOPLE, ["known@example.org", "Ada", "Byron"])))
+    report = f"/v1/imports/{made['id']}/report"
+    assert rollcall.admin.get(report).ok(200).response.content.startswith(b"PK")
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    said = rollcall.admin.get(report).ok(200).response.content
+    assert not said.startswith(b"PK") and b"Ada" not in said
