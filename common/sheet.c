@@ -9,9 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xlsxwriter.h>
 
@@ -263,10 +266,68 @@ packed_length(int fd)
 	return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24;
 }
 
+/* ---- Packing. libxlsxwriter does it in one call and tells nobody how far it is: so it is done
+ * beside who waits for it. */
+
+struct packing {
+	lxw_workbook *workbook;
+	lxw_error error;
+};
+
+static void *
+pack(void *context)
+{
+	struct packing *packing = context;
+
+	packing->error = workbook_close(packing->workbook);	/* frees it, whatever comes of it */
+	return NULL;
+}
+
+/* Signals are for who waits. */
+static bool
+pack_beside(struct packing *packing, pthread_t *thread)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	const bool has_begun = pthread_create(thread, NULL, pack, packing) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return has_begun;
+}
+
+/* False: not within one pulse. */
+static bool
+is_packed(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += SHEET_PULSE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+static lxw_error
+close_workbook(lxw_workbook *workbook, sheet_pulse *pulse, void *context)
+{
+	struct packing packing = { .workbook = workbook };
+	pthread_t thread;
+
+	if (pulse == NULL || !pack_beside(&packing, &thread)) {
+		pack(&packing);
+	} else {
+		while (!is_packed(thread))
+			pulse(context);
+	}
+	return packing.error;
+}
+
 /* Of a disk that is full libxlsxwriter says nothing: what it could not write is missing. So
  * the rows are asked for before they are packed, and counted in what they were packed into. */
 bool
-sheet_close_book(struct sheet *sheet)
+sheet_close_book(struct sheet *sheet, sheet_pulse *pulse, void *context)
 {
 	struct sheet_book *book = sheet->book;
 	lxw_workbook *workbook = book->workbook;
@@ -278,7 +339,7 @@ sheet_close_book(struct sheet *sheet)
 	rows = book->worksheet->optimize_tmpfile;
 	length = fflush(rows) == 0 && ferror(rows) == 0 ? ftell(rows) : -1;
 	book->workbook = NULL;
-	take_error(sheet, workbook_close(workbook));	/* frees it, whatever comes of it */
+	take_error(sheet, close_workbook(workbook, pulse, context));
 	if (sheet->fault == SHEET_OK && (length < 0 || packed_length(book->fd) < (uint64_t)length))
 		fail(sheet, "some of its rows were not written");
 	if (sheet->fault == SHEET_OK && lseek(book->fd, 0, SEEK_SET) != 0)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SHEET_PULSE_MS 100
+
 struct buffer;
 struct sheet_book;
 
@@ -43,10 +45,14 @@ void sheet_write_text(struct sheet *sheet, const char *text);
 void sheet_write_number(struct sheet *sheet, const char *number);
 void sheet_end_row(struct sheet *sheet);
 
-/* Of a workbook: completes it; false: sheet->fault says why not. Then it is read from its
+/* Called again and again while something takes long. */
+typedef void sheet_pulse(void *context);
+/* Of a workbook: completes it; false: sheet->fault says why not. Packing a large one takes
+ * minutes: then the pulse is called every SHEET_PULSE_MS, by who waits here; NULL: nobody
+ * needs to know. Then it is read from its
  * beginning: how many bytes there were, 0 at the end; or before it, with SHEET_NO_ROOM, where
  * it cannot be read. */
-bool sheet_close_book(struct sheet *sheet) __attribute__((warn_unused_result));
+bool sheet_close_book(struct sheet *sheet, sheet_pulse *pulse, void *context) __attribute__((warn_unused_result));
 size_t sheet_read_book(struct sheet *sheet, uint8_t *bytes, size_t size);
 void sheet_free_book(struct sheet *sheet);
 

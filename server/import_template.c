@@ -229,7 +229,7 @@ write_book(struct request *rq, struct sheet *sheet)
 	sheet_begin_book(sheet);
 	write_headers(rq, sheet);
 	write_example(rq, sheet);
-	is_written = sheet_close_book(sheet);
+	is_written = sheet_close_book(sheet, NULL, NULL);
 	while (is_written && (length = sheet_read_book(sheet, bytes, sizeof(bytes))) > 0)
 		buffer_append(&rq->reply, (const char *)bytes, length);
 	is_written = is_written && sheet->fault == SHEET_OK;

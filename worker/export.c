@@ -223,7 +223,7 @@ write_pages(struct export *export)
 	enum job_end end = JOB_ENDED;
 
 	while (end == JOB_ENDED && !export->is_last && export->code == NULL) {
-		if (supervisor_stopping())
+		if (supervisor_stopping() || !job_lease_keep(export->lease))
 			return JOB_STOPPED;
 		end = read_page(export);
 		if (end == JOB_ENDED && export->pages % PROGRESS_PAGES == 0)
@@ -239,15 +239,19 @@ write_pages(struct export *export)
 
 /* ---- The end. */
 
+static void
+hold_meanwhile(void *export)
+{
+	/* Where it is lost, the first part is not written. */
+	(void)!job_lease_keep(((struct export *)export)->lease);
+}
+
 static enum job_end
 write_rest(struct export *export)
 {
 	if (!export->is_book)
 		return go_on(export, file_writer_take(&export->file, &export->csv, true));
-	/* Packing takes its time. */
-	if (!job_lease_hold(export->lease))
-		return JOB_STOPPED;
-	return sheet_close_book(&export->sheet) ? go_on(export, file_writer_take_book(&export->file, &export->sheet)) : JOB_LATER;
+	return sheet_close_book(&export->sheet, hold_meanwhile, export) ? go_on(export, file_writer_take_book(&export->file, &export->sheet)) : JOB_LATER;
 }
 
 static enum job_end

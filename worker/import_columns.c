@@ -160,7 +160,12 @@ take_usual(const struct import_columns *columns, struct import_column *column)
 	return column->column != NULL || column->field != NULL;
 }
 
-static take_meaning *const meanings[] = { take_wanted, take_wanted_alike, take_remembered, take_usual };
+static const struct {
+	take_meaning *take;
+	enum import_meaning said_by;
+} meanings[] = {
+	{ take_wanted, MEANING_GIVEN }, { take_wanted_alike, MEANING_GIVEN }, { take_usual, MEANING_HEADER }, { take_remembered, MEANING_REMEMBERED },
+};
 
 static bool
 is_taken(const struct import_columns *columns, const struct import_column *column)
@@ -179,7 +184,8 @@ find_meanings(struct import_columns *columns)
 {
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		for (struct import_column *column = columns->list; column < columns->list + columns->count; column++) {
-			column->is_settled = column->is_settled || meanings[i](columns, column);
+			if (column->said_by == MEANING_NOBODYS && meanings[i].take(columns, column))
+				column->said_by = meanings[i].said_by;
 			if (is_taken(columns, column))
 				column->column = NULL, column->field = NULL;
 		}
@@ -265,10 +271,23 @@ import_columns_take_headers(struct import_columns *columns, const struct parser_
 		columns->list[i].is_secret = is_secret(&columns->list[i]);
 }
 
-void
-import_columns_restore(struct import_columns *columns, const char *headers, const char *mapping)
+/* In the order of the enum. */
+static const char *const meaning_words[] = { NULL, "given", "header", "remembered" };
+
+static enum import_meaning
+meaning_of(const char *word)
 {
-	struct json_object *said = parse(mapping);
+	for (int i = MEANING_GIVEN; word != NULL && i <= MEANING_REMEMBERED; i++) {
+		if (strcmp(meaning_words[i], word) == 0)
+			return (enum import_meaning)i;
+	}
+	return MEANING_NOBODYS;
+}
+
+void
+import_columns_restore(struct import_columns *columns, const char *headers, const char *mapping, const char *mapping_from)
+{
+	struct json_object *said = parse(mapping), *from = mapping_from != NULL ? parse(mapping_from) : NULL;
 	struct buffer header = BUFFER_INIT;
 	const char *at = headers;
 	bool is_null;
@@ -279,9 +298,11 @@ import_columns_restore(struct import_columns *columns, const char *headers, cons
 		struct import_column *column = &columns->list[columns->count++];
 		column->header = arena_copy(columns->arena, buffer_text(&header));
 		(void)take_said(columns, column, said, false);
+		column->said_by = meaning_of(json_member_string(from, column->header));
 	}
 	buffer_free(&header);
 	json_object_put(said);
+	json_object_put(from);
 }
 
 /* ---- What is asked of them. */
@@ -345,21 +366,78 @@ import_columns_write_headers(const struct import_columns *columns, struct buffer
 	buffer_putc(out, ']');
 }
 
+/* NULL: it means nothing. */
+static const char *
+key_of(const struct import_columns *columns, const struct import_column *column)
+{
+	if (column->column != NULL)
+		return column->column->key;
+	return column->field != NULL ? arena_printf(columns->arena, USER_COLUMN_ATTRIBUTE "%s", column->field->key) : NULL;
+}
+
 void
 import_columns_write_mapping(const struct import_columns *columns, struct buffer *out)
 {
-	struct buffer key = BUFFER_INIT;
+	buffer_putc(out, '{');
+	for (int i = 0; i < columns->count; i++)
+		json_write_string_member(out, columns->list[i].header, key_of(columns, &columns->list[i]));
+	buffer_putc(out, '}');
+}
 
+/* Of a column that was to mean what another means nobody says anything, but who has named it. */
+void
+import_columns_write_mapping_from(const struct import_columns *columns, struct buffer *out)
+{
 	buffer_putc(out, '{');
 	for (int i = 0; i < columns->count; i++) {
 		const struct import_column *column = &columns->list[i];
-		buffer_clear(&key);
-		if (column->column != NULL)
-			buffer_puts(&key, column->column->key);
-		else if (column->field != NULL)
-			buffer_printf(&key, USER_COLUMN_ATTRIBUTE "%s", column->field->key);
-		json_write_string_member(out, column->header, key.length > 0 ? buffer_text(&key) : NULL);
+		const bool is_said = column->said_by == MEANING_GIVEN || key_of(columns, column) != NULL;
+		json_write_string_member(out, column->header, is_said ? meaning_words[column->said_by] : NULL);
 	}
 	buffer_putc(out, '}');
-	buffer_free(&key);
+}
+
+/* ---- What is remembered of them. */
+
+static void
+write_forgotten(const struct import_columns *columns, const char *header, struct buffer *out)
+{
+	json_object_object_foreach(columns->remembered, known, key) {
+		(void)key;
+		if (folds_alike(known, header)) {
+			json_write_separator(out);
+			json_write_string(out, known);
+		}
+	}
+}
+
+/* Of two headers that are one the first that means something counts. */
+static void
+remember(const struct import_columns *columns, const struct import_column *column, struct json_object *kept)
+{
+	struct import_column by_itself = { .header = column->header };
+	const char *key = key_of(columns, column);
+	struct buffer header = BUFFER_INIT;
+
+	user_column_fold(column->header, &header);
+	if (key != NULL && header.length > 0 && !take_usual(columns, &by_itself) && json_member(kept, buffer_text(&header)) == NULL)
+		json_object_object_add(kept, buffer_text(&header), json_object_new_string(key));
+	buffer_free(&header);
+}
+
+void
+import_columns_write_memory(const struct import_columns *columns, struct buffer *forget, struct buffer *remembered)
+{
+	struct json_object *kept = json_object_new_object();
+
+	buffer_putc(forget, '[');
+	for (int i = 0; i < columns->count; i++) {
+		if (columns->list[i].said_by != MEANING_GIVEN)
+			continue;
+		write_forgotten(columns, columns->list[i].header, forget);
+		remember(columns, &columns->list[i], kept);
+	}
+	buffer_putc(forget, ']');
+	json_write_value(remembered, kept);
+	json_object_put(kept);
 }

@@ -299,6 +299,17 @@ limit_followers(struct matching *matching, struct import_row *row)
 	error(matching, row, NULL, "too_long", "At most 20 rows of a file may be about one user, besides the first.");
 }
 
+/* So that what is deleted of him is deleted of the row, too. */
+static void
+note_known(struct matching *matching, struct import_row *row, int place)
+{
+	bool are_different;
+	const size_t known = find_known(matching, place, &are_different);
+
+	if (row->user_id == NULL && known != NAME_COUNT && !are_different)
+		row->known_id = row_copy(matching->arena, matching->found, place, names[known].id);
+}
+
 enum job_progress
 import_match(struct import_work *work, struct seen *seen, struct import_row *rows, int count, struct arena *arena)
 {
@@ -311,6 +322,7 @@ import_match(struct import_work *work, struct seen *seen, struct import_row *row
 			match_id(&matching, &rows[i], i);
 		else if (rows[i].outcome == NULL)
 			match_names(&matching, &rows[i], i);
+		note_known(&matching, &rows[i], i);
 		if (rows[i].same_as != 0)
 			limit_followers(&matching, &rows[i]);
 		/* A status is chosen for who is new. */

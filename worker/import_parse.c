@@ -62,7 +62,7 @@ read_part(struct import_work *work, int number, uint8_t *bytes, size_t *length)
 	return is_there;
 }
 
-/* All of it, owned by the caller; NULL: not all parts are there. */
+/* All of it, owned by the caller; NULL: not all parts are there, or it is no longer ours to read. */
 static uint8_t *
 read_file(struct import_work *work)
 {
@@ -70,7 +70,7 @@ read_file(struct import_work *work)
 	size_t length = 0;
 
 	for (int number = 0; length < (size_t)work->size; number++) {
-		if (!read_part(work, number, bytes, &length)) {
+		if (!job_lease_keep(work->lease) || !read_part(work, number, bytes, &length)) {
 			free(bytes);
 			return NULL;
 		}
@@ -207,7 +207,7 @@ write_row(const struct import_row *row, struct buffer *out)
 		json_object_object_add(row->body, "password_hash", json_object_new_string(row->password_hash));
 	json_write_value(out, row->body);
 	json_write_string_member(out, "outcome", row->outcome);
-	json_write_string_member(out, "user_id", row->user_id);
+	json_write_string_member(out, "user_id", row->user_id != NULL ? row->user_id : row->known_id);
 	json_write_string_member(out, "version", row->same_as == 0 ? row->seen_version : NULL);
 	if (row->same_as != 0)
 		json_write_int_member(out, "same_as", row->same_as);
@@ -268,30 +268,26 @@ refuse_headers(struct dry_run *run, const char *unknown)
 	run->progress = JOB_GOES_ON;
 }
 
-/* `is_known`: what the caller has said of them is to be remembered. */
 static enum job_progress
-keep_headers(struct dry_run *run, bool is_known)
+keep_headers(struct dry_run *run)
 {
 	struct import_work *work = run->work;
 	struct job_lease *lease = work->lease;
-	struct buffer headers = BUFFER_INIT, mapping = BUFFER_INIT, remember = BUFFER_INIT;
+	struct buffer headers = BUFFER_INIT, mapping = BUFFER_INIT, mapping_from = BUFFER_INIT;
 	const char delimiter[2] = { run->file.delimiter, '\0' };
 	PGresult *result = NULL;
 
 	import_columns_write_headers(&work->columns, &headers);
 	import_columns_write_mapping(&work->columns, &mapping);
-	if (is_known && work->columns.wanted != NULL)
-		json_write_value(&remember, work->columns.wanted);
-	else
-		buffer_puts(&remember, "{}");
+	import_columns_write_mapping_from(&work->columns, &mapping_from);
 	const enum database_status status = job_lease_write(lease, &(const struct statement){ &query_import_parse_headers,
 		(const char *const[]){ lease->org_id, lease->id, run->file.format == PARSER_CSV ? "csv" : "xlsx", run->file.charset,
 			arena_printf(lease->arena, "%d", run->file.sure_percent), *delimiter != '\0' ? delimiter : NULL,
-			buffer_text(&headers), buffer_text(&mapping), buffer_text(&remember) } }, 1, &result);
+			buffer_text(&headers), buffer_text(&mapping), buffer_text(&mapping_from) } }, 1, &result);
 	PQclear(result);
 	buffer_free(&headers);
 	buffer_free(&mapping);
-	buffer_free(&remember);
+	buffer_free(&mapping_from);
 	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
 }
 
@@ -303,7 +299,7 @@ take_headers(struct dry_run *run, const struct parser_row *row)
 
 	import_columns_take_headers(&run->work->columns, row);
 	import_columns_find_unknown(&run->work->columns, &unknown);
-	run->progress = keep_headers(run, unknown.length == 0);
+	run->progress = keep_headers(run);
 	if (run->progress == JOB_GOES_ON && (unknown.length > 0 || !import_columns_name_people(&run->work->columns)))
 		refuse_headers(run, buffer_text(&unknown));
 	buffer_free(&unknown);
@@ -326,6 +322,17 @@ take_row(void *context, const struct parser_row *row)
 	import_row_read(&run->rows[run->count++], &run->reading, row);
 	if (run->count == PAGE_ROWS || run->bytes > PAGE_BYTES_MAX)
 		judge_page(run);
+	return run->progress == JOB_GOES_ON && !supervisor_stopping();
+}
+
+/* A file may keep its parser busy, and silent, for as long as the lease lasts. */
+static bool
+hold_meanwhile(void *context)
+{
+	struct dry_run *run = context;
+
+	if (!job_lease_keep(run->work->lease))
+		run->progress = JOB_IS_LATER;
 	return run->progress == JOB_GOES_ON && !supervisor_stopping();
 }
 
@@ -358,7 +365,7 @@ static void
 parse(struct dry_run *run, const uint8_t *bytes)
 {
 	const struct parser_job job = { .bytes = bytes, .length = (size_t)run->work->size, .charset = run->work->charset_wanted,
-		.take = take_row, .context = run };
+		.take = take_row, .pulse = hold_meanwhile, .context = run };
 	struct parser_fault fault;
 
 	run->work->columns.count = 0;

@@ -19,8 +19,6 @@
 
 #define PAGE_ROWS 500
 #define PAGE_ROWS_TEXT "500"
-/* How often the lease is prolonged meanwhile. */
-#define HOLD_PAGES 20
 
 struct report {
 	struct job_lease *lease;
@@ -69,12 +67,16 @@ write_rows(struct report *report)
 	enum database_status status = DATABASE_OK;
 	int count = PAGE_ROWS;
 
-	for (int pages = 1; count == PAGE_ROWS && status == DATABASE_OK && report->sheet.fault == SHEET_OK; pages++) {
-		status = supervisor_stopping() ? DATABASE_ERROR : write_page(report, &count);
-		if (status == DATABASE_OK && pages % HOLD_PAGES == 0)
-			status = job_lease_write(report->lease, NULL, 0, NULL);
-	}
+	while (count == PAGE_ROWS && status == DATABASE_OK && report->sheet.fault == SHEET_OK)
+		status = supervisor_stopping() || !job_lease_keep(report->lease) ? DATABASE_ERROR : write_page(report, &count);
 	return status;
+}
+
+static void
+hold_meanwhile(void *report)
+{
+	/* Where it is lost, the first part is not written. */
+	(void)!job_lease_keep(((struct report *)report)->lease);
 }
 
 /* Packs it and writes it down. */
@@ -82,9 +84,9 @@ static enum database_status
 write_file(struct report *report)
 {
 	struct file_writer file = { .lease = report->lease, .file_id = report->id };
-	enum database_status status = job_lease_write(report->lease, NULL, 0, NULL);
+	enum database_status status = DATABASE_OK;
 
-	if (status == DATABASE_OK && sheet_close_book(&report->sheet))
+	if (sheet_close_book(&report->sheet, hold_meanwhile, report))
 		status = file_writer_take_book(&file, &report->sheet);
 	return status == DATABASE_OK && report->sheet.fault != SHEET_OK ? name_report(report, report->id, NULL) : status;
 }

@@ -30,6 +30,7 @@ struct import_row {
 	/* What is to become of it. */
 	const char *outcome;		/* a word of import_row.outcome; NULL: nobody knows, so it is an error */
 	const char *user_id, *seen_version;	/* whom it is about; NULL: a new user */
+	const char *known_id;		/* who has its names already, where nothing is done to him; NULL: nobody, or several */
 	uint32_t same_as;		/* the row that makes or changes the same one; 0: none */
 	int operation;			/* in the batch; -1: none */
 };

@@ -134,25 +134,45 @@ permissions_of(struct page *page)
 	return proposal_take_text(&page->batch.origin, &out);
 }
 
-static bool
-was_removed(const PGresult *removed, long number)
+/* Where the row of this number stands; -1: it does not. */
+static int
+place_of(const PGresult *rows, long number)
 {
-	for (int i = 0; i < PQntuples(removed); i++) {
-		if (row_int(removed, i, "row") == number)
-			return true;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		if (row_int(rows, i, "row") == number)
+			return i;
 	}
-	return false;
+	return -1;
 }
 
-/* Whoever was not removed has come meanwhile, or may not be. */
 static void
-tell_who_stays(struct page *page, const PGresult *removed)
+leave_gone(struct page *page, uint32_t number)
+{
+	leave(page, number, "not_found", "This user was deleted since.");
+}
+
+static void
+leave_moved(struct page *page, uint32_t number)
+{
+	leave(page, number, "version_mismatch", "This user was changed since.");
+}
+
+/* Whoever was not removed has come meanwhile, or may not be; or somebody else was quicker. */
+static void
+tell_who_stays(struct page *page, const PGresult *removed, const PGresult *stayed)
 {
 	for (int i = 0; i < page->found_count; i++) {
-		if (!is(page, i, "is_made") || !is(page, i, "is_untouched"))
+		const long number = number_of(page, i);
+		const int place = place_of(stayed, number);
+
+		if (!is(page, i, "is_made") || !is(page, i, "is_untouched") || place_of(removed, number) >= 0)
 			continue;
-		if (!was_removed(removed, number_of(page, i)))
-			leave(page, (uint32_t)number_of(page, i), "state_conflict",
+		if (place < 0)
+			leave_gone(page, (uint32_t)number);
+		else if (!row_is_true(stayed, place, "is_untouched"))
+			leave_moved(page, (uint32_t)number);
+		else
+			leave(page, (uint32_t)number, "state_conflict",
 				"This user has come, was assigned something, administers, or holds permissions that you do not hold.");
 	}
 }
@@ -162,17 +182,21 @@ remove_made(struct page *page)
 {
 	struct job_lease *lease = page->work->lease;
 	struct arena *arena = page->batch.origin.scratch;
-	PGresult *removed = NULL;
+	PGresult *results[2] = { NULL };
 	enum database_status status;
 
 	if (page->made.length == 0)
 		return JOB_GOES_ON;
 	const char *users = arena_printf(arena, "{%s}", buffer_text(&page->made));
-	status = job_lease_write(lease, &(const struct statement){ &query_import_undo_made, (const char *const[]){ lease->org_id, lease->id,
-		users, permissions_of(page), proposal_actor(&page->batch.origin) } }, 1, &removed);
+	const struct statement statements[] = {
+		{ &query_import_undo_made, (const char *const[]){ lease->org_id, lease->id, users, permissions_of(page), proposal_actor(&page->batch.origin) } },
+		{ &query_import_undo_stayed, (const char *const[]){ lease->org_id, users } },
+	};
+	status = job_lease_write(lease, statements, 2, results);
 	if (status == DATABASE_OK)
-		tell_who_stays(page, removed);
-	PQclear(removed);
+		tell_who_stays(page, results[0], results[1]);
+	PQclear(results[0]);
+	PQclear(results[1]);
 	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
 }
 
@@ -187,9 +211,9 @@ sort_out(struct page *page)
 	for (int i = 0; i < page->found_count; i++) {
 		const uint32_t number = (uint32_t)number_of(page, i);
 		if (is(page, i, "is_gone"))
-			leave(page, number, "not_found", "This user was deleted since.");
+			leave_gone(page, number);
 		else if (!is(page, i, "is_untouched"))
-			leave(page, number, "version_mismatch", "This user was changed since.");
+			leave_moved(page, number);
 		else if (is(page, i, "is_made"))
 			add_made(page, i);
 		else

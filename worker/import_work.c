@@ -25,7 +25,8 @@ take(struct import_work *work, const PGresult *rows, bool as_actor)
 	import_columns_read(&work->columns, work->lease->arena, row_text(rows, 0, "fields"), row_text(rows, 0, "remembered"),
 		row_text(rows, 0, "mapping_wanted"));
 	if (row_text(rows, 0, "headers") != NULL && row_text(rows, 0, "mapping") != NULL)
-		import_columns_restore(&work->columns, row_text(rows, 0, "headers"), row_text(rows, 0, "mapping"));
+		import_columns_restore(&work->columns, row_text(rows, 0, "headers"), row_text(rows, 0, "mapping"),
+			row_text(rows, 0, "mapping_from"));
 }
 
 enum job_progress
@@ -100,8 +101,9 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 {
 	struct job_lease *lease = work->lease;
 	const bool is_undone = strcmp(state, "undone") == 0;
-	struct statement statements[3];
-	PGresult *results[3] = { NULL };
+	struct buffer forget = BUFFER_INIT, remember = BUFFER_INIT;
+	struct statement statements[5];
+	PGresult *results[5] = { NULL };
 	char mail_id[UUID_TEXT_SIZE];
 	int count = 0;
 
@@ -114,14 +116,23 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 		return JOB_LATER;
 	uuid_make_text(mail_id);
 	const char *const about[] = { lease->org_id, lease->id, mail_id };
+	import_columns_write_memory(&work->columns, &forget, &remember);
+	const char *const forgotten[] = { lease->org_id, buffer_text(&forget) }, *const remembered[] = { lease->org_id, buffer_text(&remember) };
 	const char *const said[] = { lease->org_id, lease->id, state, work->problem };
 	if (is_undone && work->problem == NULL)
 		statements[count++] = (struct statement){ &query_import_undo_positions, about };
+	/* A file that was only looked at, or came to nothing, says nothing about others. */
+	if (strcmp(state, "applied") == 0) {
+		statements[count++] = (struct statement){ &query_import_mapping_forget, forgotten };
+		statements[count++] = (struct statement){ &query_import_mapping_remember, remembered };
+	}
 	statements[count++] = (struct statement){ &query_import_stage_end, said };
 	if (tells)
 		statements[count++] = (struct statement){ &query_import_tell, about };
 	const enum database_status status = job_lease_finish(lease, statements, count, results);
 	for (int i = 0; i < count; i++)
 		PQclear(results[i]);
+	buffer_free(&forget);
+	buffer_free(&remember);
 	return status == DATABASE_OK ? JOB_ENDED : JOB_LATER;
 }

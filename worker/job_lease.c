@@ -13,7 +13,6 @@
 #include "queries.h"
 #include "shared_page.h"
 
-
 /* The supervisor sees that the child goes on. */
 static void
 mark_progress(struct job_lease *lease)
@@ -40,6 +39,7 @@ write_behind(struct job_lease *lease, const struct query *fence, const struct st
 	struct statement all[JOB_STATEMENTS_MAX_TOGETHER + 1];
 	PGresult *all_results[JOB_STATEMENTS_MAX_TOGETHER + 1];
 	char attempts[16];
+	const int64_t began_ms = clock_monotonic_ms();
 	enum database_status status;
 
 	assert(count >= 0 && count <= JOB_STATEMENTS_MAX_TOGETHER);
@@ -53,6 +53,8 @@ write_behind(struct job_lease *lease, const struct query *fence, const struct st
 	PQclear(all_results[0]);
 	for (int i = 0; i < count; i++)
 		results[i] = all_results[i + 1];
+	if (status == DATABASE_OK)
+		lease->held_at_ms = began_ms;
 	if (status == DATABASE_OK && wants_nudge(statements, count))
 		database_notify(worker->database, OUTBOX_CHANNEL);
 	mark_progress(lease);
@@ -75,6 +77,12 @@ bool
 job_lease_hold(struct job_lease *lease)
 {
 	return write_behind(lease, &query_job_hold, NULL, 0, NULL) == DATABASE_OK;
+}
+
+bool
+job_lease_keep(struct job_lease *lease)
+{
+	return clock_monotonic_ms() - lease->held_at_ms < JOB_LEASE_KEEP_MS || job_lease_hold(lease);
 }
 
 void

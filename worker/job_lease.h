@@ -17,11 +17,13 @@ struct job_lease {
 	const char *kind;		/* "import_parse", ... */
 	const char *org_id, *id;	/* what it works on */
 	int attempts;			/* this one among them */
+	int64_t held_at_ms;		/* when it was claimed or prolonged last; monotonic */
 	struct arena *arena;		/* lives as long as the job is in hand */
 };
 
 /* From the last transaction on; then somebody else may have the job. */
 #define JOB_LEASE_S 60
+#define JOB_LEASE_KEEP_MS 10000
 #define JOB_STATEMENTS_MAX_TOGETHER 12
 
 /* Runs the statements in one transaction, if the lease is still held; it is prolonged with
@@ -35,6 +37,9 @@ enum database_status job_lease_finish(struct job_lease *lease, const struct stat
 	PGresult **results) __attribute__((warn_unused_result));
 /* Prolongs it, where no transaction does for a while. False: it is lost, or nobody can say. */
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
+/* The same, once JOB_LEASE_KEEP_MS have gone by without a transaction: for whatever is silent for
+ * long, to be called as often as one likes. */
+bool job_lease_keep(struct job_lease *lease) __attribute__((warn_unused_result));
 /* Counts rows that are done, for the metrics. */
 void job_lease_count_rows(struct job_lease *lease, int rows);
 

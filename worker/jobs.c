@@ -121,14 +121,14 @@ run_kind(struct job_lease *lease, const struct job_kind *kind)
 }
 
 static void
-run_claimed(struct jobs *jobs, const PGresult *claimed)
+run_claimed(struct jobs *jobs, const PGresult *claimed, int64_t claimed_at_ms)
 {
 	struct worker *worker = &jobs->worker;
 	const struct job_kind *kind = find_kind(row_text(claimed, 0, "kind"));
 	struct job_lease lease = {
 		.worker = worker, .kind = kind->kind, .org_id = row_text(claimed, 0, "org_id"),
 		.id = row_text(claimed, 0, "id"), .attempts = (int)row_int(claimed, 0, "attempts"),
-		.arena = arena_create(),
+		.held_at_ms = claimed_at_ms, .arena = arena_create(),
 	};
 	enum job_end end;
 
@@ -145,12 +145,13 @@ run_claimed(struct jobs *jobs, const PGresult *claimed)
 static bool
 work(struct jobs *jobs)
 {
+	const int64_t asked_at_ms = clock_monotonic_ms();
 	PGresult *claimed = worker_query(&jobs->worker, &query_job_claim,
 		(const char *const[]){ jobs->worker.name, AS_TEXT(JOB_LEASE_S), buffer_text(&jobs->kinds) });
 	const bool has_job = claimed != NULL && PQntuples(claimed) > 0;
 
 	if (has_job)
-		run_claimed(jobs, claimed);
+		run_claimed(jobs, claimed, asked_at_ms);
 	PQclear(claimed);
 	return has_job;
 }

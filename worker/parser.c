@@ -81,15 +81,29 @@ give(struct conversation *talk)
 
 /* The time that the caller takes is not the child's. */
 static bool
-hand_on(struct conversation *talk)
+go_on(struct conversation *talk, bool wants_more, int64_t before_ms)
 {
-	const int64_t before_ms = clock_monotonic_ms();
-	const bool wants_more = talk->job->take(talk->job->context, &talk->wire.row);
-
 	talk->deadline_ms += clock_monotonic_ms() - before_ms;
 	if (!wants_more)
 		talk->fault = PARSER_FAULT_STOPPED;
 	return wants_more;
+}
+
+static bool
+hand_on(struct conversation *talk)
+{
+	const int64_t before_ms = clock_monotonic_ms();
+
+	return go_on(talk, talk->job->take(talk->job->context, &talk->wire.row), before_ms);
+}
+
+/* Whatever the child does, the caller's own time goes on. */
+static bool
+tell_time(struct conversation *talk)
+{
+	const int64_t before_ms = clock_monotonic_ms();
+
+	return talk->job->pulse == NULL || go_on(talk, talk->job->pulse(talk->job->context), before_ms);
 }
 
 /* True: go on. */
@@ -135,18 +149,18 @@ take_bytes(struct conversation *talk)
 static void
 converse(struct conversation *talk)
 {
-	for (bool goes_on = true; goes_on;) {
+	for (bool goes_on = true; goes_on && tell_time(talk);) {
 		struct pollfd ends[2] = {
 			{ .fd = talk->from, .events = POLLIN }, { .fd = talk->to, .events = POLLOUT },
 		};
-		const int left_ms = time_left_ms(talk), ready = poll(ends, 2, left_ms);
+		const int left_ms = time_left_ms(talk);
 
 		/* Also of one that never stops talking. */
-		if (ready == 0 || left_ms == 0) {
+		if (left_ms == 0) {
 			talk->fault = PARSER_FAULT_DEADLINE;
 			return;
 		}
-		if (ready < 0)
+		if (poll(ends, 2, left_ms < PARSER_PULSE_MS ? left_ms : PARSER_PULSE_MS) <= 0)
 			continue;
 		if (ends[1].revents != 0)
 			give(talk);

@@ -22,6 +22,7 @@
 #define PARSER_CELL_BYTES_MAX (32u * 1024)
 #define PARSER_COLUMNS_MAX 256
 #define PARSER_ROWS_MAX 1000000u
+#define PARSER_PULSE_MS 1000
 
 enum parser_value {
 	PARSER_TEXT,		/* the text is what the cell shows */
@@ -44,6 +45,8 @@ struct parser_row {
 
 /* Takes a row, which lives until it returns; false: enough. */
 typedef bool parser_take(void *context, const struct parser_row *row);
+/* Called again and again, also while the child is silent, at least every PARSER_PULSE_MS; false: enough. */
+typedef bool parser_pulse(void *context);
 
 enum parser_format { PARSER_CSV, PARSER_XLSX };
 
@@ -61,14 +64,15 @@ struct parser_job {
 	size_t length;
 	const char *charset;	/* decides for a CSV; NULL: guess */
 	int deadline_ms;	/* what the child may take in all, the time spent in `take`
-				 * aside; 0: a minute */
+				 * and `pulse` aside; 0: a minute */
 	size_t memory_bytes;	/* of the child; 0: 256 MiB */
 	parser_take *take;
+	parser_pulse *pulse;	/* NULL: nobody needs to know */
 	void *context;
 };
 
 /* True: all rows were taken. False: `fault` says why not; rows before it were taken, and
- * are of no use (PARSER_FAULT_STOPPED: `take` had enough). `file` holds from the first
+ * are of no use (PARSER_FAULT_STOPPED: `take` or `pulse` had enough). `file` holds from the first
  * row on. */
 bool parser_run(const struct parser_job *job, struct parser_file *file, struct parser_fault *fault)
 	__attribute__((warn_unused_result));

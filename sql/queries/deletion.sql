@@ -154,6 +154,58 @@ addresses_forgotten AS (
       AND (m.user_id IS NULL OR m.user_id NOT IN (SELECT r.id FROM removed r))
 )
 
+-- By what those in the CTE removed are known in files, now or before.
+-- fragment: removed_names
+known_as AS MATERIALIZED (
+    SELECT n.kind, n.name
+    FROM rollcall.users u JOIN removed r ON r.id = u.id,
+        LATERAL (VALUES ('email', lower(u.email)), ('username', lower(u.username)), ('external_id', u.external_id)) n (kind, name)
+    WHERE u.org_id = :org_id AND n.name IS NOT NULL
+    UNION
+    SELECT k.kind, CASE k.kind WHEN 'external_id' THEN n.name ELSE lower(n.name) END
+    FROM rollcall.audit_value v
+    JOIN removed r ON r.id = v.user_id
+    CROSS JOIN (VALUES ('email'), ('username'), ('external_id')) k (kind),
+        LATERAL jsonb_array_elements_text(CASE WHEN jsonb_typeof(v.changes -> k.kind) = 'array' THEN v.changes -> k.kind ELSE '[]' END) n (name)
+    WHERE v.org_id = :org_id AND n.name IS NOT NULL
+)
+
+-- The row w of an import that came to nothing, or is yet to be applied, has the name of one of
+-- them. One that was applied is about its user, whoever had his address before or has it now.
+-- fragment: names_removed
+((w.user_id IS NULL OR w.outcome IN ('error', 'skipped'))
+ AND (lower(w.body ->> 'email') IN (SELECT k.name FROM known_as k WHERE k.kind = 'email')
+      OR lower(w.body ->> 'username') IN (SELECT k.name FROM known_as k WHERE k.kind = 'username')
+      OR w.body ->> 'external_id' IN (SELECT k.name FROM known_as k WHERE k.kind = 'external_id')))
+
+-- What files said of them, from the rows in the CTE imported (import_id, row) and those that
+-- follow one of these (their names are dropped), and the workbooks with the results; the files
+-- themselves go with their time (import_retention). Of two who do this at once one waits.
+-- fragment: imported_forgotten
+imported_forgotten AS (
+    UPDATE rollcall.import_row w SET cells = '{}', body = '{}', before = NULL, errors = '[]'
+    FROM (
+        SELECT i.import_id, i.row FROM imported i
+        UNION
+        SELECT f.import_id, f.row
+        FROM imported i
+        JOIN rollcall.import_row f ON f.org_id = :org_id AND f.import_id = i.import_id AND f.same_as = i.row
+        WHERE f.user_id IS NULL) x
+    WHERE w.org_id = :org_id AND w.import_id = x.import_id AND w.row = x.row
+    RETURNING w.import_id
+),
+reports_locked AS MATERIALIZED (
+    SELECT i.id FROM rollcall.import i
+    WHERE i.org_id = :org_id AND i.id IN (SELECT f.import_id FROM imported_forgotten f)
+    ORDER BY i.id
+    FOR NO KEY UPDATE
+),
+reports_forgotten AS (
+    UPDATE rollcall.import i SET is_report_stale = true
+    FROM reports_locked l
+    WHERE i.org_id = :org_id AND i.id = l.id
+)
+
 -- All of them or none: each as he was seen, with the references that were seen, under the
 -- policy that was seen. The deletion is done with it; one that nobody had to confirm is
 -- written down here.
@@ -205,12 +257,13 @@ remembered AS (
     SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, :mode FROM removed r
 ),
 :{removed_forgotten},
--- What files said of him, too; the files themselves go with their time (import_retention).
-imported_forgotten AS (
-    UPDATE rollcall.import_row w SET cells = '{}', body = '{}', before = NULL, errors = '[]'
-    FROM removed r
-    WHERE w.org_id = :org_id AND w.user_id = r.id
+:{removed_names},
+imported AS MATERIALIZED (
+    SELECT w.import_id, w.row
+    FROM rollcall.import_row w
+    WHERE w.org_id = :org_id AND (w.user_id IN (SELECT r.id FROM removed r) OR :{names_removed})
 ),
+:{imported_forgotten},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id

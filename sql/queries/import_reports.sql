@@ -1,13 +1,13 @@
 -- Reports: the file of an import again, with what became of its rows.
 
 -- A workbook is made by the worker when a stage ends, and holds only as long as no other
--- is under way; whatever else there is to tell is told as CSV.
+-- is under way and nobody in it was deleted; whatever else there is to tell is told as CSV.
 -- name: import_report (org_id, id)
 SELECT i.state, i.format, i.delimiter, i.headers,
     regexp_replace(i.file_name, '\.[^.]*$', '') || '-report.' || CASE WHEN w.file_id IS NOT NULL THEN 'xlsx' ELSE 'csv' END AS file_name,
     w.file_id, f.parts, f.size
 FROM rollcall.import i,
-    LATERAL (SELECT CASE WHEN i.format = 'xlsx' AND i.state IN ('ready', 'applied', 'undone') THEN i.report_id END AS file_id) w,
+    LATERAL (SELECT CASE WHEN i.format = 'xlsx' AND i.state IN ('ready', 'applied', 'undone') AND NOT i.is_report_stale THEN i.report_id END AS file_id) w,
     LATERAL (SELECT count(*) AS parts, coalesce(sum(octet_length(p.bytes)), 0) AS size
         FROM rollcall.file_part p WHERE p.org_id = i.org_id AND p.file_id = w.file_id) f
 WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
@@ -28,7 +28,7 @@ LEFT JOIN rollcall.users u ON u.org_id = i.org_id AND u.id = i.maker_id AND i.ma
 WHERE i.org_id = :org_id AND i.id = :id;
 
 -- name: import_report_set (org_id, id, report_id) writes
-UPDATE rollcall.import i SET report_id = :report_id
+UPDATE rollcall.import i SET report_id = :report_id, is_report_stale = false
 WHERE i.org_id = :org_id AND i.id = :id;
 
 -- What the template of an import is made of. Without a role wished for it is one that anybody

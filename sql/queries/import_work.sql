@@ -12,7 +12,7 @@
 -- name: import_work_load (org_id, id)
 SELECT i.state, i.maker_kind, i.maker_id, i.actor ->> 'kind' AS actor_kind, i.actor ->> 'id' AS actor_id,
     i.actor ->> 'ip' AS ip, i.actor ->> 'request_id' AS request_id, i.size, i.charset_wanted, i.mapping_wanted,
-    i.headers, i.mapping, i.invite,
+    i.headers, i.mapping, i.mapping_from, i.invite,
     coalesce((SELECT jsonb_object_agg(m.header, m.field) FROM (
         SELECT * FROM rollcall.import_mapping x WHERE x.org_id = i.org_id ORDER BY x.header LIMIT :{headers_remembered}) m), '{}') AS remembered,
     coalesce((SELECT jsonb_agg(jsonb_build_object('key', f.key, 'type', f.type, 'options', f.options, 'pattern', f.pattern,
@@ -50,19 +50,12 @@ UPDATE rollcall.import i SET
     rows = 0, creates = 0, updates = 0, unchanged = 0, errors = 0, skipped = 0, stage_began_at = now(), stage_done = 0, stage_rows = NULL
 WHERE i.org_id = :org_id AND i.id = :id;
 
--- What the file was taken for, once its headers have come; what the caller has said of them is
--- remembered for the next file.
--- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, remember) writes
-WITH said AS (
-    INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
-    SELECT DISTINCT ON (lower(w.key)) :org_id, lower(w.key), w.value FROM jsonb_each_text(:remember::jsonb) w
-    WHERE (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id) < :{headers_remembered}
-    ORDER BY lower(w.key), w.value
-    ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field
-)
+-- What the file was taken for, once its headers have come.
+-- name: import_parse_headers (org_id, id, format, charset, charset_percent, delimiter, headers, mapping, mapping_from) writes
 UPDATE rollcall.import i SET
     format = :format, charset = :charset, charset_percent = :charset_percent::smallint, delimiter = :delimiter,
-    headers = ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)), mapping = :mapping::jsonb, updated_at = now()
+    headers = ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)), mapping = :mapping::jsonb, mapping_from = :mapping_from::jsonb,
+    updated_at = now()
 WHERE i.org_id = :org_id AND i.id = :id;
 
 -- Whom each row may be about: who has its id, and who has each of its names. A row for each of
@@ -215,6 +208,20 @@ FROM (SELECT count(*) FILTER (WHERE t.outcome = 'error') AS errors, count(*) FIL
     FROM planned t) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
+-- What was said of the headers of a file that is applied now, for the files to come: first what
+-- was said of them before is forgotten.
+-- name: import_mapping_forget (org_id, headers) writes
+DELETE FROM rollcall.import_mapping m
+WHERE m.org_id = :org_id AND m.header = ANY (ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)));
+
+-- mapping  {header: field}
+-- name: import_mapping_remember (org_id, mapping) writes
+INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
+SELECT :org_id, w.key, w.value FROM jsonb_each_text(:mapping::jsonb) w
+ORDER BY w.key
+LIMIT greatest(:{headers_remembered} - (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id), 0)
+ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field;
+
 -- Undoing.
 
 -- Whether nobody but the clock has touched the user u since the row r was applied: each change
@@ -256,6 +263,7 @@ ORDER BY r.row DESC;
 -- Who never came: gone as if erased, whatever the policy says of deleting. Who has accepted,
 -- signed in, been assigned something, administers, or holds more than who undoes is left.
 -- users    {user_id: {row, version, audit_id}}
+-- Other files that name them forget it; but for rows of which somebody may yet come.
 -- name: import_undo_made (org_id, import_id, users, permissions, actor) writes
 WITH locked AS MATERIALIZED (
     SELECT u.id, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name,
@@ -283,6 +291,14 @@ remembered AS (
     SELECT :org_id, r.id, r.first_name || ' ' || r.last_name, 'erase' FROM removed r
 ),
 :{removed_forgotten},
+:{removed_names},
+imported AS MATERIALIZED (
+    SELECT w.import_id, w.row
+    FROM rollcall.import_row w
+    WHERE w.org_id = :org_id AND w.import_id <> :import_id
+      AND (w.user_id IN (SELECT r.id FROM removed r) OR w.outcome NOT IN ('create', 'update') AND :{names_removed})
+),
+:{imported_forgotten},
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
     SELECT :org_id, r.audit_id, a.kind, a.id, 'user.import_undone', 'user', r.id, '{}', a.ip, a.request_id
@@ -300,6 +316,13 @@ counted AS (
     WHERE i.org_id = :org_id AND i.id = :import_id
 )
 SELECT row FROM told;
+
+-- Behind it in the same transaction: who of them is still there, and as he was seen.
+-- users    as above
+-- name: import_undo_stayed (org_id, users)
+SELECT (:users::jsonb -> u.id::text ->> 'row')::integer AS row, u.version = (:users::jsonb -> u.id::text ->> 'version')::bigint AS is_untouched
+FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.id = ANY (ARRAY(SELECT k.id::uuid FROM jsonb_object_keys(:users::jsonb) k (id))) AND u.anonymised_at IS NULL;
 
 -- As import_applied, for who got his values back.
 -- items    {row: user_id}

@@ -57,7 +57,7 @@ WHERE i.org_id = :org_id AND i.state <> 'expired'
   AND (:state::text[] IS NULL OR i.state = ANY (:state::text[]));
 
 -- name: import_get (org_id, id)
-SELECT :{import_view}, i.headers, coalesce(i.mapping, i.mapping_wanted) AS mapping
+SELECT :{import_view}, i.headers, coalesce(i.mapping, i.mapping_wanted) AS mapping, i.mapping_from
 FROM :{import_from}
 WHERE i.org_id = :org_id AND i.id = :id AND i.state <> 'expired';
 
@@ -163,7 +163,7 @@ WITH begun AS (
         actor = :actor::jsonb,
         charset_wanted = CASE WHEN :says_charset::boolean THEN :charset ELSE i.charset_wanted END,
         mapping_wanted = CASE WHEN :says_mapping::boolean THEN :mapping::jsonb ELSE i.mapping_wanted END,
-        format = NULL, charset = NULL, charset_percent = NULL, delimiter = NULL, headers = NULL, mapping = NULL,
+        format = NULL, charset = NULL, charset_percent = NULL, delimiter = NULL, headers = NULL, mapping = NULL, mapping_from = NULL,
         rows = 0, creates = 0, updates = 0, unchanged = 0, errors = 0, skipped = 0, left_alone = 0,
         stage_began_at = now(), stage_done = 0, stage_rows = NULL, problem = NULL, invite = NULL,
         updated_at = now()

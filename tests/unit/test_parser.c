@@ -192,6 +192,31 @@ what_a_child_may_not_do_ends_it_and_the_parent_says_so(void **state)
 	}
 }
 
+static bool
+is_first_second(void *context)
+{
+	const int64_t *began_ms = context;
+
+	return clock_monotonic_ms() - *began_ms < PARSER_PULSE_MS;
+}
+
+/* Whoever waits for a child that says nothing lost what he held meanwhile. */
+static void
+who_waits_for_a_silent_child_is_asked_meanwhile_whether_to_go_on(void **state)
+{
+	int64_t began_ms = clock_monotonic_ms();
+	struct parser_file file;
+	struct parser_fault fault;
+
+	(void)state;
+	assert_false(parser_run(&(struct parser_job){
+		.bytes = (const uint8_t *)"turn for ever", .length = strlen("turn for ever"), .memory_bytes = MEMORY_BYTES,
+		.take = count_row, .pulse = is_first_second, .context = &began_ms,
+	}, &file, &fault));
+	assert_int_equal(fault.kind, PARSER_FAULT_STOPPED);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 /* Frames, and what of them is believed. */
 static enum parser_wire_step
 last_step(struct parser_wire *wire, const struct buffer *frames, size_t length)
@@ -295,6 +320,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_child_may_not_do_ends_it_and_the_parent_says_so),
+		cmocka_unit_test(who_waits_for_a_silent_child_is_asked_meanwhile_whether_to_go_on),
 		cmocka_unit_test(no_byte_of_a_row_can_be_changed_into_nonsense),
 		cmocka_unit_test(frames_are_believed_in_their_order_alone),
 		cmocka_unit_test(every_fault_has_a_word_of_its_own_and_a_sentence),

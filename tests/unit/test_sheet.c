@@ -39,7 +39,7 @@ write_workbook(struct sheet *sheet)
 		sheet_write_text(sheet, text);
 		sheet_end_row(sheet);
 	}
-	return sheet_close_book(sheet);
+	return sheet_close_book(sheet, NULL, NULL);
 }
 
 static size_t
@@ -104,6 +104,37 @@ none_is_written_in_part(void **state)
 	}
 }
 
+static void
+count_pulse(void *context)
+{
+	++*(int *)context;
+}
+
+/* Whoever waited for a large one to be packed lost what he held meanwhile. */
+static void
+who_waits_for_a_large_one_is_told_that_time_goes_by(void **state)
+{
+	struct sheet sheet;
+	uint32_t noise = 1;
+	char text[64];
+	int pulses = 0;
+
+	(void)state;
+	sheet_begin_book(&sheet);
+	for (int row = 0; row < 60000; row++) {
+		for (int column = 0; column < 4; column++) {
+			noise = noise * 1664525u + 1013904223u;
+			snprintf(text, sizeof(text), "%08x-%d@example.com", (unsigned)noise, row);
+			sheet_write_text(&sheet, text);
+		}
+		sheet_end_row(&sheet);
+	}
+	assert_true(sheet_close_book(&sheet, count_pulse, &pulses));
+	assert_true(pulses > 0);
+	assert_true(count_bytes(&sheet) > 0);
+	sheet_free_book(&sheet);
+}
+
 int
 main(void)
 {
@@ -111,6 +142,7 @@ main(void)
 		cmocka_unit_test(a_workbook_that_has_room_is_written),
 		cmocka_unit_test(one_that_has_none_says_so),
 		cmocka_unit_test(none_is_written_in_part),
+		cmocka_unit_test(who_waits_for_a_large_one_is_told_that_time_goes_by),
 	};
 
 	signal(SIGXFSZ, SIG_IGN);

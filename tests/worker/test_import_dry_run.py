@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo
+from workbook import workbook
 
 PEOPLE = ["E-mail", "First name", "Last name"]
 
@@ -81,19 +82,64 @@ def test_custom_fields_are_known_by_their_labels_in_any_language_and_by_their_ke
     assert mapped(rollcall, ["email", "Size", "shirt"]) == {"email": "email", "Size": None, "shirt": "attributes.shirt"}
 
 
+def applied(system, headers, mapping):
+    """An import of one new person whose mapping is remembered."""
+    cells = {"email": f"{uuid.uuid4()}@example.org", "first_name": "Ada", "last_name": "Byron"}
+    meant = mapped(system, headers, mapping=mapping)
+    made = dry_run(system.admin, csv_of(headers, [cells.get(meant[header], "x") for header in headers]), mapping=json.dumps(mapping))
+    done = apply(system.admin, made)
+    assert (done["state"], done["counts"]["applied"]) == ("applied", 1), rows(system.admin, done)
+    return done
+
+
 def test_the_caller_says_what_columns_mean_and_which_are_ignored_and_it_is_remembered_for_the_next_file(rollcall):
     field(rollcall, "hub", "Hub")
     said = {"Kontakt": "email", "Vorname": "first_name", "Phone": None, "Ort": "attributes.hub"}
     headers = ["Kontakt", "Vorname", "Last name", "Phone", "Ort", "Shoes"]
-    meant = {"Kontakt": "email", "Vorname": "first_name", "Last name": "last_name", "Phone": None, "Ort": "attributes.hub", "Shoes": None}
-    assert mapped(rollcall, headers, mapping=said) == meant
-    assert mapped(rollcall, headers) == meant
-    assert mapped(rollcall, ["KONTAKT", "vorname *", "phone"]) == {"KONTAKT": "email", "vorname *": "first_name", "phone": None}
+    done = applied(rollcall, headers, said)
+    assert done["mapping"] == {"Kontakt": "email", "Vorname": "first_name", "Last name": "last_name", "Phone": None, "Ort": "attributes.hub", "Shoes": None}
+    assert done["mapping_from"] == {"Kontakt": "given", "Vorname": "given", "Last name": "header", "Phone": "given", "Ort": "given", "Shoes": None}
+    later = dry_run(rollcall.admin, csv_of(["KONTAKT", "vorname *", "Last name", "ort"], ["x"] * 4))
+    assert later["mapping"] == {"KONTAKT": "email", "vorname *": "first_name", "Last name": "last_name", "ort": "attributes.hub"}
+    assert later["mapping_from"] == {"KONTAKT": "remembered", "vorname *": "remembered", "Last name": "header", "ort": "remembered"}
     # What is said now goes before what was said then; and nobody else's files are meant.
     assert mapped(rollcall, ["Kontakt", "Phone"], mapping={"Kontakt": "username", "Phone": "phone"}) == {"Kontakt": "username", "Phone": "phone"}
     other = rollcall.other_organization()
     made = dry_run(rollcall.client(other["key"]), csv_of(["Kontakt", "email"], ["a", "b@example.org"]))
-    assert made["mapping"] == {"Kontakt": None, "email": "email"}
+    assert made["mapping"] == {"Kontakt": None, "email": "email"} and made["mapping_from"] == {"Kontakt": None, "email": "header"}
+
+
+def test_what_is_said_of_a_file_that_is_never_applied_is_not_remembered(rollcall):
+    """Whoever uploaded a file changed what columns mean in the next one of everybody else."""
+    mapped(rollcall, ["email", "Kontakt"], mapping={"Kontakt": "username"})
+    assert mapped(rollcall, ["email", "Kontakt"])["Kontakt"] is None
+    assert rollcall.sql("SELECT header FROM rollcall.import_mapping") == []
+
+
+def test_headers_of_our_own_mean_what_they_mean_whatever_was_said_of_them(rollcall):
+    """What was said of "E-mail" in one file sent the addresses of the next elsewhere."""
+    field(rollcall, "hub", {"en": "Home hub", "uk": "Хаб"})
+    applied(rollcall, ["Login", "Kontakt", "First name", "Last name", "Phone", "Хаб", "E-mail"],
+            {"Login": "external_id", "Kontakt": "email", "Phone": None, "Хаб": "position", "E-mail": "attributes.hub"})
+    headers = ["E-mail", "Login", "Phone", "Хаб", "Телефон"]
+    made = dry_run(rollcall.admin, csv_of(headers, ["x"] * 5))
+    assert made["mapping"] == {"E-mail": "email", "Login": "username", "Phone": "phone", "Хаб": "attributes.hub", "Телефон": None}
+    # Nor what a release before this one has remembered.
+    rollcall.sql("INSERT INTO rollcall.import_mapping (org_id, header, field) VALUES (%s, 'e-mail', 'username'), (%s, 'phone', NULL)", rollcall.org_id, rollcall.org_id)
+    assert dry_run(rollcall.admin, csv_of(headers, ["x"] * 5))["mapping"] == made["mapping"]
+
+
+def test_what_is_remembered_is_replaced_and_forgotten_by_the_mapping_of_an_import_that_is_applied(rollcall):
+    headers = ["email", "First name", "Last name", "Ort", "Amt"]
+    applied(rollcall, headers, {"Ort": "position"})
+    assert mapped(rollcall, headers)["Ort"] == "position"
+    applied(rollcall, headers, {"ORT *": "external_id", "Amt": "position"})
+    meant = mapped(rollcall, headers)
+    assert (meant["Ort"], meant["Amt"]) == ("external_id", "position")
+    applied(rollcall, headers, {"Ort": None})
+    meant = mapped(rollcall, headers)
+    assert (meant["Ort"], meant["Amt"]) == (None, "position")
+    assert rollcall.sql("SELECT header, field FROM rollcall.import_mapping") == [("amt", "position")]
 
 
 def test_a_file_is_read_anew_with_another_mapping(rollcall):
@@ -107,14 +153,15 @@ def test_a_file_is_read_anew_with_another_mapping(rollcall):
 def test_what_the_caller_says_goes_before_what_a_header_looks_like(rollcall):
     """The first of two columns that meant the same had it, even where the other was named by the caller."""
     assert mapped(rollcall, ["E-mail", "Work"], mapping={"Work": "email"}) == {"E-mail": None, "Work": "email"}
-    assert mapped(rollcall, ["E-mail", "Work"]) == {"E-mail": None, "Work": "email"}, "and so does what he has said before"
+    applied(rollcall, ["E-mail", "Work", "First name", "Last name"], {"Work": "email"})
+    assert mapped(rollcall, ["E-mail", "Work"]) == {"E-mail": "email", "Work": None}, "but not what he has said before"
 
 
 def test_two_spellings_of_a_header_in_a_mapping_are_remembered_as_one(rollcall):
-    """The statement that remembers them wanted to write one row twice, and the dry run came to no end."""
-    made = dry_run(rollcall.admin, csv_of(["Kontakt", "KONTAKT", "First name", "Last name"], ["a@example.org", "x", "A", "B"]),
-                   mapping=json.dumps({"Kontakt": "email", "KONTAKT": None}))
-    assert made["state"] == "ready" and made["mapping"]["Kontakt"] == "email" and made["mapping"]["KONTAKT"] is None, made
+    """The statement that remembers them wanted to write one row twice, and the import came to no end."""
+    made = applied(rollcall, ["KONTAKT", "Kontakt", "First name", "Last name"], {"Kontakt": "email", "KONTAKT": None})
+    assert made["mapping"]["Kontakt"] == "email" and made["mapping"]["KONTAKT"] is None, made
+    assert rollcall.sql("SELECT header, field FROM rollcall.import_mapping") == [("kontakt", "email")]
 
 
 def test_headers_that_repeat_or_are_empty_are_told_apart_and_only_the_first_counts(rollcall):
@@ -146,9 +193,10 @@ def test_a_mapping_to_what_there_is_not_fails_says_so_and_is_not_remembered(roll
 
 def test_what_was_remembered_of_a_field_that_is_gone_is_no_longer_believed(rollcall):
     made = field(rollcall, "hub", "Hub")
-    assert mapped(rollcall, ["email", "Position"], mapping={"Position": "attributes.hub"})["Position"] == "attributes.hub"
+    applied(rollcall, [*PEOPLE, "Ort"], {"Ort": "attributes.hub"})
+    assert mapped(rollcall, ["email", "Ort"])["Ort"] == "attributes.hub"
     rollcall.admin.delete(f"/v1/fields/{made['id']}").ok(204)
-    assert mapped(rollcall, ["email", "Position"])["Position"] == "position"
+    assert mapped(rollcall, ["email", "Ort"])["Ort"] is None
 
 
 @pytest.mark.parametrize("headers", [["Shoes", "Size"], ["First name", "Phone"], ["a@example.org", "Ada", "Byron"], ["Phone"]])
@@ -494,3 +542,40 @@ def test_a_file_has_so_many_rows_about_one_user_and_no_more(shared_rollcall):
     policy(shared_rollcall, import_on_duplicate="update")
     made = dry_run(shared_rollcall.admin, csv_of(PEOPLE, *[["one@people.example", "A", f"B{number}"] for number in range(23)]))
     assert faults(shared_rollcall.admin, made) == [(23, None, "too_long"), (24, None, "too_long")]
+
+
+# -- What is left of whoever is deleted.
+
+def book_rows(*table):
+    return "".join("<row>" + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in cells) + "</row>" for cells in table)
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("wish", ["report", "skip", "update"])
+def test_rows_that_came_to_nothing_forget_whom_they_name_when_he_is_deleted(rollcall, wish, mode):
+    """Only those that were applied did."""
+    policy(rollcall, import_on_duplicate=wish, username_change="admin", deletion=mode, deletion_confirmation="none")
+    headers = ["E-mail", "Username", "External ID", "First name", "Last name", "Role"]
+    before = dry_run(rollcall.admin, csv_of(headers, ["Known@example.org", "", "", "Ada", "Byron", "None such"], ["", "KNOWN", "", "Ada", "Byron", "None such"],
+                                            ["", "", "K-1", "Ada", "Byron", "None such"], ["", "Earlier", "", "Ada", "Byron", "None such"], ["other@example.org", "", "k-1", "Bob", "Byron", "None such"]))
+    assert set(outcomes(rollcall.admin, before).values()) == {"error"}
+    user = rollcall.create_user(**KNOWN | {"username": "earlier"})
+    rollcall.admin.patch(f"/v1/users/{user['id']}", {"username": "known"}).ok(200)
+    after = dry_run(rollcall.admin, csv_of(headers, ["known@example.org", "x", "", "Ada", "Byron", ""], ["new@example.org", "", "K-1", "Ada", "Byron", ""]))
+    report = f"/v1/imports/{before['id']}/report"
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    assert [bool(row["values"]) for row in rows(rollcall.admin, before)] == [False, False, False, False, True]
+    assert [row["values"] for row in rows(rollcall.admin, after)] == [{}, {}]
+    said = rollcall.admin.get(report).ok(200).response.content.decode()
+    assert "Ada" not in said and "Bob" in said
+
+
+def test_a_workbook_with_the_results_is_shown_no_more_when_somebody_in_it_is_deleted(rollcall):
+    policy(rollcall, deletion="erase", deletion_confirmation="none")
+    user = rollcall.create_user(**KNOWN)
+    made = dry_run(rollcall.admin, workbook(book_rows(PEOPLE, ["known@example.org", "Ada", "Byron"])))
+    report = f"/v1/imports/{made['id']}/report"
+    assert rollcall.admin.get(report).ok(200).response.content.startswith(b"PK")
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    said = rollcall.admin.get(report).ok(200).response.content
+    assert not said.startswith(b"PK") and b"Ada" not in said

@@ -3,8 +3,10 @@
 The parser by itself is tried in test_parser.py; here it is whether everything around it stays as it was.
 """
 import contextlib
+import os
 import pathlib
 import random
+import signal
 import threading
 import time
 
@@ -219,3 +221,23 @@ def test_of_a_formula_its_value_is_taken_and_none_is_evaluated(shared_rollcall):
     names = {user["email"]: (user["first_name"], user["last_name"]) for user in shared_rollcall.admin.pages("/v1/users")}
     assert names["ivan.formula@example.org"] == ("Ivan", "3") and names["looks@example.org"] == ("=1+1", "@SUM(A1)")
     assert "no.value@example.org" not in names
+
+
+def test_a_reader_that_is_silent_for_long_keeps_its_job(rollcall):
+    """The lease ended before the reader's deadline: others read the file again and again, and nobody's verdict was heard."""
+    data = csv_of(["E-mail", "First name", "Last name"], *[[f"p{n}@people.example", "A", "B"] for n in range(20000)])
+    made = rollcall.admin.post("/v1/imports", {"file_name": "people.csv", "size": len(data)}).ok(202)["id"]
+    rollcall.admin.call("PUT", f"/v1/imports/{made}/parts/0", data=data, headers={"Content-Type": "application/octet-stream"}).ok(204)
+    with rollcall.cluster.connect(rollcall.database) as other:
+        other.autocommit = False
+        other.execute("INSERT INTO rollcall.import_row (org_id, import_id, row, cells, outcome) VALUES (%s, %s, 1500, '{}', 'error')", [rollcall.org_id, made])
+        rollcall.admin.post(f"/v1/imports/{made}/parse", {}).ok(202)
+        (reader,) = wait_until(lambda: [pid for child in rollcall.worker.children() for pid in children(child) if is_parser(pid)])
+        wait_until(lambda: rollcall.value("SELECT rows FROM rollcall.import") == 1000)
+        os.kill(reader, signal.SIGSTOP)
+        other.rollback()
+    wait_until(lambda: rollcall.value("SELECT j.run_at - interval '1 minute' > i.updated_at + interval '5 seconds' FROM rollcall.job j JOIN rollcall.import i ON i.id = j.id"),
+               30, because="the lease is prolonged long after the last row")
+    os.kill(reader, signal.SIGCONT)
+    ready = ended(rollcall.admin, made)
+    assert (ready["state"], ready["counts"]["create"]) == ("ready", 20000), ready

@@ -5,7 +5,7 @@ import pytest
 from support.outbox import rounds, wait_settled
 from support.waiting import wait_until
 
-from support.imports import apply, csv_of, dry_run, faults, outcomes, renewed, rows, undo
+from support.imports import apply, csv_of, dry_run, ended, faults, outcomes, renewed, rows, undo
 
 PEOPLE = ["E-mail", "First name", "Last name"]
 # What is no user's, or remembers what was: the audit, the import itself, mails that were cancelled, who was there.
@@ -220,3 +220,32 @@ def test_undoing_goes_on_where_a_worker_was_killed(rollcall):
     assert (undone["counts"]["undone"], undone["counts"]["left"]) == (3000, 0)
     assert rollcall.sql("SELECT count(*), count(DISTINCT subject_id) FROM rollcall.audit WHERE action = 'user.import_undone'") == [(3000, 3000)]
     assert_as_before(rollcall, before)
+
+
+def test_who_is_deleted_while_his_removal_waits_is_told_as_gone(rollcall):
+    """He was said to have come, or to administer."""
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *[[f"{name}@people.example", "A", "B"] for name in ("gone", "moved", "removed")]))
+    apply(rollcall.admin, made)
+    gone, moved = one(rollcall, "gone@people.example"), one(rollcall, "moved@people.example")
+    with rollcall.cluster.connect(rollcall.database) as other:
+        other.autocommit = False
+        other.execute("DELETE FROM rollcall.users WHERE id = %s", [gone["id"]])
+        other.execute("UPDATE rollcall.users SET version = version + 1 WHERE id = %s", [moved["id"]])
+        rollcall.admin.post(f"/v1/imports/{made['id']}/undo").ok(202)
+        wait_until(lambda: rollcall.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0)
+        other.commit()
+    undone = ended(rollcall.admin, made["id"])
+    assert faults(rollcall.admin, undone) == [(2, None, "not_found"), (3, None, "version_mismatch")]
+    assert outcomes(rollcall.admin, undone) == {2: "left", 3: "left", 4: "undone"}
+
+
+def test_other_files_forget_whom_undoing_removes_but_not_whom_they_may_yet_make(rollcall):
+    people = csv_of(PEOPLE, ["A@people.example", "A", "B"])
+    waiting = dry_run(rollcall.admin, people)
+    made = dry_run(rollcall.admin, people)
+    apply(rollcall.admin, made)
+    refused = dry_run(rollcall.admin, people)
+    assert outcomes(rollcall.admin, refused) == {2: "error"}
+    undo(rollcall.admin, made)
+    assert [row["values"] for row in rows(rollcall.admin, refused)] == [{}]
+    assert apply(rollcall.admin, waiting)["counts"]["applied"] == 1
