@@ -208,19 +208,20 @@ FROM (SELECT count(*) FILTER (WHERE t.outcome = 'error') AS errors, count(*) FIL
     FROM planned t) n
 WHERE i.org_id = :org_id AND i.id = :import_id;
 
--- What was said of the headers of a file that is applied now, for the files to come: first what
--- was said of them before is forgotten.
+-- What was said of the headers of a file, for the files to come. One that is applied replaces what
+-- was said of them before, which is forgotten first; one that was only looked at changes nothing
+-- for others, and is remembered of headers that nobody has said anything of.
 -- name: import_mapping_forget (org_id, headers) writes
 DELETE FROM rollcall.import_mapping m
 WHERE m.org_id = :org_id AND m.header = ANY (ARRAY(SELECT jsonb_array_elements_text(:headers::jsonb)));
 
 -- mapping  {header: field}
--- name: import_mapping_remember (org_id, mapping) writes
+-- name: import_mapping_remember (org_id, mapping, replaces) writes
 INSERT INTO rollcall.import_mapping AS m (org_id, header, field)
 SELECT :org_id, w.key, w.value FROM jsonb_each_text(:mapping::jsonb) w
 ORDER BY w.key
 LIMIT greatest(:{headers_remembered} - (SELECT count(*) FROM rollcall.import_mapping x WHERE x.org_id = :org_id), 0)
-ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field;
+ON CONFLICT (org_id, header) DO UPDATE SET field = EXCLUDED.field WHERE :replaces::boolean;
 
 -- Undoing.
 

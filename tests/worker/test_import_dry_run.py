@@ -109,11 +109,15 @@ def test_the_caller_says_what_columns_mean_and_which_are_ignored_and_it_is_remem
     assert made["mapping"] == {"Kontakt": None, "email": "email"} and made["mapping_from"] == {"Kontakt": None, "email": "header"}
 
 
-def test_what_is_said_of_a_file_that_is_never_applied_is_not_remembered(rollcall):
+def test_what_is_said_of_a_file_that_is_never_applied_changes_nothing_that_was_said(rollcall):
     """Whoever uploaded a file changed what columns mean in the next one of everybody else."""
     mapped(rollcall, ["email", "Kontakt"], mapping={"Kontakt": "username"})
-    assert mapped(rollcall, ["email", "Kontakt"])["Kontakt"] is None
-    assert rollcall.sql("SELECT header FROM rollcall.import_mapping") == []
+    assert mapped(rollcall, ["email", "Kontakt"])["Kontakt"] == "username", "nobody had said anything of it"
+    for other in ("external_id", None):
+        mapped(rollcall, ["email", "Kontakt"], mapping={"Kontakt": other})
+        assert mapped(rollcall, ["email", "Kontakt"])["Kontakt"] == "username"
+    mapped(rollcall, ["email", "Kontakt"], mapping={"email": "username"})
+    assert rollcall.sql("SELECT header, field FROM rollcall.import_mapping") == [("kontakt", "username")]
 
 
 def test_headers_of_our_own_mean_what_they_mean_whatever_was_said_of_them(rollcall):
