@@ -130,7 +130,9 @@ unit: ## build and run the unit tests under ASan + UBSan
 
 # Fuzzers: clang's libFuzzer over the sources that they need, for FUZZ_SECONDS each. What a run
 # finds on its way stays in build/fuzz/corpus/, so the next one goes on there, a crash in
-# build/fuzz/; the seeds in tests/fuzz/corpus/. Each: the sources, the longest input, libraries.
+# build/fuzz/. What was found in another clone comes from tests/fuzz/found.tar.gz (fuzz-keep puts
+# it there); the seeds are in tests/fuzz/corpus/. Each fuzzer: the sources,
+# the longest input, libraries.
 FUZZ_SECONDS ?= 10
 TEXTS := common/buffer.c common/memory.c common/utf8.c
 fuzz_photo_of       := $(wildcard common/photo*.c) common/buffer.c common/memory.c
@@ -158,7 +160,7 @@ build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c tests/fuzz/fuzz.h $(fuzz_$(1)_of) $
 	$(Q)clang -std=c11 -fms-extensions -Wno-microsoft-anon-tag -g -O1 $(WARNINGS) -D_GNU_SOURCE \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-Itests/fuzz -Iserver -Iworker $(INCLUDES_common) $(FUZZ_INCLUDES) -o $$@ $$(filter %.c,$$^) $(fuzz_$(1)_libs) -ljson-c -largon2 -lcrypto -lpthread
-fuzz-$(subst _,-,$(1)): build/fuzz/fuzz_$(1)
+fuzz-$(subst _,-,$(1)): build/fuzz/fuzz_$(1) build/fuzz/corpus/.unpacked
 	@mkdir -p build/fuzz/corpus/$(1)
 	$(Q)build/fuzz/fuzz_$(1) -max_total_time=$$(FUZZ_SECONDS) -max_len=$(or $(fuzz_$(1)_max),4096) -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/ build/fuzz/corpus/$(1) tests/fuzz/corpus/$(1)
@@ -166,6 +168,11 @@ fuzz-$(subst _,-,$(1)): build/fuzz/fuzz_$(1)
 endef
 FUZZ_INCLUDES := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
 $(foreach name,$(FUZZERS),$(eval $(call fuzzer,$(name))))
+build/fuzz/corpus/.unpacked: tests/fuzz/found.tar.gz
+	@mkdir -p $(@D) && tar -xzf $< -C $(@D) && touch $@
+.PHONY: fuzz-keep
+fuzz-keep: $(FUZZERS:%=build/fuzz/fuzz_%) ## what the fuzzers found, into the tree: the next clone goes on from there
+	tests/fuzz/keep $(FUZZERS)
 fuzz: $(foreach name,$(FUZZERS),fuzz-$(subst _,-,$(name))) ## all fuzzers, FUZZ_SECONDS (10) each; fuzz-NAME for one of them
 
 test: ## everything that `tests/run` runs
