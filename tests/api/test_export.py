@@ -197,7 +197,7 @@ def test_a_slow_client_holds_up_no_memory_and_no_connection_to_the_database(serv
     for sock in sockets:
         sock.recv(100)
     # Until what the kernel takes for them is full.
-    wait_until(lambda: is_at_rest(server_only) and is_at_rest(server_only, pause=0.2), timeout=30)
+    wait_until(lambda: is_at_rest(server_only) and is_at_rest(server_only, pause=0.2), timeout=60)
     assert resident_kib(server_only) - before < 20 * 1024
     assert table(export(server_only.admin, email="many7@example.org"))
     assert read_all_of_chunks(sockets[0]).count(b"@example.org") == 40001

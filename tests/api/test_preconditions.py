@@ -197,7 +197,8 @@ WHOLE = {"GET /v1/users/{id}/photo": photo(), "GET /v1/me/photo": photo(own=True
 UNTAGGED = {
     **dict.fromkeys(["GET /v1/users/selections/{id}", "GET /v1/imports/{id}", "GET /v1/exports/{id}"], "work on its way, which goes by its state"),
     **dict.fromkeys(["GET /v1/users/export", "GET /v1/imports/template", "GET /v1/imports/{id}/report", "GET /v1/exports/{id}/file"], "a file, made for this answer"),
-    **dict.fromkeys(["GET /v1/auth/verify", "GET /v1/sessions/current"], "who asks, which is in no version"),
+    **dict.fromkeys(["GET /v1/auth/verify", "GET /v1/sessions/current", "GET /v1/me/sessions/{id}", "GET /v1/users/{id}/sessions/{id}"],
+                    "who asks, or with what, which is in no version"),
     **dict.fromkeys(["GET /v1/users/{id}/actions", "GET /v1/roles/{id}/schema", "GET /v1/assignments/{app}/{type}/{resource}"], "follows from several objects"),
 }
 
