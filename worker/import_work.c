@@ -101,7 +101,6 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 {
 	struct job_lease *lease = work->lease;
 	const bool is_undone = strcmp(state, "undone") == 0;
-	bool is_applied;
 	struct buffer forget = BUFFER_INIT, remember = BUFFER_INIT;
 	struct statement statements[5];
 	PGresult *results[5] = { NULL };
@@ -118,7 +117,7 @@ import_work_end(struct import_work *work, enum job_progress progress, const char
 	uuid_make_text(mail_id);
 	const char *const about[] = { lease->org_id, lease->id, mail_id };
 	import_columns_write_memory(&work->columns, &forget, &remember);
-	is_applied = strcmp(state, "applied") == 0;
+	const bool is_applied = strcmp(state, "applied") == 0;
 	const char *const forgotten[] = { lease->org_id, buffer_text(&forget) };
 	const char *const remembered[] = { lease->org_id, buffer_text(&remember), is_applied ? "true" : "false" };
 	const char *const said[] = { lease->org_id, lease->id, state, work->problem };
