@@ -49,6 +49,12 @@ digit_value(char c, const char *last_two)
 	return c == last_two[1] ? 63 : -1;
 }
 
+int
+base64_value(char c)
+{
+	return digit_value(c, "+/");
+}
+
 /* `count` digits into count * 3 / 4 bytes. False for a character that is no
  * digit, a lone digit at the end, or set bits that belong to no byte. */
 static bool

@@ -22,6 +22,8 @@ bool base64url_decode(const char *text, uint8_t *bytes, size_t length)
 	__attribute__((warn_unused_result));
 /* Of a hexadecimal digit in either case; -1: it is none. */
 int hex_value(char c);
+/* Of a digit of standard base64; -1: it is none. */
+int base64_value(char c);
 void hex_encode(const uint8_t *bytes, size_t length, char *text);
 bool hex_decode(const char *text, uint8_t *bytes, size_t length)
 	__attribute__((warn_unused_result));

@@ -10,18 +10,6 @@
 #include "encode.h"
 #include "utf8.h"
 
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* RFC 2045 §6.8: what is not of the alphabet is skipped; an equals sign ends it. */
 void
 mime_put_base64(struct mime_piece text, struct buffer *out)

@@ -122,16 +122,6 @@ ids_of(struct user_batch *batch, const PGresult *rows, const char *column)
 	return ids;
 }
 
-static int
-find_id(const struct uuid *ids, int count, const struct uuid *id)
-{
-	for (int i = 0; i < count; i++) {
-		if (uuid_equal(&ids[i], id))
-			return i;
-	}
-	return -1;
-}
-
 static void
 hold(struct operation *operation, PGresult *rows, int row)
 {
@@ -187,11 +177,11 @@ user_batch_take_facts(struct user_batch *batch, PGresult *const *facts)
 			continue;
 		operation->pr.result_count = 0;
 		if (operation->kind != OPERATION_CREATE)
-			hold(operation, facts[FACTS_USERS], find_id(users, PQntuples(facts[FACTS_USERS]), &operation->uuid));
+			hold(operation, facts[FACTS_USERS], uuid_find(users, PQntuples(facts[FACTS_USERS]), &operation->uuid));
 		if (!has_place(operation))
 			continue;
 		(void)named_role(operation, &role);
-		hold(operation, facts[FACTS_ROLES], find_id(roles, PQntuples(facts[FACTS_ROLES]), &role));
+		hold(operation, facts[FACTS_ROLES], uuid_find(roles, PQntuples(facts[FACTS_ROLES]), &role));
 		share_fields(batch, facts[FACTS_ROLES], operation, &fields);
 		hold_taken(operation, facts[FACTS_TAKEN], taken++);
 		if (user_structure_names_anything(&operation->pr))

@@ -196,3 +196,13 @@ uuid_equal(const struct uuid *a, const struct uuid *b)
 {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
+
+int
+uuid_find(const struct uuid *ids, int count, const struct uuid *id)
+{
+	for (int i = 0; i < count; i++) {
+		if (uuid_equal(&ids[i], id))
+			return i;
+	}
+	return -1;
+}

@@ -26,5 +26,7 @@ void uuid_format(const struct uuid *uuid, char text[UUID_TEXT_SIZE]);
 /* Makes an id and writes it as text, which most callers want. */
 void uuid_make_text(char text[UUID_TEXT_SIZE]);
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
+/* Where the id stands among these; -1: nowhere. */
+int uuid_find(const struct uuid *ids, int count, const struct uuid *id);
 
 #endif

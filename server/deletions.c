@@ -204,16 +204,6 @@ known_ids(struct request *rq, const struct deletion_case *deletion)
 	return ids;
 }
 
-static bool
-is_among(const struct uuid *ids, int count, const struct uuid *id)
-{
-	for (int i = 0; i < count; i++) {
-		if (uuid_equal(&ids[i], id))
-			return true;
-	}
-	return false;
-}
-
 static void
 find_unknown(struct request *rq, const struct deletion_case *deletion)
 {
@@ -227,7 +217,7 @@ find_unknown(struct request *rq, const struct deletion_case *deletion)
 		request_fault(rq, "/user_ids", "too_short", "Name at least one user.");
 	for (size_t i = 0; i < json_object_array_length(list) && i < USERS_MAX; i++) {
 		const char *text = json_object_get_string(json_object_array_get_idx(list, i));
-		if (text != NULL && uuid_parse(text, &id) && !is_among(known, deletion->count, &id))
+		if (text != NULL && uuid_parse(text, &id) && uuid_find(known, deletion->count, &id) < 0)
 			request_fault(rq, arena_printf(rq->scratch, "/user_ids/%zu", i), "unknown_id", "There is no user with this id.");
 	}
 }
