@@ -118,7 +118,6 @@ field_definitions_read(struct field_definitions *definitions, const char *json)
 	if (definitions->json == NULL || strcmp(definitions->json, json) != 0) {
 		definitions->json = arena_copy(definitions->arena, json);
 		field_set_read(&definitions->set, definitions->arena, json);
-		definitions->readings++;
 	}
 	return &definitions->set;
 }

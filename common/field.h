@@ -51,7 +51,6 @@ struct field_definitions {
 	struct arena *arena;
 	const char *json;			/* as they were read; NULL: not yet */
 	struct field_set set;
-	int readings;				/* how often they were */
 };
 
 /* Why a value is refused: an errors[].code and a sentence, both static. */
