@@ -59,6 +59,16 @@ database_create(const char *url, const char *application_name, int statement_tim
 	return database;
 }
 
+struct database *
+database_create_beside(const struct database *database)
+{
+	struct database *beside = database_create(database->url, database->application_name, database->statement_timeout_ms);
+
+	beside->page = database->page;
+	beside->plans_for_values = database->plans_for_values;
+	return beside;
+}
+
 static void
 disconnect(struct database *database)
 {
@@ -356,14 +366,43 @@ next_result(PGconn *connection)
 	return result != NULL ? result : PQgetResult(connection);
 }
 
-/* Reads up to the sync. Statement `count` stands for the commit, which can fail
+static bool
+send_all(const struct database *database, const struct statement *statements, int count)
+{
+	if (PQenterPipelineMode(database->connection) == 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (!send_statement(database, statements[i].query, statements[i].params))
+			return false;
+	return PQpipelineSync(database->connection) == 1;
+}
+
+enum database_status
+database_send_together(struct database *database, const struct statement *statements, int count)
+{
+	struct database_result failure;
+
+	/* Before the pipeline: a failure to prepare must not poison it. */
+	for (int i = 0; i < count; i++)
+		if (!prepare(database, statements[i].query, &failure))
+			return failure.status;
+	if (send_all(database, statements, count))
+		return DATABASE_OK;
+	log_error("lost the connection to the database", "query", statements[0].query->name, NULL);
+	disconnect(database);
+	return DATABASE_LOST;
+}
+
+/* Up to the sync. Statement `count` stands for the commit, which can fail
  * as well. Only the first failure says why; what follows it was skipped. */
-static enum database_status
-collect(struct database *database, const struct statement *statements, int count, PGresult **results)
+enum database_status
+database_collect_together(struct database *database, const struct statement *statements, int count,
+	PGresult **results)
 {
 	PGresult *result, *failed = NULL;
 	int at = 0, culprit = 0;
 
+	memset(results, 0, (size_t)count * sizeof(*results));
 	while ((result = next_result(database->connection)) != NULL
 		&& PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
 		if (at < count && succeeded(result)) {
@@ -392,34 +431,16 @@ collect(struct database *database, const struct statement *statements, int count
 	return DATABASE_LOST;
 }
 
-static bool
-send_together(const struct database *database, const struct statement *statements, int count)
-{
-	if (PQenterPipelineMode(database->connection) == 0)
-		return false;
-	for (int i = 0; i < count; i++)
-		if (!send_statement(database, statements[i].query, statements[i].params))
-			return false;
-	return PQpipelineSync(database->connection) == 1;
-}
-
 enum database_status
 database_run_together(struct database *database, const struct statement *statements,
 	int count, PGresult **results)
 {
-	struct database_result failure;
+	const enum database_status status = database_send_together(database, statements, count);
 
+	if (status == DATABASE_OK)
+		return database_collect_together(database, statements, count, results);
 	memset(results, 0, (size_t)count * sizeof(*results));
-	/* Before the pipeline: a failure to prepare must not poison it. */
-	for (int i = 0; i < count; i++)
-		if (!prepare(database, statements[i].query, &failure))
-			return failure.status;
-	if (!send_together(database, statements, count)) {
-		log_error("lost the connection to the database", "query", statements[0].query->name, NULL);
-		disconnect(database);
-		return DATABASE_LOST;
-	}
-	return collect(database, statements, count, results);
+	return status;
 }
 
 const char *

@@ -29,6 +29,8 @@ char *database_options(const char *url, int statement_timeout_ms);
  * used); dies when it is malformed. Connects lazily. */
 struct database *database_create(const char *url, const char *application_name,
 	int statement_timeout_ms);
+/* One more with the same settings. */
+struct database *database_create_beside(const struct database *database);
 void database_free(struct database **database);
 /* From now on what fails, and what is connected anew after a loss, is counted. */
 void database_count(struct database *database, struct shared_page *page);
@@ -59,6 +61,13 @@ struct database_result database_run(struct database *database, const struct quer
 /* Several in one transaction (one pipeline segment): all or nothing. Results of
  * statement i at results[i]; the status returned is that of the whole. */
 enum database_status database_run_together(struct database *database,
+	const struct statement *statements, int count, PGresult **results)
+	__attribute__((warn_unused_result));
+/* The same in two steps, for who has something else to do meanwhile. Between them the connection
+ * is for nothing else; nothing is to be collected of what could not be sent. */
+enum database_status database_send_together(struct database *database,
+	const struct statement *statements, int count) __attribute__((warn_unused_result));
+enum database_status database_collect_together(struct database *database,
 	const struct statement *statements, int count, PGresult **results)
 	__attribute__((warn_unused_result));
 /* The constraint that the last failure was about; "" when none. */

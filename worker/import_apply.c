@@ -14,6 +14,7 @@
 #include "import_pages.h"
 #include "import_row.h"
 #include "json.h"
+#include "memory.h"
 #include "queries.h"
 #include "subject.h"
 
@@ -131,33 +132,60 @@ propose(struct page *page, int place, const PGresult *rows, int i)
 		user_batch_check_form(page->batch.users, place);
 }
 
-/* Whether a row rests on one before it in the page: on whom that makes, or edits. */
 static bool
-rests_on_another(struct seen *seen, const PGresult *rows, int i)
+is_in(const struct seen *seen, const char *text)
+{
+	return seen != NULL && text != NULL && seen_find(seen, text) != 0;
+}
+
+/* Whether a row rests on one before it: on whom that makes, or edits. */
+static bool
+rests_on_another(struct seen *here, const struct seen *under_way, const PGresult *rows, int i)
 {
 	const char *user_id = row_text(rows, i, "user_id"), *same_as = row_text(rows, i, "same_as");
-	const bool has_its_user = user_id != NULL && seen_add(seen, user_id, 1) != 0;
+	const bool has_its_user = is_in(under_way, user_id) || (user_id != NULL && seen_add(here, user_id, 1) != 0);
 
-	(void)seen_add(seen, row_text(rows, i, "row"), 1);
-	return has_its_user || (same_as != NULL && seen_find(seen, same_as) != 0);
+	(void)seen_add(here, row_text(rows, i, "row"), 1);
+	return has_its_user || is_in(under_way, same_as) || is_in(here, same_as);
+}
+
+static void
+close_page(struct page *page)
+{
+	for (int i = 0; i < page->count; i++)
+		import_row_free(&page->rows[i]);
+	job_batch_close(&page->batch);
+	free(page);
 }
 
 static enum job_progress
-apply_page(struct import_page *chosen)
+send_page(struct import_page *chosen)
 {
-	struct page page = { .work = chosen->work, .count = chosen->count };
+	struct page *page = xcalloc(1, sizeof(*page));
 	enum job_progress progress;
 
-	import_work_batch(page.work, &page.batch, frame, &page, page.count);
-	page.rows = arena_take(page.batch.origin.scratch, sizeof(*page.rows) * (size_t)page.count);
-	for (int i = 0; i < page.count; i++)
-		propose(&page, i, chosen->found, chosen->places[i]);
-	progress = job_batch_run(&page.batch);
+	page->work = chosen->work;
+	page->count = chosen->count;
+	import_work_batch(page->work, &page->batch, frame, page, page->count);
+	page->rows = arena_take(page->batch.origin.scratch, sizeof(*page->rows) * (size_t)page->count);
+	for (int i = 0; i < page->count; i++)
+		propose(page, i, chosen->found, chosen->places[i]);
+	progress = job_batch_send(&page->batch);
+	if (progress != JOB_GOES_ON)
+		close_page(page);
+	chosen->sent = page;
+	return progress;
+}
+
+static enum job_progress
+land_page(struct import_page *chosen)
+{
+	struct page *page = chosen->sent;
+	enum job_progress progress = job_batch_land(&page->batch);
+
 	if (progress == JOB_GOES_ON)
-		progress = write_failures(&page);
-	for (int i = 0; i < page.count; i++)
-		import_row_free(&page.rows[i]);
-	job_batch_close(&page.batch);
+		progress = write_failures(page);
+	close_page(page);
 	return progress;
 }
 
@@ -166,7 +194,8 @@ import_apply_run(struct job_lease *lease)
 {
 	static const struct import_stage stage = {
 		.state = "applying", .done = "applied", .tells = true,
-		.next = &query_import_apply_next, .direction = 1, .rests = rests_on_another, .run = apply_page,
+		.next = &query_import_apply_next, .direction = 1, .rests = rests_on_another,
+		.send = send_page, .land = land_page,
 	};
 
 	return import_stage_run(lease, &stage);

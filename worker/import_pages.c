@@ -1,109 +1,259 @@
 /*
- * Goes from page to page. What a row rests on may stand on the same page: then it waits, and
- * the next page begins with it, while all others go on. Those that are dealt with by then are not
- * found again.
+ * Goes from page to page, two at a time where the stage can: while the database writes one, the
+ * next is read and decided, and written by a connection of its own.
+ *
+ * What is always true: a row goes when all that it rests on has landed. One that rests on a row of
+ * the same page, or of the page under way, waits; all others go on, both pages land, and the next page
+ * begins with it. Those that are dealt with by then are not found again.
  */
 #include "import_pages.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
 
+#define PAGES_AT_ONCE 2
 /* The statistics are refreshed after the first page, and whenever as much again was written
  * this many times over. */
 #define GROWTH 8
 
-/* Where the next page begins. */
-struct cursor {
-	char row[24];		/* "": at the beginning */
-	bool is_over;		/* there was nothing left */
-	long done;		/* rows, of this run */
+/* A connection, and the page that is under way on it. */
+struct flight {
+	struct worker worker;		/* of all but the first, which has the job's own */
+	struct job_lease lease;
+	struct import_work work;
+	struct import_page page;
+	struct arena *arena;
+	struct seen *seen;		/* what other rows may rest on; NULL: nothing is under way */
+};
+
+struct run {
+	const struct import_stage *stage;
+	struct import_work work;	/* for when all have landed */
+	struct flight flights[PAGES_AT_ONCE];
+	int flight_count, turn;
+	bool is_full;			/* there are as many flights as there can be */
+	char behind_row[24];		/* where the next page begins; "": at the beginning */
+	bool is_over;			/* there was nothing left */
+	bool is_awaited;		/* a row waits until all have landed */
+	long done;			/* rows, of this run */
 	long refresh_at;
 };
 
-/* Those that go together; the first always does. Returns how many; *stays: the first that waits,
- * or the end. */
-static int
-choose(const struct import_stage *stage, const PGresult *found, int places[IMPORT_PAGE_ROWS], int *stays)
-{
-	struct arena *arena = arena_create();
-	struct seen *seen = seen_create(arena);
-	int count = 0;
+/* ---- Flights. */
 
-	*stays = PQntuples(found);
-	for (int i = 0; i < PQntuples(found); i++) {
-		if (!stage->rests(seen, found, i))
-			places[count++] = i;
-		else if (*stays == PQntuples(found))
-			*stays = i;
+static void
+open_flight(struct run *run, struct worker *worker)
+{
+	struct flight *flight = &run->flights[run->flight_count++];
+
+	flight->lease = *run->work.lease;
+	flight->lease.worker = worker;
+	flight->work = run->work;
+	flight->work.lease = &flight->lease;
+	flight->page.work = &flight->work;
+}
+
+/* A file of one page needs no second connection. */
+static void
+open_others(struct run *run)
+{
+	if (run->is_full || run->done < IMPORT_PAGE_ROWS)
+		return;
+	run->is_full = true;
+	while (run->stage->land != NULL && run->flight_count < PAGES_AT_ONCE) {
+		struct worker *worker = &run->flights[run->flight_count].worker;
+		if (!worker_open_beside(worker, run->work.lease->worker))
+			return;	/* one by one, then */
+		open_flight(run, worker);
 	}
-	seen_free(&seen);
-	arena_free(&arena);
-	return count;
+	for (int i = 0; i < run->flight_count; i++)
+		run->flights[i].lease.is_shared = run->flight_count > 1;
+}
+
+static void
+close_flights(struct run *run)
+{
+	for (int i = 1; i < run->flight_count; i++)
+		worker_close(&run->flights[i].worker);
+}
+
+static void
+forget_rows(struct flight *flight)
+{
+	seen_free(&flight->seen);
+	arena_free(&flight->arena);
 }
 
 static enum job_progress
-run_page(struct import_work *work, const struct import_stage *stage, const PGresult *found, struct cursor *cursor)
+land(struct run *run, struct flight *flight)
 {
-	int places[IMPORT_PAGE_ROWS], stays;
-	struct import_page page = { work, found, places, choose(stage, found, places, &stays) };
-	const enum job_progress progress = stage->run(&page);
-	const long next = stays < PQntuples(found) ? row_int(found, stays, "row") - stage->direction : row_int(found, stays - 1, "row");
+	enum job_progress progress = JOB_GOES_ON;
 
-	snprintf(cursor->row, sizeof(cursor->row), "%ld", next);
-	cursor->done += page.count;
-	job_lease_count_rows(work->lease, page.count);
+	if (flight->seen == NULL)
+		return JOB_GOES_ON;
+	if (run->stage->land != NULL)
+		progress = run->stage->land(&flight->page);
+	forget_rows(flight);
+	run->done += flight->page.count;
+	job_lease_count_rows(run->work.lease, flight->page.count);
 	return progress;
 }
+
+/* What one comes to does not keep the others in the air; the first that went wrong counts. */
+static enum job_progress
+land_all(struct run *run)
+{
+	enum job_progress progress = JOB_GOES_ON;
+
+	for (int i = 0; i < run->flight_count; i++) {
+		const enum job_progress landed = land(run, &run->flights[i]);
+		progress = progress == JOB_GOES_ON ? landed : progress;
+	}
+	return progress;
+}
+
+/* ---- Pages. */
+
+/* The rows that another page has under way. */
+static const struct seen *
+under_way_beside(const struct run *run, const struct flight *flight)
+{
+	for (int i = 0; i < run->flight_count; i++) {
+		if (&run->flights[i] != flight && run->flights[i].seen != NULL)
+			return run->flights[i].seen;
+	}
+	return NULL;
+}
+
+/* Those that go together. Returns the first that waits, or the end. */
+static int
+choose(const struct run *run, struct flight *flight)
+{
+	struct import_page *page = &flight->page;
+	const struct seen *under_way = under_way_beside(run, flight);
+	const int end = PQntuples(page->found);
+	int stays = end;
+
+	flight->arena = arena_create();
+	flight->seen = seen_create(flight->arena);
+	page->count = 0;
+	for (int i = 0; i < end; i++) {
+		if (!run->stage->rests(flight->seen, under_way, page->found, i))
+			page->places[page->count++] = i;
+		else if (stays == end)
+			stays = i;
+	}
+	return stays;
+}
+
+static enum job_progress
+send_page(struct run *run, struct flight *flight)
+{
+	const PGresult *found = flight->page.found;
+	const int stays = choose(run, flight);
+	enum job_progress progress = JOB_GOES_ON;
+
+	run->is_awaited = stays < PQntuples(found);
+	snprintf(run->behind_row, sizeof(run->behind_row), "%ld", run->is_awaited
+		? row_int(found, stays, "row") - run->stage->direction
+		: row_int(found, stays - 1, "row"));
+	if (flight->page.count > 0)
+		progress = run->stage->send(&flight->page);
+	if (flight->page.count == 0 || progress != JOB_GOES_ON)
+		forget_rows(flight);
+	return progress;
+}
+
+static enum job_progress
+send_next(struct run *run, struct flight *flight)
+{
+	const struct job_lease *lease = &flight->lease;
+	PGresult *found = worker_query(lease->worker, run->stage->next, (const char *const[]){ lease->org_id, lease->id,
+		*run->behind_row != '\0' ? run->behind_row : NULL, AS_TEXT(IMPORT_PAGE_ROWS) });
+	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+
+	run->is_over = found != NULL && PQntuples(found) == 0;
+	flight->page.found = found;
+	if (found != NULL && !run->is_over)
+		progress = send_page(run, flight);
+	flight->page.found = NULL;
+	PQclear(found);
+	return progress;
+}
+
+/* ---- From page to page. */
 
 /* Others' statements read what this job writes, by plans for what was there before. It is no
  * fault when it comes to nothing: autovacuum does the same a little later. */
 static void
-refresh_statistics(struct import_work *work, struct cursor *cursor)
+refresh_statistics(struct run *run)
 {
-	if (cursor->done < cursor->refresh_at)
+	if (run->done < run->refresh_at)
 		return;
-	cursor->refresh_at = cursor->done * GROWTH;
-	PQclear(worker_query(work->lease->worker, &query_schema_refresh_statistics, NULL));
+	run->refresh_at = run->done * GROWTH;
+	PQclear(worker_query(run->work.lease->worker, &query_schema_refresh_statistics, NULL));
+}
+
+/* A moment without anything under way. */
+static enum job_progress
+interlude(struct run *run)
+{
+	const enum job_progress progress = land_all(run);
+
+	run->is_awaited = false;
+	if (progress != JOB_GOES_ON)
+		return progress;
+	refresh_statistics(run);
+	open_others(run);
+	return job_lease_keep(run->work.lease) ? JOB_GOES_ON : JOB_IS_LATER;
 }
 
 static enum job_progress
-run_next(struct import_work *work, const struct import_stage *stage, struct cursor *cursor)
+run_next(struct run *run)
 {
-	struct job_lease *lease = work->lease;
-	PGresult *found = worker_query(lease->worker, stage->next, (const char *const[]){ lease->org_id, lease->id,
-		*cursor->row != '\0' ? cursor->row : NULL, AS_TEXT(IMPORT_PAGE_ROWS) });
-	enum job_progress progress = found != NULL ? JOB_GOES_ON : JOB_IS_LATER;
+	struct flight *flight = &run->flights[run->turn++ % run->flight_count];
+	enum job_progress progress = land(run, flight);
 
-	cursor->is_over = found != NULL && PQntuples(found) == 0;
-	if (found != NULL && !cursor->is_over)
-		progress = run_page(work, stage, found, cursor);
-	PQclear(found);
-	refresh_statistics(work, cursor);
-	return progress;
+	if (progress == JOB_GOES_ON && (run->is_awaited || run->done >= run->refresh_at || job_lease_is_due(run->work.lease)))
+		progress = interlude(run);
+	return progress == JOB_GOES_ON ? send_next(run, flight) : progress;
+}
+
+/* Through all of it, or as far as it goes. */
+static enum job_progress
+run_pages(struct run *run)
+{
+	enum job_progress progress = JOB_GOES_ON, landed;
+
+	open_flight(run, run->work.lease->worker);
+	while (progress == JOB_GOES_ON && !run->is_over && !supervisor_stopping())
+		progress = run_next(run);
+	landed = land_all(run);
+	close_flights(run);
+	return progress == JOB_GOES_ON ? landed : progress;
 }
 
 enum job_end
 import_stage_run(struct job_lease *lease, const struct import_stage *stage)
 {
-	struct import_work work;
-	struct cursor cursor = { .refresh_at = IMPORT_PAGE_ROWS };
-	enum job_progress progress = JOB_GOES_ON;
+	struct run run = { .stage = stage, .refresh_at = IMPORT_PAGE_ROWS };
+	enum job_progress progress;
 	enum job_end end;
 	bool is_there;
 
-	if (import_work_open(&work, lease, stage->state, stage->as_actor, &is_there) != JOB_GOES_ON)
+	if (import_work_open(&run.work, lease, stage->state, stage->as_actor, &is_there) != JOB_GOES_ON)
 		return JOB_LATER;
 	if (!is_there)
 		return import_work_drop(lease);
-	while (progress == JOB_GOES_ON && !cursor.is_over && !supervisor_stopping())
-		progress = run_next(&work, stage, &cursor);
-	end = progress == JOB_GOES_ON && !cursor.is_over
+	progress = run_pages(&run);
+	end = progress == JOB_GOES_ON && !run.is_over
 		? JOB_STOPPED
-		: import_work_end(&work, progress, stage->done, stage->tells);
-	import_work_close(&work);
+		: import_work_end(&run.work, progress, stage->done, stage->tells);
+	import_work_close(&run.work);
 	return end;
 }
 

@@ -11,10 +11,11 @@
 
 /* Those of the rows found that go together: row places[i] of `found`. */
 struct import_page {
-	struct import_work *work;
-	const PGresult *found;
-	const int *places;
+	struct import_work *work;	/* with the lease on the connection that is the page's */
+	const PGresult *found;		/* until it was sent */
+	int places[IMPORT_PAGE_ROWS];
 	int count;
+	void *sent;			/* the stage's own, from `send` to `land` */
 };
 
 struct import_stage {
@@ -25,9 +26,13 @@ struct import_stage {
 	 * the stage; `row`: behind it, NULL: from the beginning. */
 	const struct query *next;
 	int direction;			/* 1: as the file has them, -1: the last first */
-	/* Whether row i of `found` rests on what becomes of one before it there. Each is asked in turn. */
-	bool (*rests)(struct seen *seen, const PGresult *found, int i);
-	enum job_progress (*run)(struct import_page *page);
+	/* Whether row i of `found` rests on what becomes of one before it there, or on the page that is
+	 * under way (NULL: none). Each is asked in turn. */
+	bool (*rests)(struct seen *here, const struct seen *under_way, const PGresult *found, int i);
+	/* All of a page; or, where there is `land`, until the database writes it, and then the rest. Only
+	 * what was sent lands. */
+	enum job_progress (*send)(struct import_page *page);
+	enum job_progress (*land)(struct import_page *page);
 };
 
 enum job_end import_stage_run(struct job_lease *lease, const struct import_stage *stage);

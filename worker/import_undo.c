@@ -286,9 +286,10 @@ undo_page(struct import_page *chosen)
 
 /* Of several rows about one user each begins where the one behind it in the file ended. */
 static bool
-rests_on_another(struct seen *seen, const PGresult *found, int i)
+rests_on_another(struct seen *here, const struct seen *under_way, const PGresult *found, int i)
 {
-	return seen_add(seen, row_text(found, i, "user_id"), 1) != 0;
+	(void)under_way;
+	return seen_add(here, row_text(found, i, "user_id"), 1) != 0;
 }
 
 enum job_end
@@ -296,7 +297,7 @@ import_undo_run(struct job_lease *lease)
 {
 	static const struct import_stage stage = {
 		.state = "undoing", .done = "undone", .as_actor = true,
-		.next = &query_import_undo_next, .direction = -1, .rests = rests_on_another, .run = undo_page,
+		.next = &query_import_undo_next, .direction = -1, .rests = rests_on_another, .send = undo_page,
 	};
 
 	return import_stage_run(lease, &stage);

@@ -100,52 +100,88 @@ settle(struct job_batch *batch, enum database_status status, PGresult *const *re
 	}
 }
 
-static enum job_progress
-write_round(struct job_batch *batch)
+static void
+put_together(struct job_batch *batch)
 {
-	struct statement statements[BATCH_STATEMENTS_MAX], all[BATCH_STATEMENTS_MAX + 2], before = { 0 }, behind = { 0 };
-	PGresult *results[BATCH_STATEMENTS_MAX + 2] = { NULL };
-	const int count = user_batch_write(batch->users, statements);
-	enum job_progress progress;
-	int first, last;
+	struct statement statements[BATCH_STATEMENTS_MAX], before = { 0 }, behind = { 0 };
+	struct job_round *round = &batch->round;
 
-	if (count == 0)
-		return settle(batch, DATABASE_OK, results, 0);
+	round->users = user_batch_write(batch->users, statements);
+	round->count = 0;
+	if (round->users == 0)
+		return;
 	batch->frame(batch, &before, &behind);
-	first = last = before.query != NULL;
-	if (first > 0)
-		all[0] = before;
-	for (int i = 0; i < count; i++)
-		all[last++] = statements[i];
+	if (before.query != NULL)
+		round->all[round->count++] = before;
+	round->first = round->count;
+	for (int i = 0; i < round->users; i++)
+		round->all[round->count++] = statements[i];
 	if (behind.query != NULL)
-		all[last++] = behind;
-	progress = settle(batch, job_lease_write(batch->lease, all, last, results), results + first, count);
-	for (int i = 0; i < last; i++)
-		PQclear(results[i]);
+		round->all[round->count++] = behind;
+}
+
+static enum job_progress
+send_round(struct job_batch *batch)
+{
+	struct job_round *round = &batch->round;
+	enum job_progress progress = job_batch_read_caller(batch);
+
+	if (progress == JOB_GOES_ON)
+		progress = job_batch_decide(batch, round->facts);
+	if (progress != JOB_GOES_ON)
+		return progress;
+	put_together(batch);
+	if (round->count > 0 && job_lease_send(batch->lease, round->all, round->count) != DATABASE_OK)
+		progress = JOB_IS_LATER;
+	if (progress != JOB_GOES_ON)
+		job_batch_forget(round->facts);
 	return progress;
 }
 
 static enum job_progress
-run_round(struct job_batch *batch)
+land_round(struct job_batch *batch)
 {
-	PGresult *facts[BATCH_FACTS];
-	enum job_progress progress = job_batch_read_caller(batch);
+	struct job_round *round = &batch->round;
+	PGresult *results[BATCH_STATEMENTS_MAX + 2] = { NULL };
+	enum database_status status = DATABASE_OK;
+	enum job_progress progress;
 
-	if (progress == JOB_GOES_ON)
-		progress = job_batch_decide(batch, facts);
-	if (progress != JOB_GOES_ON)
-		return progress;
-	progress = write_round(batch);
-	job_batch_forget(facts);
+	if (round->count > 0)
+		status = job_lease_collect(batch->lease, round->all, round->count, results);
+	progress = settle(batch, status, results + round->first, round->users);
+	for (int i = 0; i < round->count; i++)
+		PQclear(results[i]);
+	job_batch_forget(round->facts);
+	return progress;
+}
+
+enum job_progress
+job_batch_send(struct job_batch *batch)
+{
+	const bool is_open = user_batch_is_open(batch->users);
+	const enum job_progress progress = is_open ? send_round(batch) : JOB_GOES_ON;
+
+	batch->round.is_under_way = is_open && progress == JOB_GOES_ON;
+	return progress;
+}
+
+enum job_progress
+job_batch_land(struct job_batch *batch)
+{
+	enum job_progress progress = JOB_GOES_ON;
+
+	while (progress == JOB_GOES_ON && batch->round.is_under_way) {
+		progress = land_round(batch);
+		if (progress == JOB_GOES_ON)
+			progress = job_batch_send(batch);
+	}
 	return progress;
 }
 
 enum job_progress
 job_batch_run(struct job_batch *batch)
 {
-	enum job_progress progress = JOB_GOES_ON;
+	const enum job_progress progress = job_batch_send(batch);
 
-	while (progress == JOB_GOES_ON && user_batch_is_open(batch->users))
-		progress = run_round(batch);
-	return progress;
+	return progress == JOB_GOES_ON ? job_batch_land(batch) : progress;
 }

@@ -35,6 +35,15 @@ struct job_maker {
 struct job_maker job_maker_from_row(struct arena *arena, const PGresult *rows, const char *who,
 	const char *const *permissions);
 
+/* What is between sending a round and taking its outcome. */
+struct job_round {
+	bool is_under_way;
+	PGresult *facts[BATCH_FACTS];
+	struct statement all[BATCH_STATEMENTS_MAX + 2];
+	int count;			/* of those; 0: nothing was to be written */
+	int first, users;		/* the batch's own among them: where they begin, how many */
+};
+
 struct job_batch {
 	struct job_lease *lease;
 	const struct job_maker *maker;
@@ -42,6 +51,7 @@ struct job_batch {
 	void *context;			/* the frame's */
 	struct proposal origin;
 	struct user_batch *users;
+	struct job_round round;
 	int conflicts;
 };
 
@@ -55,5 +65,9 @@ enum job_progress job_batch_decide(struct job_batch *batch, PGresult *facts[BATC
 void job_batch_forget(PGresult *facts[BATCH_FACTS]);
 /* Rounds, until each operation has its outcome. */
 enum job_progress job_batch_run(struct job_batch *batch) __attribute__((warn_unused_result));
+/* The same in two steps, between which the database writes: the next round is sent, if there is
+ * anything left; its outcome is taken, and all other rounds run. Only what was sent is to land. */
+enum job_progress job_batch_send(struct job_batch *batch) __attribute__((warn_unused_result));
+enum job_progress job_batch_land(struct job_batch *batch) __attribute__((warn_unused_result));
 
 #endif

@@ -30,41 +30,84 @@ wants_nudge(const struct statement *statements, int count)
 	return false;
 }
 
-/* `fence` takes org_id, id, worker, attempts, and one more if it is to prolong. */
+/* A fence takes org_id, id, worker, attempts, and one more if it is to prolong. */
 static enum database_status
-write_behind(struct job_lease *lease, const struct query *fence, const struct statement *statements, int count,
-	PGresult **results)
+send_behind(struct job_lease *lease, const struct query *fence, const struct statement *statements, int count)
 {
 	struct worker *worker = lease->worker;
 	struct statement all[JOB_STATEMENTS_MAX_TOGETHER + 1];
-	PGresult *all_results[JOB_STATEMENTS_MAX_TOGETHER + 1];
 	char attempts[16];
-	const int64_t began_ms = clock_monotonic_ms();
-	enum database_status status;
 
 	assert(count >= 0 && count <= JOB_STATEMENTS_MAX_TOGETHER);
 	mark_progress(lease);
+	lease->sent_at_ms = clock_monotonic_ms();
 	snprintf(attempts, sizeof(attempts), "%d", lease->attempts);
 	all[0] = (struct statement){ fence,
 		(const char *const[]){ lease->org_id, lease->id, worker->name, attempts, AS_TEXT(JOB_LEASE_S) } };
 	for (int i = 0; i < count; i++)
 		all[i + 1] = statements[i];
-	status = database_run_together(worker->database, all, count + 1, all_results);
+	return database_send_together(worker->database, all, count + 1);
+}
+
+static enum database_status
+collect_behind(struct job_lease *lease, const struct query *fence, const struct statement *statements, int count,
+	PGresult **results)
+{
+	struct worker *worker = lease->worker;
+	struct statement all[JOB_STATEMENTS_MAX_TOGETHER + 1] = { { fence, NULL } };
+	PGresult *all_results[JOB_STATEMENTS_MAX_TOGETHER + 1];
+	enum database_status status;
+
+	for (int i = 0; i < count; i++)
+		all[i + 1] = statements[i];
+	status = database_collect_together(worker->database, all, count + 1, all_results);
 	PQclear(all_results[0]);
 	for (int i = 0; i < count; i++)
 		results[i] = all_results[i + 1];
-	if (status == DATABASE_OK)
-		lease->held_at_ms = began_ms;
+	if (status == DATABASE_OK && !lease->is_shared)
+		lease->held_at_ms = lease->sent_at_ms;
 	if (status == DATABASE_OK && wants_nudge(statements, count))
 		database_notify(worker->database, OUTBOX_CHANNEL);
 	mark_progress(lease);
 	return status;
 }
 
+static enum database_status
+write_behind(struct job_lease *lease, const struct query *fence, const struct statement *statements, int count,
+	PGresult **results)
+{
+	const enum database_status status = send_behind(lease, fence, statements, count);
+
+	if (status == DATABASE_OK)
+		return collect_behind(lease, fence, statements, count, results);
+	for (int i = 0; i < count; i++)
+		results[i] = NULL;
+	return status;
+}
+
+/* Two transactions that prolong one lease would wait for each other. */
+static const struct query *
+fence_of(const struct job_lease *lease)
+{
+	return lease->is_shared ? &query_job_prove : &query_job_hold;
+}
+
+enum database_status
+job_lease_send(struct job_lease *lease, const struct statement *statements, int count)
+{
+	return send_behind(lease, fence_of(lease), statements, count);
+}
+
+enum database_status
+job_lease_collect(struct job_lease *lease, const struct statement *statements, int count, PGresult **results)
+{
+	return collect_behind(lease, fence_of(lease), statements, count, results);
+}
+
 enum database_status
 job_lease_write(struct job_lease *lease, const struct statement *statements, int count, PGresult **results)
 {
-	return write_behind(lease, &query_job_hold, statements, count, results);
+	return write_behind(lease, fence_of(lease), statements, count, results);
 }
 
 enum database_status
@@ -76,13 +119,19 @@ job_lease_finish(struct job_lease *lease, const struct statement *statements, in
 bool
 job_lease_hold(struct job_lease *lease)
 {
-	return write_behind(lease, &query_job_hold, NULL, 0, NULL) == DATABASE_OK;
+	return write_behind(lease, fence_of(lease), NULL, 0, NULL) == DATABASE_OK;
+}
+
+bool
+job_lease_is_due(const struct job_lease *lease)
+{
+	return clock_monotonic_ms() - lease->held_at_ms >= JOB_LEASE_KEEP_MS;
 }
 
 bool
 job_lease_keep(struct job_lease *lease)
 {
-	return clock_monotonic_ms() - lease->held_at_ms < JOB_LEASE_KEEP_MS || job_lease_hold(lease);
+	return !job_lease_is_due(lease) || job_lease_hold(lease);
 }
 
 void

@@ -18,6 +18,8 @@ struct job_lease {
 	const char *org_id, *id;	/* what it works on */
 	int attempts;			/* this one among them */
 	int64_t held_at_ms;		/* when it was claimed or prolonged last; monotonic */
+	int64_t sent_at_ms;		/* when the transaction in hand was sent */
+	bool is_shared;			/* by several connections: then a transaction proves it and does not prolong it */
 	struct arena *arena;		/* lives as long as the job is in hand */
 };
 
@@ -32,12 +34,20 @@ struct job_lease {
  * (A conflict of another kind looks the same: job_lease_hold tells them apart.) */
 enum database_status job_lease_write(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
+/* The same in two steps, as database_send_together; NOTIFY follows when it is collected. */
+enum database_status job_lease_send(struct job_lease *lease, const struct statement *statements, int count)
+	__attribute__((warn_unused_result));
+enum database_status job_lease_collect(struct job_lease *lease, const struct statement *statements, int count,
+	PGresult **results) __attribute__((warn_unused_result));
 /* The same, as the last of all: the job is gone with it. */
 enum database_status job_lease_finish(struct job_lease *lease, const struct statement *statements, int count,
 	PGresult **results) __attribute__((warn_unused_result));
-/* Prolongs it, where no transaction does for a while. False: it is lost, or nobody can say. */
+/* Prolongs it (a shared one is proved), where no transaction does for a while. False: it is lost, or
+ * nobody can say. */
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
-/* The same, once JOB_LEASE_KEEP_MS have gone by without a transaction: for whatever is silent for
+/* Whether it was held last JOB_LEASE_KEEP_MS ago. */
+bool job_lease_is_due(const struct job_lease *lease);
+/* Prolongs it once it is due: for whatever is silent for
  * long, to be called as often as one likes. */
 bool job_lease_keep(struct job_lease *lease) __attribute__((warn_unused_result));
 /* Counts rows that are done, for the metrics. */

@@ -31,6 +31,17 @@ worker_open(struct worker *worker, const struct config *config, struct shared_pa
 	service_await_schema(worker->database);
 }
 
+bool
+worker_open_beside(struct worker *beside, const struct worker *worker)
+{
+	*beside = *worker;
+	beside->database = database_create_beside(worker->database);
+	if (database_connect(beside->database))
+		return true;
+	worker_close(beside);
+	return false;
+}
+
 void
 worker_close(struct worker *worker)
 {

@@ -32,6 +32,8 @@ struct worker {
 /* Returns when the database is there and its schema fits, or on SIGTERM. */
 void worker_open(struct worker *worker, const struct config *config, struct shared_page *page,
 	int child, const char *role);
+/* The same worker on a connection more. False, logged: there is none to be had. */
+bool worker_open_beside(struct worker *beside, const struct worker *worker) __attribute__((warn_unused_result));
 void worker_close(struct worker *worker);
 
 /* Rows of a query without a reason to fail; NULL, logged already, otherwise. */

@@ -39,6 +39,17 @@ WITH held AS (
 SELECT 1 / count(*) AS is_held
 FROM held;
 
+-- The same where several transactions of one job are on their way at a time: the row is locked
+-- against whoever claims, and not against each other. Prolonged it is between them.
+-- name: job_prove (org_id, id, worker, attempts) writes
+WITH held AS MATERIALIZED (
+    SELECT j.id FROM rollcall.job j
+    WHERE :{own_job}
+    FOR SHARE
+)
+SELECT 1 / count(*) AS is_held
+FROM held;
+
 -- The same for its last words.
 -- name: job_finish (org_id, id, worker, attempts) writes
 WITH gone AS (
