@@ -145,7 +145,7 @@ look_at_connections(const struct patient *patient, const PGresult *server)
 	const struct config *config = patient->config;
 	const int of_server = share(config->db_read, config->processes) + share(config->db_write, config->processes)
 		+ share(config->db_slow, config->processes);
-	const int of_worker = 1 + config->senders + config->jobs;
+	const int of_worker = 1 + config->senders + config->jobs * JOB_CONNECTIONS;
 	const int wanted = patient->scale->servers * of_server + patient->scale->workers * of_worker;
 	PGresult *used = ask(patient, &query_doctor_connections, NULL, "database.connections");
 

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
 
-#define PAGES_AT_ONCE 2
 /* The statistics are refreshed after the first page, and whenever as much again was written
  * this many times over. */
 #define GROWTH 8
@@ -33,7 +33,7 @@ struct flight {
 struct run {
 	const struct import_stage *stage;
 	struct import_work work;	/* for when all have landed */
-	struct flight flights[PAGES_AT_ONCE];
+	struct flight flights[JOB_CONNECTIONS];
 	int flight_count, turn;
 	bool is_full;			/* there are as many flights as there can be */
 	char behind_row[24];		/* where the next page begins; "": at the beginning */
@@ -64,7 +64,7 @@ open_others(struct run *run)
 	if (run->is_full || run->done < IMPORT_PAGE_ROWS)
 		return;
 	run->is_full = true;
-	while (run->stage->land != NULL && run->flight_count < PAGES_AT_ONCE) {
+	while (run->stage->land != NULL && run->flight_count < JOB_CONNECTIONS) {
 		struct worker *worker = &run->flights[run->flight_count].worker;
 		if (!worker_open_beside(worker, run->work.lease->worker))
 			return;	/* one by one, then */

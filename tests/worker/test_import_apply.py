@@ -256,6 +256,57 @@ def test_it_stops_in_the_middle_where_its_maker_goes_and_what_was_done_can_be_un
     assert set(users_of(rollcall)) == before | {"last@people.example"}
 
 
+# -- Page by page, two at a time.
+
+def job_connections(system):
+    return system.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollcall-worker/job'")
+
+
+def test_rows_wait_for_those_that_they_rest_on_wherever_they_stand(rollcall):
+    """On the same page, on the page under way, and far behind; the last row about somebody has the last word."""
+    policy(rollcall, import_on_duplicate="update")
+    old = [rollcall.create_user(email=f"old{number}@people.example", first_name="Old", last_name="Person")["id"] for number in range(20)]
+    table = people(4000)
+    for number in range(20):
+        table[100 * number + 7] = [f"old{number}@people.example", "Once", "Person"]  # an edit, and another
+        table[100 * number + 1300] = [f"old{number}@people.example", "Twice", "Person"]
+        table[50 * number + 2011] = [f"p{50 * number + 11}@people.example", "Twice", "Person"]  # made, and edited
+        table[3950 + number] = [f"p{50 * number + 11}@people.example", "Thrice", "Person"]
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *table))
+    assert (made["counts"]["create"], made["counts"]["update"], made["counts"]["error"]) == (3920, 80, 0), made
+    done = apply(rollcall.admin, made)
+    assert done["state"] == "applied" and (done["counts"]["applied"], done["counts"]["error"]) == (4000, 0), done
+    users = users_of(rollcall)
+    assert len(users) == 3920 + 20 + 1
+    assert {user["email"] for user in users.values() if user["first_name"] == "Twice"} == {f"old{number}@people.example" for number in range(20)}
+    assert {user["email"] for user in users.values() if user["first_name"] == "Thrice"} == {f"p{50 * number + 11}@people.example" for number in range(20)}
+    assert {users[f"old{number}@people.example"]["id"] for number in range(20)} == set(old)
+    undone = undo(rollcall.admin, done)
+    assert (undone["state"], undone["counts"]["undone"], undone["counts"]["left"]) == ("undone", 4000, 0), undone
+    assert {user["first_name"] for address, user in users_of(rollcall).items() if address != ADMIN_EMAIL} == {"Old"}
+
+
+def test_two_pages_are_under_way_at_a_time(rollcall):
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(6000)))
+    assert job_connections(rollcall) == 1
+    began(rollcall, made)
+    wait_until(lambda: job_connections(rollcall) == 2, 30, 0.001)
+    assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 6000
+    wait_until(lambda: job_connections(rollcall) == 1)
+
+
+@pytest.mark.allow_errors("could not connect to the database")
+def test_where_no_second_connection_is_to_be_had_it_goes_page_by_page(rollcall):
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(3000)))
+    rollcall.sql(f"ALTER DATABASE {rollcall.database} CONNECTION LIMIT 0")
+    try:
+        began(rollcall, made)
+        assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 3000
+    finally:
+        rollcall.sql(f"ALTER DATABASE {rollcall.database} CONNECTION LIMIT -1")
+    assert users_of(rollcall).keys() == {f"p{number}@people.example" for number in range(3000)} | {ADMIN_EMAIL}
+
+
 # -- Whoever dies.
 
 def assert_applied_once(system, made, count, mails):
