@@ -347,7 +347,7 @@ lane_submit(struct lanes *lanes, enum lane which, const struct statement *statem
 	struct connection *connection = NULL;
 	struct job *job;
 
-	if (lanes->is_closing)
+	if (lanes == NULL || lanes->is_closing)
 		return false;
 	/* Nobody overtakes those who wait. */
 	if (TAILQ_EMPTY(&lane->waiting))

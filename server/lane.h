@@ -63,7 +63,7 @@ struct lanes *lanes_create(struct event_base *base, const struct config *config,
 void lanes_free(struct lanes **lanes);
 
 /* Copies the parameters. False when the lane is full, or has no connection and its
- * waiting room is full: the caller answers 503; the callback will not come. */
+ * waiting room is full, or there are no lanes any more (NULL): the caller answers 503; the callback will not come. */
 bool lane_submit(struct lanes *lanes, enum lane lane, const struct statement *statements,
 	int count, job_callback *callback, void *context) __attribute__((warn_unused_result));
 

@@ -6,9 +6,10 @@
  * that a request waits for completes exactly once and comes back here; a request is
  * freed only when nothing is on its way to it. Resource files never see a failure.
  */
-#include "request.h"
+#include "request_priv.h"
 
 #include <assert.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,7 @@
 
 _Static_assert(JOB_STATEMENTS_MAX <= PROPOSAL_FACTS_MAX, "what a job brings is facts");
 
-static void request_run(struct request *rq);
-
-static struct request *
+struct request *
 request_from(void *context)
 {
 	struct request *rq = context;
@@ -43,8 +42,8 @@ now_us(void)
 	return clock_monotonic_ns() / 1000;
 }
 
-static void
-clear_results(struct request *rq)
+void
+request_clear_results(struct request *rq)
 {
 	for (int i = 0; i < rq->result_count; i++) {
 		PQclear(rq->results[i]);
@@ -60,7 +59,9 @@ request_free(struct request *rq)
 	metric_child_add(rq->server->page, METRIC_REQUESTS_IN_FLIGHT, 0, rq->server->child, -1);
 	if (rq->has_hash_place)
 		hasher_release(rq->server->hasher);
-	clear_results(rq);
+	if (rq->pause != NULL)
+		event_free(rq->pause);
+	request_clear_results(rq);
 	if (rq->body != NULL)
 		json_object_put(rq->body);
 	buffer_free_secret(&rq->reply);
@@ -96,7 +97,7 @@ step_at(const struct request *rq, int position)
 	return rq->steps[position - prologue_step_count];
 }
 
-static void
+void
 request_run(struct request *rq)
 {
 	for (;;) {
@@ -117,10 +118,8 @@ request_run(struct request *rq)
 	}
 }
 
-/* A step that the driver itself took: an answer in place of the next step; or it waits to be sure
- * of that (idempotency_look_again). */
-static void
-finish(struct request *rq, enum step step)
+void
+request_finish(struct request *rq, enum step step)
 {
 	assert(step != STEP_NEXT);
 	if (step == STEP_DONE)
@@ -134,20 +133,20 @@ decide_again(struct request *rq)
 {
 	/* What was told so far would be told twice. */
 	if (rq->is_streaming) {
-		finish(rq, request_problem(rq, PROBLEM_STATE_CONFLICT));
+		request_finish(rq, request_problem(rq, PROBLEM_STATE_CONFLICT));
 		return;
 	}
 	/* Of a client that has gone nothing can be read, and he asks for nothing. */
 	if (rq->exchange == NULL) {
-		finish(rq, request_reply_empty(rq, 499));
+		request_finish(rq, request_reply_empty(rq, 499));
 		return;
 	}
 	if (++rq->attempts >= ATTEMPTS_MAX) {
-		finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
+		request_finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			"Others keep changing this at the same moment. Try again."));
 		return;
 	}
-	clear_results(rq);
+	request_clear_results(rq);
 	if (rq->body != NULL)
 		json_object_put(rq->body);
 	rq->body = NULL;
@@ -167,7 +166,7 @@ decide_again(struct request *rq)
 static void
 take_results(struct request *rq, struct job_result *job)
 {
-	clear_results(rq);
+	request_clear_results(rq);
 	for (int i = 0; i < job->count; i++)
 		rq->results[i] = job_result_take(job, i);
 	rq->result_count = job->count;
@@ -206,7 +205,7 @@ take_outcome(struct request *rq, struct job_result *job)
 	if (job->status == JOB_OK)
 		take_results(rq, job);
 	else
-		clear_results(rq);
+		request_clear_results(rq);
 	request_run(rq);
 }
 
@@ -240,20 +239,20 @@ job_done(void *context, struct job_result *job)
 		}
 		problem = problem_of_constraint(job->constraint, &detail);
 		if (problem != PROBLEM_NONE) {
-			finish(rq, request_problem_detail(rq, problem, NULL, detail));
+			request_finish(rq, request_problem_detail(rq, problem, NULL, detail));
 			return;
 		}
 		log_error("could not keep a constraint", "constraint", job->constraint,
 			"route", rq->route->path, "request_id", rq->id, NULL);
-		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
+		request_finish(rq, request_problem(rq, PROBLEM_INTERNAL));
 		return;
 	case JOB_BUSY:
 	case JOB_LOST:
-		finish(rq, request_problem_later(rq, PROBLEM_UNAVAILABLE, 1));
+		request_finish(rq, request_unavailable(rq));
 		return;
 	case JOB_ERROR:
-		/* The lane has said which query and why; record() adds route and request id. */
-		finish(rq, request_problem(rq, PROBLEM_INTERNAL));
+		/* The lane has said which query and why; request_record adds route and request id. */
+		request_finish(rq, request_problem(rq, PROBLEM_INTERNAL));
 		return;
 	}
 }
@@ -302,9 +301,7 @@ submit(struct request *rq, enum lane lane, const struct statement *statements, i
 			rq->versioned_statement = i;
 		}
 	}
-	if (!lane_submit(rq->server->lanes, lane, statements, count, job_done, rq))
-		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
-	return STEP_WAIT;
+	return lane_submit(rq->server->lanes, lane, statements, count, job_done, rq) ? STEP_WAIT : request_unavailable(rq);
 }
 
 enum step
@@ -388,7 +385,7 @@ hash_done(void *context, const struct hash_result *hash)
 
 	/* The process stops: whoever still waits tries again elsewhere. */
 	if (hash->is_lost) {
-		finish(rq, request_problem(rq, PROBLEM_UNAVAILABLE));
+		request_finish(rq, request_problem(rq, PROBLEM_UNAVAILABLE));
 		return;
 	}
 	copy = arena_take(rq->scratch, sizeof(*copy));
@@ -427,9 +424,8 @@ request_hash_password(struct request *rq, const char *password)
 	return STEP_WAIT;
 }
 
-/* Headers that every answer has. */
-static void
-common_headers(struct request *rq, const char *content_type)
+void
+request_common_headers(struct request *rq, const char *content_type)
 {
 	http_reply_header(rq->exchange, "X-Request-Id", rq->id);
 	http_reply_header(rq->exchange, "X-Content-Type-Options", "nosniff");
@@ -440,8 +436,8 @@ common_headers(struct request *rq, const char *content_type)
 		http_reply_header(rq->exchange, "Content-Type", content_type);
 }
 
-static void
-record(struct request *rq, int status)
+void
+request_record(struct request *rq, int status)
 {
 	const int64_t took_us = now_us() - rq->started_us;
 
@@ -454,12 +450,12 @@ request_reply(struct request *rq, int status, const char *content_type)
 {
 	assert(!rq->answered);
 	rq->answered = true;
-	record(rq, status);
+	request_record(rq, status);
 	if (rq->exchange != NULL && rq->is_streaming) {
 		http_stream_break(rq->exchange);
 		rq->exchange = NULL;
 	} else if (rq->exchange != NULL) {
-		common_headers(rq, content_type);
+		request_common_headers(rq, content_type);
 		http_reply(rq->exchange, status, buffer_text(&rq->reply), rq->reply.length);
 		rq->exchange = NULL;
 	}
@@ -471,93 +467,6 @@ request_reply_empty(struct request *rq, int status)
 {
 	buffer_clear(&rq->reply);
 	return request_reply(rq, status, NULL);
-}
-
-/* ---- Answers in pieces. */
-
-static void
-taken(void *context)
-{
-	struct request *rq = request_from(context);
-
-	rq->waits_for_client = false;
-	request_run(rq);
-}
-
-/* False: *step is the answer. */
-static bool
-begin_stream(struct request *rq, const char *content_type, enum step *step)
-{
-	if (rq->exchange == NULL) {
-		*step = request_reply_empty(rq, 499);
-		return false;
-	}
-	if (rq->is_streaming)
-		return true;
-	if (!http_stream_has_room(rq->exchange)) {
-		*step = request_problem_later(rq, PROBLEM_UNAVAILABLE, 5);
-		return false;
-	}
-	common_headers(rq, content_type);
-	http_stream_begin(rq->exchange, 200);
-	rq->is_streaming = true;
-	return true;
-}
-
-static enum step
-end_stream(struct request *rq)
-{
-	rq->answered = true;
-	record(rq, 200);
-	http_stream_end(rq->exchange);
-	rq->exchange = NULL;
-	return STEP_DONE;
-}
-
-enum step
-request_stream(struct request *rq, const char *content_type)
-{
-	enum step step;
-
-	if (!begin_stream(rq, content_type, &step))
-		return step;
-	if (!http_stream_wants_body(rq->exchange))
-		return end_stream(rq);
-	clear_results(rq);
-	rq->position = prologue_step_count;
-	if (rq->reply.length == 0)
-		return STEP_NEXT;
-	http_stream_write(rq->exchange, rq->reply.data, rq->reply.length, taken);
-	buffer_clear(&rq->reply);
-	rq->waits_for_client = true;
-	return STEP_WAIT;
-}
-
-/* Behind the last piece there is nothing but the end. */
-static enum step
-stream_end(struct request *rq)
-{
-	return rq->exchange != NULL ? end_stream(rq) : request_reply_empty(rq, 499);
-}
-
-enum step
-request_stream_last(struct request *rq, const char *content_type)
-{
-	static request_step *const end_steps[] = { stream_end, NULL };
-
-	request_continue(rq, end_steps);
-	return request_stream(rq, content_type);
-}
-
-/* Of a client whom a request waits for nothing else will ever tell it. */
-void
-request_client_gone(void *request)
-{
-	struct request *rq = request_from(request);
-
-	rq->exchange = NULL;
-	if (rq->waits_for_client)
-		finish(rq, request_reply_empty(rq, 499));
 }
 
 void

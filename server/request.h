@@ -31,6 +31,7 @@
 #include "uuid.h"
 
 struct config;
+struct event;
 struct event_base;
 struct idempotency;
 struct request;
@@ -100,6 +101,7 @@ struct request {
 	bool keeps_key;				/* its last statement is idempotency_keep's */
 	bool is_streaming;			/* its answer has begun, */
 	bool waits_for_client;			/* and a piece of it is on its way to him */
+	struct event *pause;			/* before a piece is asked for again; NULL: there was none yet */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
 	int versioned_statement;		/* the first of them */
@@ -203,7 +205,8 @@ enum step request_reply_empty(struct request *rq, int status);
 /* An answer in pieces, for what is too long to be held at once. The route's steps continue
  * (request_continue) with those of one piece; their last step writes it to rq->reply and
  * returns one of these. The first call sends status 200 and the headers; what goes wrong
- * from then on breaks the connection, for nothing else can be said any more.
+ * from then on breaks the connection, for nothing else can be said any more. (What is only busy
+ * is asked again for a while: the steps of a piece only read.)
  * request_stream: the piece goes out, what the steps had for it (results, reply) is let go,
  * and when the client has taken it they run again from their first; not when he has gone.
  * request_stream_last: this was all. */

@@ -246,6 +246,25 @@ def test_so_many_streams_at_once_and_no_more(server_only):
     wait_until(lambda: export_is_possible(server_only), timeout=20)
 
 
+def test_a_stream_waits_while_the_database_is_busy(server_only):
+    """With locks that others hold, and for longer than a statement may wait for one."""
+    server_only.allow_errors("could not run query")
+    many_users(server_only, 40000)
+    sock = open_stream(server_only)
+    half = sock.recv(100)
+    gone = open_stream(server_only)
+    gone.recv(100)
+    with server_only.cluster.connect(server_only.database) as other, other.transaction():
+        other.execute("LOCK TABLE rollcall.group_member")
+        sock.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                half += sock.recv(1 << 20)
+        gone.close()
+    sock.settimeout(20)
+    assert (half + read_all_of_chunks(sock)).count(b"@example.org") == 40001
+
+
 def test_a_stream_that_cannot_go_on_breaks(server_only):
     """Nobody may take half a file for the whole."""
     server_only.allow_errors("could not", "answered .* status=500")
