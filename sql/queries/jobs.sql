@@ -9,15 +9,28 @@ make_interval(secs => least(j.attempts * j.attempts, 300))
 j.org_id = :org_id AND j.id = :id AND j.leased_by = :worker AND j.attempts = :attempts::integer
 
 -- A lease is an attempt: run_at becomes the lease's end. Of kinds that this release does
--- not know, those of a newer one, it lets go.
+-- not know, those of a newer one, it lets go. What else the organization has waiting goes behind
+-- all that waits already: so each has its turn, however much one of them asks for.
 -- name: job_claim (worker, lease_s, kinds) writes all_organizations
 WITH head AS (
     SELECT j.org_id, j.id
     FROM rollcall.job j
     WHERE j.run_at <= now() AND j.kind = ANY (:kinds::text[])
-    ORDER BY j.run_at
+    ORDER BY j.run_at, j.created_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
+),
+beside AS (
+    SELECT j.org_id, j.id
+    FROM rollcall.job j
+    JOIN head ON head.org_id = j.org_id AND head.id <> j.id
+    WHERE j.run_at <= now()
+    FOR UPDATE OF j SKIP LOCKED
+),
+behind AS (
+    UPDATE rollcall.job j SET run_at = now()
+    FROM beside
+    WHERE j.org_id = beside.org_id AND j.id = beside.id
 )
 UPDATE rollcall.job j SET
     attempts = j.attempts + 1,

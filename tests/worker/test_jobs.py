@@ -146,6 +146,18 @@ def test_two_workers_share_the_jobs_and_do_none_twice(rollcall):
         assert_done_once(rollcall, department, 600)
 
 
+def test_each_organization_has_its_turn_however_much_another_asks_for(rollcall):
+    other = rollcall.client(rollcall.other_organization()["key"])
+    rollcall.worker.stop()
+    clients = [rollcall.admin] * 4 + [other] * 2
+    exports = [client.post("/v1/exports", {"format": "csv"}).ok(202)["id"] for client in clients]
+    assert rollcall.sql("SELECT id::text FROM rollcall.job ORDER BY run_at") == exports
+    rollcall.start_worker()
+    wait_until(lambda: rollcall.value("SELECT count(*) FROM rollcall.export WHERE state = 'ready'") == 6)
+    as_written_last = rollcall.sql("SELECT id::text FROM rollcall.export ORDER BY xmin::text::bigint")
+    assert [exports.index(id) for id in as_written_last] == [0, 4, 1, 5, 2, 3]
+
+
 def test_whoever_has_lost_its_lease_writes_nothing_more(rollcall):
     department = add_users(rollcall, COUNT)
     with held(rollcall, department, 700):
