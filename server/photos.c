@@ -62,7 +62,7 @@ photo_get_reply(struct request *rq)
 	return request_reply(rq, 200, arena_copy(rq->scratch, request_column(rq, "media_type")));
 }
 
-request_step *const photo_get_steps[] = { photo_get, photo_get_reply, NULL };
+request_step *const photo_get_steps[] = { request_answer_faults, photo_get, photo_get_reply, NULL };
 
 /* PUT and DELETE begin with who he is, and what he has. */
 

@@ -183,10 +183,9 @@ check_query(struct request *rq)
 		return STEP_NEXT;
 	rq->faults_in_query = true;
 	query_string_read(arena_copy(rq->scratch, query), rq->route->query, values, tell_query_fault, rq);
-	enum step step = request_answer_faults(rq);
-	if (step == STEP_NEXT)
-		rq->faults_in_query = false;
-	return step;
+	rq->faults_in_query = rq->fault_count > 0;
+	/* Whoever reads parameters to find something may find more that is wrong, and answers it all at once. */
+	return rq->route->query != NULL && rq->route->method == HTTP_GET ? STEP_NEXT : request_answer_faults(rq);
 }
 
 /* What a change is bound to (RFC 9110 §13.1): If-Match to a version that was read, or a photo's hash, or
@@ -219,7 +218,7 @@ check_body(struct request *rq)
 		return STEP_NEXT;
 	const enum step step = body_check(rq);
 
-	return step != STEP_NEXT || rq->route->defers_faults ? step : request_answer_faults(rq);
+	return step != STEP_NEXT || rq->route->defers_faults || rq->faults_in_query ? step : request_answer_faults(rq);
 }
 
 request_step *const prologue_steps[] = {

@@ -180,7 +180,8 @@ void request_parameter_fault(struct request *rq, const char *name, const char *c
 enum step request_decide(struct request *rq, proposal_step *const *steps);
 /* What the proposal was refused with, as the answer. */
 enum step request_answer_refusal(struct request *rq);
-/* A step: answers the faults that were found so far, if any. */
+/* A step: answers the faults that were found so far, if any. A GET that takes parameters asks it, or
+ * fault_count, once it has read them all: the prologue leaves what is wrong with their names to it. */
 enum step request_answer_faults(struct request *rq);
 
 /* The tags of If-None-Match, of what the client has already; NULL: of nothing. */

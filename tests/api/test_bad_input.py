@@ -1,5 +1,6 @@
 """Bodies that are none: a clear 4xx, and nothing changes."""
 import json
+import re
 
 import pytest
 
@@ -83,6 +84,27 @@ def test_thousands_of_faults_are_answered_and_not_all_of_them_named(standing):
 def test_a_member_of_an_absurd_name_does_not_break_the_answer(standing):
     answer = standing.admin.post("/v1/users", {"a/~\"\\\u2028\u0007": 1, "": 1, "€" * 1000: 1}).refused(422, "invalid_body")
     assert {"/a~1~0\"\\\u2028\u0007", "/", "/" + "€" * 1000} <= answer.faults().keys()
+
+
+def searches(system):
+    """(path, names of the parameters) of all that is read with a query string."""
+    for path, methods in system.anyone.get("/openapi.json").ok(200)["paths"].items():
+        names = {parameter["$ref"].rsplit("/", 1)[1] if "$ref" in parameter else parameter["name"] for parameter in methods.get("get", {}).get("parameters", [])
+                 if parameter.get("in") == "query" or "/Query" in parameter.get("$ref", "")}
+        if names:
+            yield path, names
+
+
+def test_all_faults_of_a_query_are_named_at_once(standing):
+    """That there is no such parameter does not hide that others are wrong."""
+    found = list(searches(standing))
+    assert len(found) > 20 and sum("QueryLimit" in names for _, names in found) > 15, found
+    for path, names in found:
+        client = standing.operator if path == "/v1/organizations" else standing.admin
+        is_list = {"QueryLimit", "QueryCursor"} <= names
+        answer = client.get(re.sub(r"\{\w+\}", standing.admin_id, path), colour="red", size="xl", **({"limit": "0", "cursor": "x"} if is_list else {}))
+        assert answer.refused(400, "invalid_query").faults() == {
+            "colour": "unknown_field", "size": "unknown_field", **({"limit": "invalid", "cursor": "invalid"} if is_list else {})}, path
 
 
 def test_the_server_is_well_after_all_of_it(standing):
