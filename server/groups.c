@@ -50,18 +50,16 @@ const char *const group_member_list_parameters[] = { "limit", "cursor", "count",
 static enum step
 group_member_list(struct request *rq)
 {
-	if (request_rows(rq, 0) == 0)
-		return request_problem(rq, PROBLEM_NOT_FOUND);
-
 	struct page_wish *page = list_begin(rq, 'm', true);
-	return list_ask(rq, (const struct statement[]){
+
+	return list_ask_of_one(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_group_member_list, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_key,
 			page->after_id, page->limit_text } },
 		{ &query_group_member_count, (const char *const[]){ rq->org_id, rq->path_values[0] } },
 	});
 }
 
-request_step *const group_member_list_steps[] = { resource_get, group_member_list, list_reply, NULL };
+request_step *const group_member_list_steps[] = { group_member_list, list_reply_of_one, NULL };
 
 /* The group, and everybody whom the change is about. */
 static enum step

@@ -76,9 +76,9 @@ ORDER BY u.sort_name, u.id
 LIMIT :limit::integer;
 
 -- name: group_member_count (org_id, group_id)
-SELECT count(*) AS total
-FROM rollcall.group_member m
-WHERE m.org_id = :org_id AND m.group_id = :group_id;
+SELECT (SELECT count(*) FROM rollcall.group_member m WHERE m.org_id = g.org_id AND m.group_id = g.id) AS total
+FROM rollcall.user_group g
+WHERE g.org_id = :org_id AND g.id = :group_id;
 
 -- Everybody whom a change names, at his place in the list; where the list is to be all
 -- that are in the group, also who is in it and is not named. What is no id is null there;

@@ -54,7 +54,7 @@ FROM held;
 
 -- The same where several transactions of one job are on their way at a time: the row is locked
 -- against whoever claims, and not against each other. Prolonged it is between them.
--- name: job_prove (org_id, id, worker, attempts) writes
+-- name: job_prove (org_id, id, worker, attempts)
 WITH held AS MATERIALIZED (
     SELECT j.id FROM rollcall.job j
     WHERE :{own_job}
