@@ -77,9 +77,6 @@ struct config {
 	bool log_json;
 };
 
-/* Database connections of a child that runs jobs: its own, and while it applies an import one more. */
-#define JOB_CONNECTIONS 2
-
 enum config_program { CONFIG_SERVER, CONFIG_WORKER };
 
 /* Reads the environment. NULL, with every fault named in the log (and on

@@ -171,9 +171,10 @@ send_page(struct import_page *chosen)
 	for (int i = 0; i < page->count; i++)
 		propose(page, i, chosen->found, chosen->places[i]);
 	progress = job_batch_send(&page->batch);
-	if (progress != JOB_GOES_ON)
+	if (progress == JOB_GOES_ON)
+		chosen->sent = page;
+	else
 		close_page(page);
-	chosen->sent = page;
 	return progress;
 }
 
@@ -181,11 +182,24 @@ static enum job_progress
 land_page(struct import_page *chosen)
 {
 	struct page *page = chosen->sent;
-	enum job_progress progress = job_batch_land(&page->batch);
+	const enum job_progress progress = job_batch_land(&page->batch);
 
+	chosen->is_open = user_batch_is_open(page->batch.users);
+	return progress;
+}
+
+static enum job_progress
+finish_page(struct import_page *chosen, enum job_progress landed)
+{
+	struct page *page = chosen->sent;
+	enum job_progress progress = landed;
+
+	if (progress == JOB_GOES_ON)
+		progress = job_batch_run(&page->batch);
 	if (progress == JOB_GOES_ON)
 		progress = write_failures(page);
 	close_page(page);
+	chosen->sent = NULL;
 	return progress;
 }
 
@@ -195,7 +209,7 @@ import_apply_run(struct job_lease *lease)
 	static const struct import_stage stage = {
 		.state = "applying", .done = "applied", .tells = true,
 		.next = &query_import_apply_next, .direction = 1, .rests = rests_on_another,
-		.send = send_page, .land = land_page,
+		.send = send_page, .land = land_page, .finish = finish_page,
 	};
 
 	return import_stage_run(lease, &stage);

@@ -4,14 +4,15 @@
  *
  * What is always true: a row goes when all that it rests on has landed. One that rests on a row of
  * the same page, or of the page under way, waits; all others go on, both pages land, and the next page
- * begins with it. Those that are dealt with by then are not found again.
+ * begins with it. Those that are dealt with by then are not found again. And what is written again,
+ * because somebody else was quicker, is written while nothing else is under way: two pages that want
+ * the same new position would wait for each other for ever.
  */
 #include "import_pages.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "config.h"
 #include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
@@ -20,9 +21,11 @@
  * this many times over. */
 #define GROWTH 8
 
+_Static_assert(JOB_CONNECTIONS == 2, "beside a page there is one other at most");
+
 /* A connection, and the page that is under way on it. */
 struct flight {
-	struct worker worker;		/* of all but the first, which has the job's own */
+	struct worker worker;		/* of the second; the first has the job's own */
 	struct job_lease lease;
 	struct import_work work;
 	struct import_page page;
@@ -32,10 +35,11 @@ struct flight {
 
 struct run {
 	const struct import_stage *stage;
-	struct import_work work;	/* for when all have landed */
+	struct import_work work;	/* as each flight begins with it, and for when all have landed */
 	struct flight flights[JOB_CONNECTIONS];
-	int flight_count, turn;
-	bool is_full;			/* there are as many flights as there can be */
+	int flight_count;
+	int turn;			/* the flight that goes next */
+	bool has_tried;			/* to open the second */
 	char behind_row[24];		/* where the next page begins; "": at the beginning */
 	bool is_over;			/* there was nothing left */
 	bool is_awaited;		/* a row waits until all have landed */
@@ -57,21 +61,20 @@ open_flight(struct run *run, struct worker *worker)
 	flight->page.work = &flight->work;
 }
 
-/* A file of one page needs no second connection. */
+/* A file of one page needs no second connection; where there is none to be had, the pages go one by one. */
 static void
-open_others(struct run *run)
+open_second(struct run *run)
 {
-	if (run->is_full || run->done < IMPORT_PAGE_ROWS)
+	struct worker *worker = &run->flights[1].worker;
+
+	if (run->stage->land == NULL || run->has_tried || run->done < IMPORT_PAGE_ROWS)
 		return;
-	run->is_full = true;
-	while (run->stage->land != NULL && run->flight_count < JOB_CONNECTIONS) {
-		struct worker *worker = &run->flights[run->flight_count].worker;
-		if (!worker_open_beside(worker, run->work.lease->worker))
-			return;	/* one by one, then */
-		open_flight(run, worker);
-	}
+	run->has_tried = true;
+	if (!worker_open_beside(worker, run->work.lease->worker))
+		return;
+	open_flight(run, worker);
 	for (int i = 0; i < run->flight_count; i++)
-		run->flights[i].lease.is_shared = run->flight_count > 1;
+		run->flights[i].lease.is_shared = true;
 }
 
 static void
@@ -88,16 +91,36 @@ forget_rows(struct flight *flight)
 	arena_free(&flight->arena);
 }
 
+static enum job_progress land_all(struct run *run);
+
+static enum job_progress
+finish(struct run *run, struct flight *flight, enum job_progress progress)
+{
+	const bool is_shared = flight->lease.is_shared;
+
+	/* It is written again, alone: then its transactions prolong the lease. */
+	if (progress == JOB_GOES_ON && flight->page.is_open) {
+		progress = land_all(run);
+		flight->lease.is_shared = false;
+	}
+	progress = run->stage->finish(&flight->page, progress);
+	flight->lease.is_shared = is_shared;
+	return progress;
+}
+
 static enum job_progress
 land(struct run *run, struct flight *flight)
 {
+	const struct import_stage *stage = run->stage;
 	enum job_progress progress = JOB_GOES_ON;
 
 	if (flight->seen == NULL)
 		return JOB_GOES_ON;
-	if (run->stage->land != NULL)
-		progress = run->stage->land(&flight->page);
 	forget_rows(flight);
+	if (stage->land != NULL)
+		progress = finish(run, flight, stage->land(&flight->page));
+	if (flight->lease.held_at_ms > run->work.lease->held_at_ms)
+		run->work.lease->held_at_ms = flight->lease.held_at_ms;
 	run->done += flight->page.count;
 	job_lease_count_rows(run->work.lease, flight->page.count);
 	return progress;
@@ -118,15 +141,13 @@ land_all(struct run *run)
 
 /* ---- Pages. */
 
-/* The rows that another page has under way. */
+/* The rows that the other page has under way. */
 static const struct seen *
 under_way_beside(const struct run *run, const struct flight *flight)
 {
-	for (int i = 0; i < run->flight_count; i++) {
-		if (&run->flights[i] != flight && run->flights[i].seen != NULL)
-			return run->flights[i].seen;
-	}
-	return NULL;
+	const struct flight *other = &run->flights[flight == &run->flights[0]];
+
+	return other->seen;
 }
 
 /* Those that go together. Returns the first that waits, or the end. */
@@ -208,18 +229,19 @@ interlude(struct run *run)
 	if (progress != JOB_GOES_ON)
 		return progress;
 	refresh_statistics(run);
-	open_others(run);
+	open_second(run);
 	return job_lease_keep(run->work.lease) ? JOB_GOES_ON : JOB_IS_LATER;
 }
 
 static enum job_progress
 run_next(struct run *run)
 {
-	struct flight *flight = &run->flights[run->turn++ % run->flight_count];
+	struct flight *flight = &run->flights[run->turn];
 	enum job_progress progress = land(run, flight);
 
 	if (progress == JOB_GOES_ON && (run->is_awaited || run->done >= run->refresh_at || job_lease_is_due(run->work.lease)))
 		progress = interlude(run);
+	run->turn = (run->turn + 1) % run->flight_count;
 	return progress == JOB_GOES_ON ? send_next(run, flight) : progress;
 }
 

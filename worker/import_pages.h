@@ -15,7 +15,8 @@ struct import_page {
 	const PGresult *found;		/* until it was sent */
 	int places[IMPORT_PAGE_ROWS];
 	int count;
-	void *sent;			/* the stage's own, from `send` to `land` */
+	void *sent;			/* the stage's own, from `send` to `finish` */
+	bool is_open;			/* what it landed with is not all of it */
 };
 
 struct import_stage {
@@ -29,10 +30,13 @@ struct import_stage {
 	/* Whether row i of `found` rests on what becomes of one before it there, or on the page that is
 	 * under way (NULL: none). Each is asked in turn. */
 	bool (*rests)(struct seen *here, const struct seen *under_way, const PGresult *found, int i);
-	/* All of a page; or, where there is `land`, until the database writes it, and then the rest. Only
-	 * what was sent lands. */
+	/* All of a page; or, where there is `land`, up to where the database writes it. */
 	enum job_progress (*send)(struct import_page *page);
+	/* The outcome of what was sent; is_open: others were quicker, and some of it is to be written again. */
 	enum job_progress (*land)(struct import_page *page);
+	/* The rest, if it `landed` well, and the end of what was sent; of a page that is open, nothing else is
+	 * under way. */
+	enum job_progress (*finish)(struct import_page *page, enum job_progress landed);
 };
 
 enum job_end import_stage_run(struct job_lease *lease, const struct import_stage *stage);

@@ -35,7 +35,8 @@ import_work_open(struct import_work *work, struct job_lease *lease, const char *
 	PGresult *rows = worker_query(lease->worker, &query_import_work_load, (const char *const[]){ lease->org_id, lease->id });
 	const bool is_known = rows != NULL;
 
-	*work = (struct import_work){ .lease = lease, .definitions.arena = lease->arena };
+	*work = (struct import_work){ .lease = lease, .definitions = arena_take(lease->arena, sizeof(*work->definitions)) };
+	work->definitions->arena = lease->arena;
 	*is_there = is_known && PQntuples(rows) > 0 && strcmp(row_text(rows, 0, "state"), state) == 0;
 	if (*is_there)
 		take(work, rows, as_actor);
@@ -62,7 +63,7 @@ import_work_batch(struct import_work *work, struct job_batch *batch, job_batch_f
 	batch->origin.is_import = true;
 	batch->origin.invites = work->invites;
 	job_batch_open(batch, count);
-	batch->users->definitions = &work->definitions;
+	batch->users->definitions = work->definitions;
 }
 
 void

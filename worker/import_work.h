@@ -18,7 +18,7 @@ struct import_work {
 	long size;
 	bool invites;
 	struct import_columns columns;		/* without a mapping before the file was read */
-	struct field_definitions definitions;	/* as the decisions know them, for all pages */
+	struct field_definitions *definitions;	/* as the decisions know them, for all pages; in the lease's arena */
 	const char *problem;			/* why the stage stops: JSON, in the lease's arena */
 };
 

@@ -138,23 +138,6 @@ send_round(struct job_batch *batch)
 	return progress;
 }
 
-static enum job_progress
-land_round(struct job_batch *batch)
-{
-	struct job_round *round = &batch->round;
-	PGresult *results[BATCH_STATEMENTS_MAX + 2] = { NULL };
-	enum database_status status = DATABASE_OK;
-	enum job_progress progress;
-
-	if (round->count > 0)
-		status = job_lease_collect(batch->lease, round->all, round->count, results);
-	progress = settle(batch, status, results + round->first, round->users);
-	for (int i = 0; i < round->count; i++)
-		PQclear(results[i]);
-	job_batch_forget(round->facts);
-	return progress;
-}
-
 enum job_progress
 job_batch_send(struct job_batch *batch)
 {
@@ -168,20 +151,32 @@ job_batch_send(struct job_batch *batch)
 enum job_progress
 job_batch_land(struct job_batch *batch)
 {
-	enum job_progress progress = JOB_GOES_ON;
+	struct job_round *round = &batch->round;
+	PGresult *results[BATCH_STATEMENTS_MAX + 2] = { NULL };
+	enum database_status status = DATABASE_OK;
+	enum job_progress progress;
 
-	while (progress == JOB_GOES_ON && batch->round.is_under_way) {
-		progress = land_round(batch);
-		if (progress == JOB_GOES_ON)
-			progress = job_batch_send(batch);
-	}
+	if (!round->is_under_way)
+		return JOB_GOES_ON;
+	round->is_under_way = false;
+	if (round->count > 0)
+		status = job_lease_collect(batch->lease, round->all, round->count, results);
+	progress = settle(batch, status, results + round->first, round->users);
+	for (int i = 0; i < round->count; i++)
+		PQclear(results[i]);
+	job_batch_forget(round->facts);
 	return progress;
 }
 
 enum job_progress
 job_batch_run(struct job_batch *batch)
 {
-	const enum job_progress progress = job_batch_send(batch);
+	enum job_progress progress = JOB_GOES_ON;
 
-	return progress == JOB_GOES_ON ? job_batch_land(batch) : progress;
+	while (progress == JOB_GOES_ON && user_batch_is_open(batch->users)) {
+		progress = job_batch_send(batch);
+		if (progress == JOB_GOES_ON)
+			progress = job_batch_land(batch);
+	}
+	return progress;
 }

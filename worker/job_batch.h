@@ -65,8 +65,8 @@ enum job_progress job_batch_decide(struct job_batch *batch, PGresult *facts[BATC
 void job_batch_forget(PGresult *facts[BATCH_FACTS]);
 /* Rounds, until each operation has its outcome. */
 enum job_progress job_batch_run(struct job_batch *batch) __attribute__((warn_unused_result));
-/* The same in two steps, between which the database writes: the next round is sent, if there is
- * anything left; its outcome is taken, and all other rounds run. Only what was sent is to land. */
+/* One round in two steps, between which the database writes: it is sent, if anything is open, and its
+ * outcome is taken. Only what was sent is to land. */
 enum job_progress job_batch_send(struct job_batch *batch) __attribute__((warn_unused_result));
 enum job_progress job_batch_land(struct job_batch *batch) __attribute__((warn_unused_result));
 

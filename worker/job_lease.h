@@ -2,7 +2,8 @@
  * job_lease: one job in the hands of one worker, and the transactions that rest on it.
  *
  * A job (table rollcall.job) is claimed with a lease that its holder prolongs with every
- * transaction. What is always true: nothing is written for a job by somebody who does not
+ * transaction; or, where several are under way at a time, proves with each of them and prolongs
+ * between them. What is always true: nothing is written for a job by somebody who does not
  * hold it; a job that is done is gone in the transaction of its last words. So whatever is
  * written in one transaction with its own progress happens exactly once, however
  * often a worker is killed.
@@ -29,7 +30,7 @@ struct job_lease {
 #define JOB_STATEMENTS_MAX_TOGETHER 12
 
 /* Runs the statements in one transaction, if the lease is still held; it is prolonged with
- * them. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
+ * them, unless it is shared. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which
  * also says what becomes of `results`. NOTIFY follows the commit where a query asks for it.
  * (A conflict of another kind looks the same: job_lease_hold tells them apart.) */
 enum database_status job_lease_write(struct job_lease *lease, const struct statement *statements, int count,
@@ -47,8 +48,8 @@ enum database_status job_lease_finish(struct job_lease *lease, const struct stat
 bool job_lease_hold(struct job_lease *lease) __attribute__((warn_unused_result));
 /* Whether it was held last JOB_LEASE_KEEP_MS ago. */
 bool job_lease_is_due(const struct job_lease *lease);
-/* Prolongs it once it is due: for whatever is silent for
- * long, to be called as often as one likes. */
+/* Prolongs it once it is due: for whatever is silent for long, to be called as often as one
+ * likes; not for a shared one. */
 bool job_lease_keep(struct job_lease *lease) __attribute__((warn_unused_result));
 /* Counts rows that are done, for the metrics. */
 void job_lease_count_rows(struct job_lease *lease, int rows);

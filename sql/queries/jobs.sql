@@ -40,7 +40,7 @@ FROM head
 WHERE j.org_id = head.org_id AND j.id = head.id
 RETURNING j.org_id, j.id, j.kind, j.attempts;
 
--- The first statement of whatever is written for a job. Who no longer holds it shall write
+-- The first statement of whatever is written for a job, or job_prove. Who no longer holds it shall write
 -- nothing: dividing by zero is how a statement says so (common/database.c). From here to
 -- the commit the row is locked, so nobody can claim it while the lease is prolonged.
 -- name: job_hold (org_id, id, worker, attempts, lease_s) writes

@@ -262,37 +262,86 @@ def job_connections(system):
     return system.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollcall-worker/job'")
 
 
-def test_rows_wait_for_those_that_they_rest_on_wherever_they_stand(rollcall):
-    """On the same page, on the page under way, and far behind; the last row about somebody has the last word."""
+# Rows (edit, whom another row makes); the first page goes alone, those behind it two by two.
+RESTING = {
+    "on the same page": [(number + 1, number) for number in range(1003, 1900, 100)],
+    "on the page under way": [(number, number - 1000) for number in (2000, 2999, 4000, 4500, 4999)],
+    "on one far behind": [(number, number % 100) for number in range(2000, 5000, 101)],
+    "on one that rests": [(number, 2500) for number in range(2501, 4900, 300)],
+}
+
+
+@pytest.mark.parametrize("pairs", RESTING.values(), ids=RESTING)
+def test_a_row_waits_for_the_one_that_it_rests_on(rollcall, pairs):
+    """The last one about somebody has the last word; undone, they go back in turn."""
+    policy(rollcall, import_on_duplicate="update")
+    table = people(5000)
+    for number, maker in pairs:
+        table[number] = [f"p{maker}@people.example", f"Edit{number}", "Person"]
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *table))
+    assert (made["counts"]["create"], made["counts"]["update"], made["counts"]["error"]) == (5000 - len(pairs), len(pairs), 0), made
+    done = apply(rollcall.admin, made)
+    assert done["state"] == "applied" and (done["counts"]["applied"], done["counts"]["error"]) == (5000, 0), done
+    last = {f"p{maker}@people.example": f"Edit{number}" for number, maker in pairs}
+    users = users_of(rollcall)
+    assert len(users) == 5000 - len(pairs) + 1
+    assert {address: user["first_name"] for address, user in users.items() if user["first_name"].startswith("Edit")} == last
+    undone = undo(rollcall.admin, done)
+    assert (undone["state"], undone["counts"]["undone"], undone["counts"]["left"]) == ("undone", 5000, 0), undone
+    assert users_of(rollcall).keys() == {ADMIN_EMAIL}
+
+
+def test_two_edits_of_one_user_come_in_the_order_of_the_file(rollcall):
     policy(rollcall, import_on_duplicate="update")
     old = [rollcall.create_user(email=f"old{number}@people.example", first_name="Old", last_name="Person")["id"] for number in range(20)]
     table = people(4000)
     for number in range(20):
-        table[100 * number + 7] = [f"old{number}@people.example", "Once", "Person"]  # an edit, and another
+        table[100 * number + 7] = [f"old{number}@people.example", "Once", "Person"]
         table[100 * number + 1300] = [f"old{number}@people.example", "Twice", "Person"]
-        table[50 * number + 2011] = [f"p{50 * number + 11}@people.example", "Twice", "Person"]  # made, and edited
-        table[3950 + number] = [f"p{50 * number + 11}@people.example", "Thrice", "Person"]
-    made = dry_run(rollcall.admin, csv_of(PEOPLE, *table))
-    assert (made["counts"]["create"], made["counts"]["update"], made["counts"]["error"]) == (3920, 80, 0), made
-    done = apply(rollcall.admin, made)
-    assert done["state"] == "applied" and (done["counts"]["applied"], done["counts"]["error"]) == (4000, 0), done
+    done = apply(rollcall.admin, dry_run(rollcall.admin, csv_of(PEOPLE, *table)))
+    assert (done["counts"]["applied"], done["counts"]["error"]) == (4000, 0), done
     users = users_of(rollcall)
-    assert len(users) == 3920 + 20 + 1
-    assert {user["email"] for user in users.values() if user["first_name"] == "Twice"} == {f"old{number}@people.example" for number in range(20)}
-    assert {user["email"] for user in users.values() if user["first_name"] == "Thrice"} == {f"p{50 * number + 11}@people.example" for number in range(20)}
-    assert {users[f"old{number}@people.example"]["id"] for number in range(20)} == set(old)
-    undone = undo(rollcall.admin, done)
-    assert (undone["state"], undone["counts"]["undone"], undone["counts"]["left"]) == ("undone", 4000, 0), undone
+    assert {users[f"old{number}@people.example"]["id"]: users[f"old{number}@people.example"]["first_name"] for number in range(20)} == dict.fromkeys(old, "Twice")
+    undo(rollcall.admin, done)
     assert {user["first_name"] for address, user in users_of(rollcall).items() if address != ADMIN_EMAIL} == {"Old"}
 
 
-def test_two_pages_are_under_way_at_a_time(rollcall):
-    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(6000)))
-    assert job_connections(rollcall) == 1
+def waiting_pages(system):
+    """Pages that are being written, and wait for a lock."""
+    return system.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollcall-worker/job'"
+                        " AND state = 'active' AND wait_event_type = 'Lock'")
+
+
+@contextlib.contextmanager
+def nobody_is_made(system):
+    with system.cluster.connect(system.database) as other, other.transaction():
+        other.execute("LOCK TABLE rollcall.users IN SHARE MODE")
+        yield
+
+
+def test_two_pages_are_written_at_a_time(rollcall):
+    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(4000)))
     began(rollcall, made)
-    wait_until(lambda: job_connections(rollcall) == 2, 30, 0.001)
-    assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 6000
+    wait_until(lambda: rollcall.value("SELECT applied FROM rollcall.import") >= 1000, 30, 0.001)
+    with nobody_is_made(rollcall):
+        wait_until(lambda: waiting_pages(rollcall) == 2, 30, 0.001)
+    assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 4000
     wait_until(lambda: job_connections(rollcall) == 1)
+
+
+def test_two_pages_that_want_the_same_new_positions_do_not_wait_for_each_other_for_ever(rollcall):
+    """Where a page takes longer than a statement may wait for a lock, the second of them is written again, alone."""
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Position"], *[[*person, f"Position {number // 1500}"] for number, person in enumerate(people(6000))]))
+    rollcall.sql("CREATE FUNCTION rollcall.slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END$$")
+    rollcall.sql("GRANT EXECUTE ON FUNCTION rollcall.slowly() TO PUBLIC")
+    rollcall.sql("CREATE TRIGGER slowly AFTER INSERT ON rollcall.users FOR EACH STATEMENT EXECUTE FUNCTION rollcall.slowly()")
+    done = apply(rollcall.admin, made)
+    assert (done["state"], done["counts"]["applied"], done["counts"]["error"]) == ("applied", 6000, 0), done
+    assert rollcall.sql("SELECT p.title, count(*) FROM rollcall.users u JOIN rollcall.position p ON p.id = u.position_id GROUP BY 1 ORDER BY 1") \
+        == [(f"Position {number}", 1500) for number in range(4)]
+    metrics = rollcall.metrics(worker=True)
+    assert metrics['rollcall_database_errors_total{reason="busy"}'] > 0
+    assert metrics['rollcall_jobs_total{kind="import_apply",outcome="ended"}'] == 1 and metrics.get('rollcall_jobs_total{kind="import_apply",outcome="later"}', 0) == 0
 
 
 @pytest.mark.allow_errors("could not connect to the database")
