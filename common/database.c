@@ -7,40 +7,19 @@
  * Nothing is ever sent twice, and PostgreSQL's DETAIL is never logged: it quotes
  * the values of rows.
  */
-#include "database.h"
+#include "database_priv.h"
 
-#include <assert.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "buffer.h"
-#include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "shared_page.h"
-#include "supervisor.h"
 
 #define CONNECT_TIMEOUT_S "5"
 #define TCP_USER_TIMEOUT_MS "15000"
 #define KEEPALIVES_IDLE_S "30"
-/* How long database_wait stays away from a database that cannot be reached. */
-#define RECONNECT_PAUSE_MS 1000
-
-struct database {
-	char *url;
-	char *application_name;
-	int statement_timeout_ms;
-	PGconn *connection;	/* NULL while there is none */
-	bool *prepared;		/* by query->index, on this connection */
-	char *listening;	/* channel, on this connection; NULL: none */
-	char violated[64];	/* by the last query that failed */
-	struct shared_page *page;	/* what fails is counted there; NULL: nowhere */
-	bool plans_for_values;
-	bool was_connected;
-	bool is_down;		/* the last attempt failed, and that was logged */
-};
 
 struct database *
 database_create(const char *url, const char *application_name, int statement_timeout_ms)
@@ -69,8 +48,8 @@ database_create_beside(const struct database *database)
 	return beside;
 }
 
-static void
-disconnect(struct database *database)
+void
+database_disconnect(struct database *database)
 {
 	PQfinish(database->connection);
 	database->connection = NULL;
@@ -96,7 +75,7 @@ database_free(struct database **database)
 {
 	if (*database == NULL)
 		return;
-	disconnect(*database);
+	database_disconnect(*database);
 	free((*database)->url);
 	free((*database)->application_name);
 	free((*database)->prepared);
@@ -175,7 +154,7 @@ database_connect(struct database *database)
 
 	if (database->connection != NULL && PQstatus(database->connection) == CONNECTION_OK)
 		return true;
-	disconnect(database);
+	database_disconnect(database);
 	database->connection = open_connection(database);
 	if (PQstatus(database->connection) == CONNECTION_OK) {
 		PQsetNoticeReceiver(database->connection, log_notice, NULL);
@@ -193,7 +172,7 @@ database_connect(struct database *database)
 		"could not connect to the database", "reason", reason, NULL);
 	free(reason);
 	database->is_down = true;
-	disconnect(database);
+	database_disconnect(database);
 	return false;
 }
 
@@ -285,12 +264,12 @@ fail(struct database *database, const struct query *query, PGresult *failed)
 	/* 0A000: a migration changed what a prepared query returns; a new connection
 	 * prepares it anew. */
 	if (result.status == DATABASE_LOST || strcmp(result.sqlstate, "0A000") == 0)
-		disconnect(database);
+		database_disconnect(database);
 	return result;
 }
 
-static bool
-succeeded(const PGresult *result)
+bool
+database_succeeded(const PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
 
@@ -310,7 +289,7 @@ prepare(struct database *database, const struct query *query, struct database_re
 	if (database->plans_for_values || database->prepared[query->index])
 		return true;
 	result = PQprepare(database->connection, query->name, query->sql, 0, NULL);
-	if (!succeeded(result)) {
+	if (!database_succeeded(result)) {
 		*failure = fail(database, query, result);
 		return false;
 	}
@@ -352,7 +331,7 @@ database_run(struct database *database, const struct query *query, const char *c
 	if (!prepare(database, query, &result))
 		return result;
 	rows = send_statement(database, query, params) ? only_result(database->connection) : NULL;
-	if (!succeeded(rows))
+	if (!database_succeeded(rows))
 		return fail(database, query, rows);
 	return (struct database_result){ .status = DATABASE_OK, .rows = rows };
 }
@@ -389,7 +368,7 @@ database_send_together(struct database *database, const struct statement *statem
 	if (send_all(database, statements, count))
 		return DATABASE_OK;
 	log_error("lost the connection to the database", "query", statements[0].query->name, NULL);
-	disconnect(database);
+	database_disconnect(database);
 	return DATABASE_LOST;
 }
 
@@ -405,7 +384,7 @@ database_collect_together(struct database *database, const struct statement *sta
 	memset(results, 0, (size_t)count * sizeof(*results));
 	while ((result = next_result(database->connection)) != NULL
 		&& PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
-		if (at < count && succeeded(result)) {
+		if (at < count && database_succeeded(result)) {
 			results[at++] = result;
 		} else if (failed == NULL) {
 			failed = result;
@@ -427,7 +406,7 @@ database_collect_together(struct database *database, const struct statement *sta
 		return fail(database, statements[culprit].query, failed).status;
 	/* Without a sync nobody knows what became of it. */
 	(void)fail(database, statements[culprit].query, failed);
-	disconnect(database);
+	database_disconnect(database);
 	return DATABASE_LOST;
 }
 
@@ -447,123 +426,4 @@ const char *
 database_violated(const struct database *database)
 {
 	return database->violated;
-}
-
-/* LISTEN and NOTIFY: utility commands, which take no parameters. */
-static bool
-run_command(struct database *database, const char *command, const char *channel)
-{
-	struct buffer sql = BUFFER_INIT;
-	char *name = PQescapeIdentifier(database->connection, channel, strlen(channel));
-	PGresult *result;
-	bool ok;
-
-	assert(name != NULL);
-	buffer_printf(&sql, "%s %s", command, name);
-	result = PQexec(database->connection, buffer_text(&sql));
-	ok = succeeded(result);
-	if (!ok) {
-		log_error("lost the connection to the database", "command", command, "sqlstate",
-			PQresultErrorField(result, PG_DIAG_SQLSTATE), NULL);
-		disconnect(database);
-	}
-	PQclear(result);
-	PQfreemem(name);
-	buffer_free(&sql);
-	return ok;
-}
-
-void
-database_notify(struct database *database, const char *channel)
-{
-	/* Only a nudge: when it is lost, the poll comes a little later. */
-	if (database_connect(database))
-		(void)run_command(database, "NOTIFY", channel);
-}
-
-static bool
-listen_on(struct database *database, const char *channel)
-{
-	if (!database_connect(database) || !run_command(database, "LISTEN", channel))
-		return false;
-	free(database->listening);
-	database->listening = xstrdup(channel);
-	return true;
-}
-
-/* Takes what has arrived, all at once: a hundred notifications are one. */
-static bool
-take_notifications(PGconn *connection, const char *channel)
-{
-	PGnotify *notification;
-	bool is_notified = false;
-
-	while ((notification = PQnotifies(connection)) != NULL) {
-		if (strcmp(notification->relname, channel) == 0)
-			is_notified = true;
-		PQfreemem(notification);
-	}
-	return is_notified;
-}
-
-enum wake { WAKE_READABLE, WAKE_TIME_UP, WAKE_SIGNAL };
-
-/* Waits for the socket (-1: only for the time). A signal that comes between the
- * question whether to stop and the wait would be slept through; so signals are
- * held back until poll lets them in. */
-static enum wake
-wait_readable(int socket, int64_t timeout_ms)
-{
-	struct pollfd poll = { .fd = socket, .events = POLLIN };
-	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ms / 1000), .tv_nsec = (long)(timeout_ms % 1000) * 1000000,
-	};
-	sigset_t held, before;
-	enum wake wake = WAKE_SIGNAL;
-
-	sigemptyset(&held);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &held, &before);
-	if (!supervisor_stopping()) {
-		int ready = ppoll(&poll, 1, &timeout, &before);
-
-		wake = ready > 0 ? WAKE_READABLE : ready == 0 ? WAKE_TIME_UP : WAKE_SIGNAL;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return wake;
-}
-
-static bool
-is_listening_on(const struct database *database, const char *channel)
-{
-	return database->connection != NULL && database->listening != NULL
-		&& strcmp(database->listening, channel) == 0;
-}
-
-bool
-database_wait(struct database *database, const char *channel, int64_t timeout_ms)
-{
-	int64_t deadline = clock_monotonic_ms() + timeout_ms;
-	int64_t left;
-
-	if (!is_listening_on(database, channel)) {
-		if (listen_on(database, channel))
-			return true;	/* what was sent before we listened, nobody heard */
-		wait_readable(-1, timeout_ms < RECONNECT_PAUSE_MS ? timeout_ms : RECONNECT_PAUSE_MS);
-		return false;
-	}
-	for (;;) {
-		/* Before the wait as well: with TLS, what has come may be in a buffer. */
-		if (PQconsumeInput(database->connection) == 0) {
-			log_warn("lost the connection to the database while listening", "channel", channel, NULL);
-			disconnect(database);
-			return listen_on(database, channel);
-		}
-		if (take_notifications(database->connection, channel))
-			return true;
-		left = deadline - clock_monotonic_ms();
-		if (left <= 0 || wait_readable(PQsocket(database->connection), left) != WAKE_READABLE)
-			return false;
-	}
 }
