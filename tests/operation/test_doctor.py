@@ -210,9 +210,9 @@ def test_connections_are_counted_for_all_that_there_are(shared_rollcall):
     assert bad(ask(shared_rollcall, "--servers", "100", "--workers", "3")) == {"database.connections": "fail"}
     assert not bad(ask(shared_rollcall, "--servers", "3", "--workers", "3"))
     database = shared_rollcall.database
-    with granted(shared_rollcall, f"ALTER DATABASE {database} CONNECTION LIMIT 56", f"ALTER DATABASE {database} CONNECTION LIMIT -1"):
+    with granted(shared_rollcall, f"ALTER DATABASE {database} CONNECTION LIMIT 66", f"ALTER DATABASE {database} CONNECTION LIMIT -1"):
         found = bad(ask(shared_rollcall, "--workers", "10"))
-        assert found == {"database.connections": "warn"}, "12 of the server and 4 of each worker, beside a few of others: few are left, and none is short now"
+        assert found == {"database.connections": "warn"}, "12 of the server and 5 of each worker, beside a few of others: few are left, and none is short now"
 
 
 @pytest.mark.parametrize(("settings", "wrong"), [
