@@ -383,8 +383,7 @@ def test_rows_are_filtered_by_what_becomes_of_them(standing, filled):
     assert standing.admin.get(path, outcome="left").items == []
     assert "total" not in standing.admin.get(path).body
     faults = standing.admin.get(path, outcome="error,bad", limit="201", cursor="x", x="1").refused(400, "invalid_query").faults()
-    assert faults == {"x": "unknown_field"}
-    assert standing.admin.get(path, outcome="error,bad", limit="201", cursor="x").refused(400).faults() == {"outcome": "invalid", "limit": "invalid", "cursor": "invalid"}
+    assert faults == {"outcome": "invalid", "limit": "invalid", "cursor": "invalid", "x": "unknown_field"}
 
 
 def test_a_cursor_of_another_list_is_none_of_rows(standing, filled):
