@@ -77,6 +77,9 @@ struct config {
 	bool log_json;
 };
 
+/* Database connections of each of the worker's job children: its own, and one more while it applies an import. */
+#define JOB_CONNECTIONS 2
+
 enum config_program { CONFIG_SERVER, CONFIG_WORKER };
 
 /* Reads the environment. NULL, with every fault named in the log (and on

@@ -18,8 +18,6 @@ struct database;
 struct shared_page;
 
 #define DATABASE_LOCK_TIMEOUT_MS 500
-/* Of a child of the worker that runs jobs: its own, and one more while it applies an import. */
-#define JOB_CONNECTIONS 2
 
 /* The settings that every connection of Rollcall starts with, as the value of
  * libpq's keyword `options`: search_path, UTC, ISO dates and intervals, lock_timeout,

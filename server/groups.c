@@ -55,7 +55,7 @@ group_member_list(struct request *rq)
 	return list_ask_of_one(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_group_member_list, (const char *const[]){ rq->org_id, rq->path_values[0], page->after_key,
 			page->after_id, page->limit_text } },
-		{ &query_group_member_count, (const char *const[]){ rq->org_id, rq->path_values[0] } },
+		{ &query_group_member_count, (const char *const[]){ rq->org_id, rq->path_values[0], page->wants_count_text } },
 	});
 }
 

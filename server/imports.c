@@ -73,8 +73,7 @@ import_row_list(struct request *rq)
 	const char *outcome = list_read_words(rq, "outcome", outcomes);
 	return list_ask_of_one(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_import_row_list, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->after_key, page->limit_text } },
-		{ &query_import_row_count, (const char *const[]){ rq->org_id, rq->path_values[0], outcome,
-			page->wants_count ? "true" : "false" } },
+		{ &query_import_row_count, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->wants_count_text } },
 	});
 }
 

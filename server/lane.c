@@ -343,12 +343,13 @@ bool
 lane_submit(struct lanes *lanes, enum lane which, const struct statement *statements,
 	int statement_count, job_callback *callback, void *context)
 {
-	struct lane_state *lane = &lanes->states[which];
+	struct lane_state *lane;
 	struct connection *connection = NULL;
 	struct job *job;
 
 	if (lanes == NULL || lanes->is_closing)
 		return false;
+	lane = &lanes->states[which];
 	/* Nobody overtakes those who wait. */
 	if (TAILQ_EMPTY(&lane->waiting))
 		connection = pick_connection(lane);

@@ -144,6 +144,7 @@ list_read_page(struct request *rq, char cursor_prefix, bool has_key, struct page
 		wish->after_key = NULL;
 	wish->limit_text = arena_printf(rq->scratch, "%d", wish->limit + 1);
 	wish->wants_count = list_read_flag(rq, "count");
+	wish->wants_count_text = wish->wants_count ? "true" : "false";
 }
 
 void

@@ -32,6 +32,7 @@ struct page_wish {
 	const char *limit_text;		/* limit + 1, for the query */
 	const char *after_key, *after_id;	/* NULL: from the beginning; no key where the id alone sorts */
 	bool wants_count;
+	const char *wants_count_text;	/* "true", "false" */
 	const char *id_column;		/* "id", unless the list says another */
 };
 /* Reads `limit`, `cursor` and `count`; faults go to the request. */

@@ -248,7 +248,8 @@ job_done(void *context, struct job_result *job)
 		return;
 	case JOB_BUSY:
 	case JOB_LOST:
-		request_finish(rq, request_unavailable(rq));
+		/* 57014: what took too long would take as long again. */
+		request_finish(rq, strcmp(job->sqlstate, "57014") == 0 ? request_problem_later(rq, PROBLEM_UNAVAILABLE, 1) : request_unavailable(rq));
 		return;
 	case JOB_ERROR:
 		/* The lane has said which query and why; request_record adds route and request id. */

@@ -102,6 +102,7 @@ struct request {
 	bool is_streaming;			/* its answer has begun, */
 	bool waits_for_client;			/* and a piece of it is on its way to him */
 	struct event *pause;			/* before a piece is asked for again; NULL: there was none yet */
+	int pauses;				/* of this piece */
 	bool has_hash_place;
 	bool versioned;				/* the job in flight has a QUERY_VERSIONED statement: */
 	int versioned_statement;		/* the first of them */

@@ -10,8 +10,8 @@
 struct request *request_from(void *context);
 /* Goes on with the next step. */
 void request_run(struct request *rq);
-/* A step that was taken in place of the next one: an answer; or it waits, for a pause or to be sure
- * of the answer (idempotency_look_again). */
+/* What a callback made of a request whose step waits: an answer in place of the next step; or it waits
+ * on, for a pause or to be sure of the answer (idempotency_look_again). */
 void request_finish(struct request *rq, enum step step);
 void request_clear_results(struct request *rq);
 

@@ -11,9 +11,12 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "log.h"
 #include "prologue.h"
+#include "route.h"
 
-/* A quarter of a second, a half, ...: sixteen seconds in all. */
+/* A quarter of a second, a half, ...: sixteen seconds in all, besides what the waiting in the lane and
+ * for locks takes each time. */
 #define PAUSE_MS 250
 #define PAUSES_MAX 6
 
@@ -67,7 +70,7 @@ request_stream(struct request *rq, const char *content_type)
 		return end_stream(rq);
 	request_clear_results(rq);
 	rq->position = prologue_step_count;
-	rq->attempts = 0;
+	rq->pauses = 0;
 	if (rq->reply.length == 0)
 		return STEP_NEXT;
 	http_stream_write(rq->exchange, rq->reply.data, rq->reply.length, taken);
@@ -109,13 +112,14 @@ pause_is_over(evutil_socket_t fd, short what, void *context)
 static enum step
 pause_stream(struct request *rq)
 {
-	const int ms = PAUSE_MS << rq->attempts++;
+	const int ms = PAUSE_MS << rq->pauses++;
 	const struct timeval delay = { ms / 1000, ms % 1000 * 1000 };
 
 	if (rq->pause == NULL)
 		rq->pause = evtimer_new(rq->server->base, pause_is_over, rq);
 	if (rq->pause == NULL)
 		abort();
+	log_info("paused an answer: the database is busy or away", "route", rq->route->path, "request_id", rq->id, NULL);
 	evtimer_add(rq->pause, &delay);
 	return STEP_WAIT;
 }
@@ -123,7 +127,7 @@ pause_stream(struct request *rq)
 enum step
 request_unavailable(struct request *rq)
 {
-	if (rq->is_streaming && rq->exchange != NULL && rq->attempts < PAUSES_MAX)
+	if (rq->is_streaming && rq->exchange != NULL && rq->pauses < PAUSES_MAX)
 		return pause_stream(rq);
 	return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
 }

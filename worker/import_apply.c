@@ -84,17 +84,10 @@ static enum job_progress
 write_failures(struct page *page)
 {
 	struct buffer items = BUFFER_INIT;
-	PGresult *result = NULL;
-	enum database_status status;
 
 	for (int i = 0; i < page->count; i++)
 		write_failure(page, i, &items);
-	if (items.length == 0)
-		return JOB_GOES_ON;
-	const struct statement statement = import_statement(page->work, &page->batch, &query_import_not_applied, &items);
-	status = job_lease_write(page->work->lease, &statement, 1, &result);
-	PQclear(result);
-	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
+	return import_write_rows(page->work, &page->batch, &query_import_not_applied, &items);
 }
 
 /* ---- One page. */

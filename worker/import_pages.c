@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "queries.h"
 #include "subject.h"
 #include "supervisor.h"
@@ -91,6 +92,7 @@ forget_rows(struct flight *flight)
 	arena_free(&flight->arena);
 }
 
+/* They call each other: a page that has begun to land is under way no more, so there is an end to it. */
 static enum job_progress land_all(struct run *run);
 
 static enum job_progress
@@ -289,4 +291,22 @@ import_statement(struct import_work *work, struct job_batch *batch, const struct
 	params[2] = arena_printf(batch->origin.scratch, "{%s}", buffer_text(items));
 	buffer_free(items);
 	return (struct statement){ query, params };
+}
+
+enum job_progress
+import_write_rows(struct import_work *work, struct job_batch *batch, const struct query *query, struct buffer *items)
+{
+	enum database_status status = DATABASE_CONFLICT;
+
+	if (items->length == 0)
+		return JOB_GOES_ON;
+	const struct statement statement = import_statement(work, batch, query, items);
+	for (int attempt = 0; attempt < JOB_CONFLICTS_MAX && status == DATABASE_CONFLICT; attempt++) {
+		PGresult *result = NULL;
+		if (attempt > 0 && !job_lease_hold(work->lease))
+			break;
+		status = job_lease_write(work->lease, &statement, 1, &result);
+		PQclear(result);
+	}
+	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
 }

@@ -45,5 +45,8 @@ enum job_end import_stage_run(struct job_lease *lease, const struct import_stage
  * buffer is freed. */
 struct statement import_statement(struct import_work *work, struct job_batch *batch, const struct query *query,
 	struct buffer *items);
+/* Writes one by itself, if there are items. Another page may have the import's own row. */
+enum job_progress import_write_rows(struct import_work *work, struct job_batch *batch, const struct query *query,
+	struct buffer *items) __attribute__((warn_unused_result));
 
 #endif

@@ -229,20 +229,6 @@ is_edit(const struct page *page, int found)
 }
 
 static enum job_progress
-write_told(struct page *page)
-{
-	PGresult *result = NULL;
-	enum database_status status;
-
-	if (page->told.length == 0)
-		return JOB_GOES_ON;
-	const struct statement statement = import_statement(page->work, &page->batch, &query_import_not_undone, &page->told);
-	status = job_lease_write(page->work->lease, &statement, 1, &result);
-	PQclear(result);
-	return status == DATABASE_OK ? JOB_GOES_ON : JOB_IS_LATER;
-}
-
-static enum job_progress
 undo_edits(struct page *page)
 {
 	enum job_progress progress;
@@ -277,7 +263,7 @@ undo_page(struct import_page *chosen)
 	if (progress == JOB_GOES_ON)
 		progress = remove_made(&page);
 	if (progress == JOB_GOES_ON)
-		progress = write_told(&page);
+		progress = import_write_rows(page.work, &page.batch, &query_import_not_undone, &page.told);
 	buffer_free(&page.made);
 	buffer_free(&page.told);
 	job_batch_close(&page.batch);

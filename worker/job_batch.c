@@ -9,9 +9,6 @@
 
 #include "subject.h"
 
-/* Each waits for a lock as long as DATABASE_LOCK_TIMEOUT_MS; then the job waits longer. */
-#define CONFLICTS_MAX 5
-
 struct job_maker
 job_maker_from_row(struct arena *arena, const PGresult *rows, const char *who, const char *const *permissions)
 {
@@ -91,7 +88,7 @@ settle(struct job_batch *batch, enum database_status status, PGresult *const *re
 		(void)user_batch_settle(batch->users, BATCH_WRITTEN, NULL, results, count);
 		return JOB_GOES_ON;
 	case DATABASE_CONFLICT:
-		return ++batch->conflicts < CONFLICTS_MAX && job_lease_hold(batch->lease) ? JOB_GOES_ON : JOB_IS_LATER;
+		return ++batch->conflicts < JOB_CONFLICTS_MAX && job_lease_hold(batch->lease) ? JOB_GOES_ON : JOB_IS_LATER;
 	case DATABASE_CONSTRAINT:
 		(void)user_batch_settle(batch->users, BATCH_CONSTRAINT, database_violated(batch->lease->worker->database), NULL, 0);
 		return JOB_GOES_ON;

@@ -28,6 +28,9 @@ struct job_lease {
 #define JOB_LEASE_S 60
 #define JOB_LEASE_KEEP_MS 10000
 #define JOB_STATEMENTS_MAX_TOGETHER 12
+/* So often a transaction is tried that meets locks of others, each time for DATABASE_LOCK_TIMEOUT_MS; then
+ * the job waits longer. */
+#define JOB_CONFLICTS_MAX 5
 
 /* Runs the statements in one transaction, if the lease is still held; it is prolonged with
  * them, unless it is shared. DATABASE_CONFLICT when it is lost, and otherwise as database_run_together, which

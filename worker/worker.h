@@ -1,5 +1,5 @@
 /*
- * worker: what each child of the worker holds: configuration, one connection, memory.
+ * worker: what each child of the worker holds: configuration, its connection, memory.
  */
 #ifndef ROLLCALL_WORKER_H
 #define ROLLCALL_WORKER_H

@@ -24,7 +24,10 @@ LIMIT :limit::integer;
 -- fragment: audit_filter
 (:subject_id::uuid IS NULL OR a.subject_id = :subject_id::uuid)
   AND (:actor_id::uuid IS NULL OR a.actor_id = :actor_id::uuid)
-  AND (:action::text IS NULL OR a.action = :action::text)
+  AND :{audit_of_time}
+
+-- fragment: audit_of_time
+(:action::text IS NULL OR a.action = :action::text)
   AND (:since::timestamptz IS NULL OR a.at >= :since::timestamptz)
   AND (:until::timestamptz IS NULL OR a.at < :until::timestamptz)
 
@@ -32,6 +35,15 @@ LIMIT :limit::integer;
 SELECT count(*) AS total
 FROM rollcall.audit a
 WHERE a.org_id = :org_id AND :{audit_filter};
+
+-- No row: there never was such a user. Counting is left out unless somebody wants to know.
+-- name: user_history_count (org_id, user_id, action, since, until, wants_count)
+SELECT CASE WHEN :wants_count::boolean THEN (
+    SELECT count(*) FROM rollcall.audit a
+    WHERE a.org_id = :org_id AND a.subject_id = :user_id AND :{audit_of_time}) END AS total
+FROM (SELECT FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id
+    UNION ALL
+    SELECT FROM rollcall.deleted_user x WHERE x.org_id = :org_id AND x.id = :user_id) k;
 
 -- Personal values die after the organization's audit_retention; who did what and when
 -- stays for `migrate` to drop, a month at a time.

@@ -283,12 +283,6 @@ SELECT id FROM recorded;
 -- fragment: is_deleted
 EXISTS (SELECT FROM rollcall.deleted_user x WHERE x.org_id = m.org_id AND x.id IN (m.user_id, (m.data ->> 'recipient_id')::uuid))
 
--- Whether there is or ever was such a user.
--- name: user_existed (org_id, user_id)
-SELECT u.id FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id
-UNION ALL
-SELECT x.id FROM rollcall.deleted_user x WHERE x.org_id = :org_id AND x.id = :user_id;
-
 -- name: purge_deletions (limit) writes all_organizations
 DELETE FROM rollcall.deletion d
 WHERE (d.org_id, d.id) IN (

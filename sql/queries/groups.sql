@@ -75,8 +75,10 @@ WHERE m.org_id = :org_id AND m.group_id = :group_id
 ORDER BY u.sort_name, u.id
 LIMIT :limit::integer;
 
--- name: group_member_count (org_id, group_id)
-SELECT (SELECT count(*) FROM rollcall.group_member m WHERE m.org_id = g.org_id AND m.group_id = g.id) AS total
+-- No row: there is no such group. Counting is left out unless somebody wants to know.
+-- name: group_member_count (org_id, group_id, wants_count)
+SELECT CASE WHEN :wants_count::boolean THEN (
+    SELECT count(*) FROM rollcall.group_member m WHERE m.org_id = g.org_id AND m.group_id = g.id) END AS total
 FROM rollcall.user_group g
 WHERE g.org_id = :org_id AND g.id = :group_id;
 

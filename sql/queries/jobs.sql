@@ -40,7 +40,7 @@ FROM head
 WHERE j.org_id = head.org_id AND j.id = head.id
 RETURNING j.org_id, j.id, j.kind, j.attempts;
 
--- The first statement of whatever is written for a job, or job_prove. Who no longer holds it shall write
+-- The first statement of whatever is written for a job (or job_prove is). Who no longer holds it shall write
 -- nothing: dividing by zero is how a statement says so (common/database.c). From here to
 -- the commit the row is locked, so nobody can claim it while the lease is prolonged.
 -- name: job_hold (org_id, id, worker, attempts, lease_s) writes
@@ -63,7 +63,7 @@ WITH held AS MATERIALIZED (
 SELECT 1 / count(*) AS is_held
 FROM held;
 
--- The same for its last words.
+-- As job_hold, for the last words of a job.
 -- name: job_finish (org_id, id, worker, attempts) writes
 WITH gone AS (
     DELETE FROM rollcall.job j

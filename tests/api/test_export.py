@@ -263,6 +263,7 @@ def test_a_stream_waits_while_the_database_is_busy(server_only):
         gone.close()
     sock.settimeout(20)
     assert (half + read_all_of_chunks(sock)).count(b"@example.org") == 40001
+    wait_until(lambda: server_only.metrics()["rollcall_requests_in_flight"] == 0)
 
 
 def test_a_stream_that_cannot_go_on_breaks(server_only):

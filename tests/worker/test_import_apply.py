@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import time
 
 import pytest
 from support.outbox import nudge, second_worker, wait_settled
@@ -273,7 +274,7 @@ RESTING = {
 
 @pytest.mark.parametrize("pairs", RESTING.values(), ids=RESTING)
 def test_a_row_waits_for_the_one_that_it_rests_on(rollcall, pairs):
-    """The last one about somebody has the last word; undone, they go back in turn."""
+    """Or he was not there yet. The last one about somebody has the last word; undone, they go back in turn."""
     policy(rollcall, import_on_duplicate="update")
     table = people(5000)
     for number, maker in pairs:
@@ -306,36 +307,88 @@ def test_two_edits_of_one_user_come_in_the_order_of_the_file(rollcall):
     assert {user["first_name"] for address, user in users_of(rollcall).items() if address != ADMIN_EMAIL} == {"Old"}
 
 
-def waiting_pages(system):
-    """Pages that are being written, and wait for a lock."""
+def pages(system, waiting=False):
+    """That PostgreSQL is writing; or those of them that wait for a lock."""
     return system.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollcall-worker/job'"
-                        " AND state = 'active' AND wait_event_type = 'Lock'")
+                        " AND state = 'active' AND (wait_event_type = 'Lock' OR NOT %s)", waiting)
+
+
+@pytest.fixture
+def patient(rollcall):
+    """One whose worker waits for locks as long as a test takes."""
+    rollcall.worker.stop()
+    url = rollcall.worker.environment["ROLLCALL_DATABASE_URL"]
+    rollcall.worker.environment["ROLLCALL_DATABASE_URL"] = f"{url}{'&' if '?' in url else '?'}options=-c%20lock_timeout%3D60s"
+    rollcall.start_worker()
+    return rollcall
 
 
 @contextlib.contextmanager
-def nobody_is_made(system):
+def two_pages_under_way(system):
+    """Both wait for a lock."""
+    wait_until(lambda: job_connections(system) == 2, 30, 0.001)
     with system.cluster.connect(system.database) as other, other.transaction():
         other.execute("LOCK TABLE rollcall.users IN SHARE MODE")
+        wait_until(lambda: pages(system, waiting=True) == 2, 30, 0.01)
         yield
 
 
-def test_two_pages_are_written_at_a_time(rollcall):
-    made = dry_run(rollcall.admin, csv_of(PEOPLE, *people(4000)))
-    began(rollcall, made)
-    wait_until(lambda: rollcall.value("SELECT applied FROM rollcall.import") >= 1000, 30, 0.001)
-    with nobody_is_made(rollcall):
-        wait_until(lambda: waiting_pages(rollcall) == 2, 30, 0.001)
-    assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 4000
-    wait_until(lambda: job_connections(rollcall) == 1)
+def test_two_pages_are_written_at_a_time(patient):
+    made = dry_run(patient.admin, csv_of(PEOPLE, *people(12000)))
+    assert job_connections(patient) == 1
+    began(patient, made)
+    with two_pages_under_way(patient):
+        pass
+    assert ended(patient.admin, made["id"], 60)["counts"]["applied"] == 12000
+    wait_until(lambda: job_connections(patient) == 1)
+
+
+@pytest.mark.allow_errors("a child died, starting another")
+def test_a_worker_that_is_killed_with_two_pages_under_way_applies_every_row_once(patient):
+    policy(patient, email_required=False, login_identifier="either")
+    made = dry_run(patient.admin, named(12000, every=100))
+    began(patient, made, invite=True)
+    for _ in range(2):
+        with two_pages_under_way(patient):
+            patient.worker.kill()
+        wait_until(lambda: job_connections(patient) == 0)
+        patient.sql("UPDATE rollcall.job SET run_at = now()")
+        patient.start_worker()
+        nudge(patient)
+    assert_applied_once(patient, made, 12000, 120)
+
+
+def signal_children(system, number):
+    for child in system.worker.children():
+        os.kill(child, number)
+
+
+def test_nothing_is_written_beside_two_pages_under_way_once_the_lease_is_anothers(patient):
+    made = dry_run(patient.admin, csv_of(PEOPLE, *people(12000)))
+    began(patient, made)
+    with two_pages_under_way(patient):
+        before = patient.value("SELECT applied FROM rollcall.import")
+        signal_children(patient, signal.SIGSTOP)
+    wait_until(lambda: pages(patient) == 0, 30)
+    assert patient.value("SELECT applied FROM rollcall.import") == before + 2000, "they were sent while it was held"
+    patient.sql("UPDATE rollcall.job SET leased_by = 'somebody', attempts = attempts + 1, run_at = now() + interval '1 h'")
+    signal_children(patient, signal.SIGCONT)
+    wait_until(lambda: job_connections(patient) == 1)
+    assert patient.value("SELECT applied FROM rollcall.import") == before + 2000
+    assert patient.value("SELECT count(*) FROM rollcall.users") == before + 2000 + 1
+    patient.sql("UPDATE rollcall.job SET leased_by = NULL, run_at = now()")
+    nudge(patient)
+    assert ended(patient.admin, made["id"], 60)["counts"]["applied"] == 12000
 
 
 def test_two_pages_that_want_the_same_new_positions_do_not_wait_for_each_other_for_ever(rollcall):
     """Where a page takes longer than a statement may wait for a lock, the second of them is written again, alone."""
     made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Position"], *[[*person, f"Position {number // 1500}"] for number, person in enumerate(people(6000))]))
-    rollcall.sql("CREATE FUNCTION rollcall.slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END$$")
+    rollcall.sql("CREATE FUNCTION rollcall.slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END$$")
     rollcall.sql("GRANT EXECUTE ON FUNCTION rollcall.slowly() TO PUBLIC")
     rollcall.sql("CREATE TRIGGER slowly AFTER INSERT ON rollcall.users FOR EACH STATEMENT EXECUTE FUNCTION rollcall.slowly()")
-    done = apply(rollcall.admin, made)
+    began(rollcall, made)
+    done = ended(rollcall.admin, made["id"], 60)
     assert (done["state"], done["counts"]["applied"], done["counts"]["error"]) == ("applied", 6000, 0), done
     assert rollcall.sql("SELECT p.title, count(*) FROM rollcall.users u JOIN rollcall.position p ON p.id = u.position_id GROUP BY 1 ORDER BY 1") \
         == [(f"Position {number}", 1500) for number in range(4)]
@@ -351,6 +404,7 @@ def test_where_no_second_connection_is_to_be_had_it_goes_page_by_page(rollcall):
     try:
         began(rollcall, made)
         assert ended(rollcall.admin, made["id"])["counts"]["applied"] == 3000
+        assert "could not connect to the database" in rollcall.worker.text()
     finally:
         rollcall.sql(f"ALTER DATABASE {rollcall.database} CONNECTION LIMIT -1")
     assert users_of(rollcall).keys() == {f"p{number}@people.example" for number in range(3000)} | {ADMIN_EMAIL}
