@@ -169,7 +169,7 @@ endef
 FUZZ_INCLUDES := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
 $(foreach name,$(FUZZERS),$(eval $(call fuzzer,$(name))))
 build/fuzz/corpus/.unpacked: tests/fuzz/found.tar.gz
-	@mkdir -p $(@D) && tar -xzf $< -C $(@D) && touch $@
+	@mkdir -p $(@D) && flock $(@D) tar -xzf $< -C $(@D) && touch $@	# tests/run starts several at a time
 .PHONY: fuzz-keep
 fuzz-keep: $(FUZZERS:%=build/fuzz/fuzz_%) ## what the fuzzers found, into the tree: the next clone goes on from there
 	tests/fuzz/keep $(FUZZERS)
