@@ -168,8 +168,9 @@ fuzz-$(subst _,-,$(1)): build/fuzz/fuzz_$(1) build/fuzz/corpus/.unpacked
 endef
 FUZZ_INCLUDES := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) $(WORKER_PACKAGES)))
 $(foreach name,$(FUZZERS),$(eval $(call fuzzer,$(name))))
+# Once, though tests/run starts several fuzzers at a time.
 build/fuzz/corpus/.unpacked: tests/fuzz/found.tar.gz
-	@mkdir -p $(@D) && flock $(@D) tar -xzf $< -C $(@D) && touch $@	# tests/run starts several at a time
+	@mkdir -p $(@D) && flock $(@D) sh -c '[ $@ -nt $< ] || { tar -xzf $< -C $(@D) && touch $@; }'
 .PHONY: fuzz-keep
 fuzz-keep: $(FUZZERS:%=build/fuzz/fuzz_%) ## what the fuzzers found, into the tree: the next clone goes on from there
 	tests/fuzz/keep $(FUZZERS)
