@@ -40,9 +40,10 @@ FROM head
 WHERE j.org_id = head.org_id AND j.id = head.id
 RETURNING j.org_id, j.id, j.kind, j.attempts;
 
--- The first statement of whatever is written for a job (or job_prove is). Who no longer holds it shall write
--- nothing: dividing by zero is how a statement says so (common/database.c). From here to
--- the commit the row is locked, so nobody can claim it while the lease is prolonged.
+-- The first statement of whatever is written for a job (or job_prove is). Who no longer holds
+-- it shall write nothing: dividing by zero is how a statement says so (common/database.c).
+-- From here to the commit the row is locked, so nobody can claim it while the lease is
+-- prolonged.
 -- name: job_hold (org_id, id, worker, attempts, lease_s) writes
 WITH held AS (
     UPDATE rollcall.job j SET run_at = now() + make_interval(secs => :lease_s::integer)
