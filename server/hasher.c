@@ -88,6 +88,27 @@ task_free(struct task *task)
 
 /* ---- On the threads ---- */
 
+/* Only the time that it takes matters. */
+static void
+verify_dummy(const struct hasher *hasher, const struct task *task)
+{
+	(void)!password_verify(hasher->dummy, task->password);
+}
+
+/* A hash that came from elsewhere, or is of another cost than today's. It may have been
+ * cheaper than what an unknown login takes; so a wrong guess takes that beside it. */
+static void
+outdated_verified(const struct hasher *hasher, struct task *task)
+{
+	struct hash_result *result = &task->result;
+
+	metric_add_by(hasher->page, METRIC_PASSWORD_HASHES, result->ok ? HASH_TO_KEEP : HASH_TO_EQUALISE, 0, 1);
+	if (!result->ok)
+		verify_dummy(hasher, task);
+	else if (!password_hash(&hasher->cost, task->password, result->hash))
+		result->hash[0] = '\0';
+}
+
 static void
 task_run(const struct hasher *hasher, struct task *task)
 {
@@ -99,15 +120,11 @@ task_run(const struct hasher *hasher, struct task *task)
 		break;
 	case TASK_VERIFY:
 		result->ok = password_verify(task->stored, task->password);
-		if (!result->ok || !password_needs_rehash(&hasher->cost, task->stored))
-			break;
-		metric_add_by(hasher->page, METRIC_PASSWORD_HASHES, HASH_TO_KEEP, 0, 1);
-		if (!password_hash(&hasher->cost, task->password, result->hash))
-			result->hash[0] = '\0';
+		if (password_needs_rehash(&hasher->cost, task->stored))
+			outdated_verified(hasher, task);
 		break;
 	case TASK_VERIFY_DUMMY:
-		/* Only the time that it takes matters. */
-		(void)!password_verify(hasher->dummy, task->password);
+		verify_dummy(hasher, task);
 		break;
 	}
 }

@@ -41,9 +41,10 @@ typedef void hash_callback(void *context, const struct hash_result *result);
 
 /* Both use up a reserved place and complete exactly once, in the event loop or in
  * hasher_free, never inside the call. Passwords and hashes are copied and cleansed. `stored` NULL verifies
- * against a dummy of the configured cost: false, in the same time. A password that is
- * right against an outdated hash is hashed anew on the same thread, which takes one
- * more hash of time. */
+ * against a dummy of the configured cost: false, in the same time. An outdated hash, of
+ * another scheme or cost, takes one more hash of time on the same thread: a right password
+ * is hashed anew, a wrong one is verified against the dummy, too, lest a cheap scheme show
+ * that there is such a login (one dearer than today's cost still can, until its first login). */
 void hasher_verify(struct hasher *hasher, const char *stored, const char *password,
 	hash_callback *callback, void *context);
 void hasher_make(struct hasher *hasher, const char *password,

@@ -131,7 +131,9 @@ an_outdated_hash_is_replaced_when_right(void **state)
 	assert_true(password_hash(&old, "correct horse", stored));
 	assert_false(verify(f, stored, "wrong").ok);
 	assert_string_equal(f->last.hash, "");
+	assert_int_equal(metric_get(f->page, METRIC_PASSWORD_HASHES), 2);	/* no quicker than an unknown login */
 	result = verify(f, stored, "correct horse");
+	assert_int_equal(metric_get(f->page, METRIC_PASSWORD_HASHES), 4);
 	assert_true(result.ok);
 	assert_true(password_verify(result.hash, "correct horse"));
 	assert_false(password_needs_rehash(&f->config.password_cost, result.hash));
