@@ -22,7 +22,6 @@
 #include "token.h"
 #include "uuid.h"
 
-#define PARTITION_COUNT (AUDIT_PARTITIONS_BEHIND + 1 + AUDIT_PARTITIONS_AHEAD)
 
 struct migrator {
 	struct database *database;

@@ -249,8 +249,9 @@ write_personal(struct buffer *out, const struct subject *subject, const struct t
 	buffer_putc(out, '}');
 }
 
-void
-transition_batch_audit(struct transition_batch *batch, const char *user_id, const char *action,
+/* The audit row that goes with it; jsonb texts. */
+static void
+write_audit(struct transition_batch *batch, const char *user_id, const char *action,
 	const char *changes, const char *personal)
 {
 	struct buffer *out = &batch->audits;
@@ -290,7 +291,7 @@ transition_batch_add(struct transition_batch *batch, const struct subject *subje
 		write_changes(&changes, subject, transition, details);
 		if (is_personal)
 			write_personal(&personal, subject, transition, details);
-		transition_batch_audit(batch, subject->id, details->action, buffer_text(&changes),
+		write_audit(batch, subject->id, details->action, buffer_text(&changes),
 			is_personal ? buffer_text(&personal) : NULL);
 		buffer_free(&changes);
 		buffer_free(&personal);

@@ -39,9 +39,6 @@ struct transition_batch *transition_batch_create(struct arena *arena, const char
  * when it is sent (DESIGN.md §4, links that go to administrators). */
 void transition_batch_add(struct transition_batch *batch, const struct subject *subject,
 	const struct transition *transition, const struct transition_details *details);
-/* Another audit row with the user's transition, e.g. what was edited; jsonb texts. */
-void transition_batch_audit(struct transition_batch *batch, const char *user_id, const char *action,
-	const char *changes, const char *personal);
 int transition_batch_count(const struct transition_batch *batch);
 /* Whether somebody in it may be an administrator less. The facts about a second such
  * user were read while the first was still there: he must wait for another batch, unless the

@@ -18,13 +18,12 @@ enum user_column_id {
 	COLUMN_EMAIL, COLUMN_USERNAME, COLUMN_FIRST_NAME, COLUMN_LAST_NAME, COLUMN_PHONE, COLUMN_EXTERNAL_ID, COLUMN_KIND,
 	COLUMN_ROLE,		/* by name */
 	COLUMN_DEPARTMENT,	/* its path of names, USER_COLUMN_PATH_SEPARATOR between: names may repeat in the tree */
-	COLUMN_POSITION, COLUMN_GROUPS,	/* names, USER_COLUMN_LIST_SEPARATOR between */
+	COLUMN_POSITION, COLUMN_GROUPS,	/* names, "; " between */
 	COLUMN_LOCALE, COLUMN_STATUS, COLUMN_PASSWORD_HASH, COLUMN_ID, COLUMN_VERSION,
 	USER_COLUMN_COUNT
 };
 
 #define USER_COLUMN_PATH_SEPARATOR " / "
-#define USER_COLUMN_LIST_SEPARATOR "; "
 #define USER_COLUMN_ATTRIBUTE "attributes."	/* what the key of a custom field's column begins with */
 
 struct user_column {

@@ -97,7 +97,7 @@ clear_rows(struct job *job)
 	job->result.count = 0;
 }
 
-void
+static void
 job_free(struct job **job)
 {
 	if (*job == NULL)

@@ -37,7 +37,6 @@ TAILQ_HEAD(job_queue, job);
 /* One allocation holds the job and its parameters. */
 struct job *job_create(const struct statement *statements, int count, job_callback *callback,
 	void *context);
-void job_free(struct job **job);
 
 /* Takes the result of the next statement, whatever it is. The first failure decides
  * the status; JOB_LOST says that the connection it came from is of no more use. */

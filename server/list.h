@@ -13,9 +13,9 @@
 const char *list_read_words(struct request *rq, const char *parameter, const char *const *allowed);
 /* true or false. */
 bool list_read_flag(struct request *rq, const char *parameter);
-/* A UUID. */
 /* A fragment for LIKE; lower case is the query's. NULL when nothing is searched for. */
 const char *list_read_search(struct request *rq, const char *parameter);
+/* A UUID. */
 const char *list_read_id(struct request *rq, const char *parameter);
 /* An RFC 3339 moment. */
 const char *list_read_time(struct request *rq, const char *parameter);

@@ -119,7 +119,8 @@ write_etag(struct request *rq, const PGresult *rows)
 	request_header(rq, "ETag", etag);
 }
 
-const char *
+/* A column of the row that is answered: of the last statement; NULL for SQL NULL or without a row. */
+static const char *
 reply_column(const struct request *rq, const char *name)
 {
 	return request_value(rq, rq->result_count - 1, name);
@@ -153,7 +154,8 @@ reply_location(struct request *rq, const char *collection)
 		request_header(rq, "Location", arena_printf(rq->scratch, "%s/%s", collection, id));
 }
 
-enum step
+/* Answers the one row of the last statement, with its version as ETag; no row: 404. */
+static enum step
 reply_row(struct request *rq, int status)
 {
 	return reply_row_with(rq, status, &(const struct reply_extra){ 0 });

@@ -14,13 +14,10 @@ const char *reply_row_text(struct request *rq, const PGresult *rows, int row);
 /* A timestamptz as PostgreSQL prints it, as RFC 3339 with its quotes:
  * "2026-11-22 02:33:12.5+00" to "2026-11-22T02:33:12.5Z" (connections speak UTC). */
 void reply_write_timestamp(struct buffer *out, const char *text);
-/* A column of the row that is answered: of the last statement; NULL for SQL NULL or without a row. */
-const char *reply_column(const struct request *rq, const char *name);
 /* Location: where the answered row is; without a row: nothing. */
 void reply_location(struct request *rq, const char *collection);
-/* Answers the one row of the last statement, with its version as ETag; no row: 404. */
-enum step reply_row(struct request *rq, int status);
-/* Likewise 201, with texts beside it that no row has: what is told this once. */
+/* 201 with the one row of the last statement, its version as ETag (no row: 404), and texts beside
+ * it that no row has: what is told this once. */
 struct reply_extra { const char *name, *text; };	/* name NULL ends the list */
 enum step reply_created_with(struct request *rq, const struct reply_extra *extras);
 /* Steps for the commonest endings. */

@@ -344,12 +344,6 @@ request_try_queries(struct request *rq, enum lane lane, const struct statement *
 }
 
 enum step
-request_try(struct request *rq, enum lane lane, const struct query *query, const char *const *params)
-{
-	return request_try_queries(rq, lane, &(struct statement){ query, params }, 1);
-}
-
-enum step
 request_attempt(struct request *rq, enum lane lane, const struct statement *statements, int count)
 {
 	struct statement all[JOB_STATEMENTS_MAX];

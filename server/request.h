@@ -129,10 +129,7 @@ enum step request_effect(struct request *rq, enum lane lane, const struct query 
 	const char *const *params);
 enum step request_effects(struct request *rq, enum lane lane, const struct statement *statements,
 	int count);
-/* As request_query and request_queries, but a guard that failed is no conflict: the next
- * step sees no rows. */
-enum step request_try(struct request *rq, enum lane lane, const struct query *query,
-	const char *const *params);
+/* As request_queries, but a guard that failed is no conflict: the next step sees no rows. */
 enum step request_try_queries(struct request *rq, enum lane lane, const struct statement *statements,
 	int count);
 /* An effect of which the next step sees in `outcome` whatever becomes of it; without JOB_OK there are no

@@ -21,7 +21,7 @@ resource_of(const struct request *rq)
 	return rq->route->resource;
 }
 
-enum step
+static enum step
 resource_list(struct request *rq)
 {
 	struct page_wish *page = list_begin(rq, 'r', true);
@@ -82,7 +82,7 @@ resource_create(struct request *rq)
 	}, 2);
 }
 
-enum step
+static enum step
 resource_edit(struct request *rq)
 {
 	const struct resource_case *the = rq->data;

@@ -38,8 +38,6 @@ struct statement resource_statement_get(struct request *rq, const char *id);
 
 extern const char *const resource_list_parameters[];	/* limit, cursor, count, q */
 
-/* GET of many. */
-enum step resource_list(struct request *rq);
 /* GET of the one in the path; ends in reply_ok. */
 enum step resource_get(struct request *rq);
 /* 404 without it (422 where the body has faults, too), 412 when If-Match names another version; fills rq->data, unless a step
@@ -48,7 +46,6 @@ enum step resource_take(struct request *rq);
 /* Write, and read it again as the last result. A patch that changes nothing writes
  * nothing. */
 enum step resource_create(struct request *rq);
-enum step resource_edit(struct request *rq);
 enum step resource_remove(struct request *rq);
 enum step resource_reply_created(struct request *rq);
 

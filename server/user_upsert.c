@@ -5,9 +5,14 @@
  * nothing is allowed or checked here that is not there. Members that are absent stay; a
  * new user is invited as invite_on_create says. When two make the same one at once, the
  * second finds him and edits.
+ *
+ * A role that was made with him is there when the same is said again: then it is his, or is
+ * given to him again. Edits make no other.
  */
 #include "user_upsert.h"
 
+#include "changes.h"
+#include "json.h"
 #include "reply.h"
 #include "text.h"
 #include "user_edit.h"
@@ -44,19 +49,35 @@ static enum step
 user_upsert_find(struct request *rq)
 {
 	const char *external_id = rq->path_values[0];
+	struct json_object *role = json_member(rq->body, "role");
 
 	if (segment_is_dots(external_id))
 		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "Dots alone name nothing in a path.");
 	if (utf8_length(external_id) > EXTERNAL_ID_MAX)
 		return request_problem_detail(rq, PROBLEM_NOT_FOUND, NULL, "An external id has at most 200 characters.");
-	return request_query(rq, LANE_READ, &query_user_find_by_external_id, (const char *const[]){ rq->org_id, external_id });
+	return request_query(rq, LANE_READ, &query_user_find_by_external_id, (const char *const[]){
+		rq->org_id, external_id, role != NULL ? changes_json(rq->scratch, role) : NULL });
+}
+
+/* An edit takes a role by its id. */
+static void
+take_described_role(struct request *rq)
+{
+	const char *role_id = request_column(rq, "described_role_id");
+
+	if (role_id == NULL || request_has(rq, "role_id")) {
+		request_fault(rq, "/role", "read_only", "A role is made with a new user only, and there is no such one: give role_id.");
+		return;
+	}
+	json_object_object_del(rq->body, "role");
+	json_object_object_add(rq->body, "role_id", json_object_new_string(role_id));
 }
 
 static enum step
 edit_him(struct request *rq)
 {
 	if (request_has(rq, "role"))
-		request_fault(rq, "/role", "read_only", "A role is made with a new user only: give role_id.");
+		take_described_role(rq);
 	rq->found_id = arena_copy(rq->scratch, request_column(rq, "id"));
 	return request_continue(rq, user_edit_steps);
 }

@@ -5,7 +5,7 @@ SELECT a.id, a.at,
     jsonb_build_object('kind', a.actor_kind, 'id', a.actor_id, 'name',
         CASE a.actor_kind WHEN 'user' THEN coalesce(wd.pseudonym, w.first_name || ' ' || w.last_name) WHEN 'api_key' THEN k.name END) AS actor,
     a.action,
-    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', coalesce(sd.pseudonym, s.first_name || ' ' || s.last_name, sk.name)) AS subject,
+    jsonb_build_object('kind', a.subject_kind, 'id', a.subject_id, 'name', coalesce(sd.pseudonym, s.first_name || ' ' || s.last_name, :{audit_subject_name})) AS subject,
     a.changes || coalesce(v.changes, '{}') AS changes, a.ip, a.request_id
 FROM rollcall.audit a
 LEFT JOIN rollcall.audit_value v ON v.org_id = a.org_id AND v.audit_id = a.id
@@ -14,12 +14,24 @@ LEFT JOIN rollcall.deleted_user wd ON wd.org_id = a.org_id AND wd.id = a.actor_i
 LEFT JOIN rollcall.api_key k ON k.org_id = a.org_id AND k.id = a.actor_id AND a.actor_kind = 'api_key'
 LEFT JOIN rollcall.users s ON s.org_id = a.org_id AND s.id = a.subject_id AND a.subject_kind = 'user'
 LEFT JOIN rollcall.deleted_user sd ON sd.org_id = a.org_id AND sd.id = a.subject_id AND a.subject_kind = 'user'
-LEFT JOIN rollcall.api_key sk ON sk.org_id = a.org_id AND sk.id = a.subject_id AND a.subject_kind = 'api_key'
 WHERE a.org_id = :org_id
   AND :{audit_filter}
   AND (:after_id::uuid IS NULL OR a.id < :after_id::uuid)
 ORDER BY a.id DESC
 LIMIT :limit::integer;
+
+-- What it is called now, as long as it is there; not everything has a name.
+-- fragment: audit_subject_name
+CASE a.subject_kind
+        WHEN 'role' THEN (SELECT x.name FROM rollcall.role x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'group' THEN (SELECT x.name FROM rollcall.user_group x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'department' THEN (SELECT x.name FROM rollcall.department x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'position' THEN (SELECT x.title FROM rollcall.position x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'field' THEN (SELECT x.key FROM rollcall.field x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'import' THEN (SELECT x.file_name FROM rollcall.import x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'api_key' THEN (SELECT x.name FROM rollcall.api_key x WHERE x.org_id = a.org_id AND x.id = a.subject_id)
+        WHEN 'organization' THEN (SELECT x.name FROM rollcall.organization x WHERE x.id = a.org_id AND x.id = a.subject_id)
+    END
 
 -- fragment: audit_filter
 (:subject_id::uuid IS NULL OR a.subject_id = :subject_id::uuid)

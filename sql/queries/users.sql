@@ -124,8 +124,12 @@ SELECT :{user_view}
 FROM :{user_view_from}
 WHERE u.org_id = :org_id AND u.id = :user_id;
 
--- name: user_find_by_external_id (org_id, external_id)
-SELECT u.id FROM rollcall.users u
+-- Beside him the role that is what `role` describes, if there is one: name and permissions.
+-- name: user_find_by_external_id (org_id, external_id, role)
+SELECT u.id, (SELECT r.id FROM rollcall.role r
+    WHERE r.org_id = u.org_id AND lower(r.name) = lower(:role::jsonb ->> 'name')
+      AND to_jsonb(r.permissions) @> (:role::jsonb -> 'permissions') AND to_jsonb(r.permissions) <@ (:role::jsonb -> 'permissions')) AS described_role_id
+FROM rollcall.users u
 WHERE u.org_id = :org_id AND u.external_id = :external_id;
 
 -- How many mails of a kind he was sent in the last hour stands beside the facts:

@@ -84,6 +84,19 @@ def test_the_audit_says_who_what_whom_and_what_was_before(server_only):
     assert row["request_id"] == answer.headers["X-Request-Id"]
 
 
+def test_what_has_a_name_goes_by_it_until_it_is_gone(server_only):
+    things = {"role": ("/v1/roles", {"name": "Porter", "permissions": []}), "group": ("/v1/groups", {"name": "Night shift"}),
+              "department": ("/v1/departments", {"name": "Dispatch"}), "position": ("/v1/positions", {"title": "Driver"}),
+              "field": ("/v1/fields", {"key": "hub", "label": "Hub", "type": "text"}), "api_key": ("/v1/api-keys", {"name": "Sync", "permissions": []})}
+    for kind, (path, body) in things.items():
+        made = server_only.admin.post(path, body).ok(201)
+        name = body.get("name") or body.get("title") or body["key"]
+        assert [row["subject"] for row in server_only.audit(f"{kind}.created", made["id"])] == [{"kind": kind, "id": made["id"], "name": name}]
+        if kind != "api_key":
+            server_only.admin.delete(f"{path}/{made['id']}").ok(204)
+            assert [row["subject"]["name"] for row in server_only.audit(f"{kind}.deleted", made["id"])] == [None], kind
+
+
 def test_personal_values_lie_apart_from_the_audit_itself(server_only):
     user = server_only.create_user(first_name="Olena")
     server_only.admin.patch(f"/v1/users/{user['id']}", {"first_name": "Ольга", "email": "other@example.org", "phone": "+12025550100"}).ok(200)

@@ -80,6 +80,20 @@ def test_faults_come_at_once_and_change_nothing(standing):
     assert answer.faults() == {"/role_id": "unknown_id", "/role": "read_only"}
 
 
+def test_a_role_that_was_made_with_him_may_be_said_again(standing):
+    external_id, role = fresh(), {"name": f"Role {fresh()}", "permissions": ["door:open", "users:read"]}
+    person = {**PERSON, "email": f"{external_id}@example.org"}
+    made = put(standing, external_id, {**person, "role": role}).ok(201)
+    again = put(standing, external_id, {**person, "role": {**role, "permissions": ["users:read", "door:open"]}}).ok(200)
+    assert (again["role_id"], again["version"]) == (made["role_id"], made["version"])
+    standing.admin.patch(f"/v1/users/{made['id']}", {"role_id": None}).ok(200)
+    assert put(standing, external_id, {"role": role}).ok(200)["role_id"] == made["role_id"]
+    for other in ({**role, "permissions": ["users:read"]}, {**role, "permissions": [*role["permissions"], "a:b"]}, {**role, "name": "No such role"},
+                  {"name": role["name"]}, {**role, "permissions": "users:read"}, {**role, "permissions": {"users:read": True}}, {}):
+        assert put(standing, external_id, {"role": other}).refused(422, "invalid_body").faults() == {"/role": "read_only"}, other
+    assert put(standing, external_id, {"role": role, "role_id": made["role_id"]}).refused(422, "invalid_body").faults() == {"/role": "read_only"}
+
+
 def test_another_ones_address_is_taken(standing):
     other = standing.create_user()
     put(standing, fresh(), {**PERSON, "email": other["email"]}).refused(409, "email_taken")
