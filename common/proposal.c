@@ -25,8 +25,14 @@ proposal_decide(struct proposal *pr, proposal_step *const *steps)
 void
 proposal_fault(struct proposal *pr, const char *pointer, const char *code, const char *detail)
 {
+	proposal_fault_by(pr, NULL, pointer, code, detail);
+}
+
+void
+proposal_fault_by(struct proposal *pr, const char *policy, const char *pointer, const char *code, const char *detail)
+{
 	if (pr->fault_count < FAULTS_MAX)
-		pr->faults[pr->fault_count++] = (struct fault){ pointer, code, detail };
+		pr->faults[pr->fault_count++] = (struct fault){ pointer, code, detail, policy };
 }
 
 bool
@@ -50,9 +56,13 @@ proposal_refuse_later(struct proposal *pr, enum problem problem, int retry_after
 bool
 proposal_answer_faults(struct proposal *pr)
 {
+	const char *policy = NULL;
+
 	if (pr->fault_count == 0)
 		return true;
-	return proposal_refuse(pr, pr->faults_in_query ? PROBLEM_INVALID_QUERY : PROBLEM_INVALID_BODY, NULL, NULL);
+	for (int i = 0; i < pr->fault_count && policy == NULL; i++)
+		policy = pr->faults[i].policy;
+	return proposal_refuse(pr, pr->faults_in_query ? PROBLEM_INVALID_QUERY : PROBLEM_INVALID_BODY, policy, NULL);
 }
 
 static bool
@@ -73,6 +83,8 @@ write_faults(const struct proposal *pr, struct buffer *out)
 		json_write_string_member(out, pr->faults_in_query ? "parameter" : "pointer", fault->pointer);
 		json_write_string_member(out, "code", fault->code);
 		json_write_string_member(out, "detail", fault->detail);
+		if (fault->policy != NULL)
+			json_write_string_member(out, "policy", fault->policy);
 		buffer_putc(out, '}');
 	}
 	buffer_putc(out, ']');

@@ -43,6 +43,7 @@ struct fault {
 	const char *pointer;	/* JSON Pointer, or the name of a parameter */
 	const char *code;	/* DESIGN.md §6, errors[].code */
 	const char *detail;
+	const char *policy;	/* that asks for it; NULL: none */
 };
 
 struct field_set;
@@ -86,6 +87,8 @@ typedef bool proposal_step(struct proposal *pr) __attribute__((warn_unused_resul
 bool proposal_decide(struct proposal *pr, proposal_step *const *steps) __attribute__((warn_unused_result));
 
 void proposal_fault(struct proposal *pr, const char *pointer, const char *code, const char *detail);
+/* A fault that is one because of a policy. The problem names that of the first one. */
+void proposal_fault_by(struct proposal *pr, const char *policy, const char *pointer, const char *code, const char *detail);
 /* Each returns false, for `return proposal_refuse(pr, PROBLEM_X, NULL, NULL);`. */
 bool proposal_refuse(struct proposal *pr, enum problem problem, const char *policy, const char *detail);
 bool proposal_refuse_later(struct proposal *pr, enum problem problem, int retry_after_s);

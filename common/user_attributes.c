@@ -85,7 +85,8 @@ check_required(struct proposal *pr, const struct field_set *set, const char *rol
 	size_t at = 0;
 
 	while ((field = field_next_missing(set, &at, role_id, after)) != NULL)
-		proposal_fault(pr, form_pointer(pr, "/attributes", field->key), "required", "The role requires this field.");
+		proposal_fault_by(pr, "required_fields", form_pointer(pr, "/attributes", field->key), "required",
+			"The role requires this field.");
 }
 
 /* Members "attributes.KEY" of what differs. */

@@ -88,7 +88,7 @@ user_case_check_password(struct proposal *pr, const struct policy *policy, const
 	case PASSWORD_OK:
 		break;
 	case PASSWORD_TOO_SHORT:
-		proposal_fault(pr, "/password", "too_short",
+		proposal_fault_by(pr, "password_min_length", "/password", "too_short",
 			arena_printf(pr->scratch, "At least %d characters.", policy->password_min_length));
 		break;
 	case PASSWORD_TOO_LONG:

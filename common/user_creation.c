@@ -76,16 +76,16 @@ user_create_find_faults(struct proposal *pr, const struct policy *policy)
 	if (form_id(pr, "role_id") != NULL && proposal_column(pr, "role_id") == NULL)
 		proposal_fault(pr, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && json_member(pr->body, "role_id") == NULL && json_member(pr->body, "role") == NULL)
-		proposal_fault(pr, "/role_id", "required", "The policy role_required asks for a role.");
+		proposal_fault_by(pr, "role_required", "/role_id", "required", "The policy role_required asks for a role.");
 	inline_role_find_faults(pr);
 	if (policy->email_required && json_member(pr->body, "email") == NULL)
-		proposal_fault(pr, "/email", "required", "The policy email_required asks for an e-mail address.");
+		proposal_fault_by(pr, "email_required", "/email", "required", "The policy email_required asks for an e-mail address.");
 	if (policy->login_identifier == LOGIN_BY_USERNAME && json_member(pr->body, "username") == NULL)
-		proposal_fault(pr, "/username", "required", "The policy login_identifier asks for a username.");
+		proposal_fault_by(pr, "login_identifier", "/username", "required", "The policy login_identifier asks for a username.");
 	user_structure_find_faults(pr, policy, NULL);
 	if (policy->login_identifier == LOGIN_BY_EITHER && !policy->email_required
 		&& json_member(pr->body, "username") == NULL && json_member(pr->body, "email") == NULL)
-		proposal_fault(pr, "/username", "required",
+		proposal_fault_by(pr, "login_identifier", "/username", "required",
 			"The policy login_identifier asks for a username or an e-mail address.");
 	user_case_check_password(pr, policy, proposal_text(pr, "email"), proposal_text(pr, "first_name"),
 		proposal_text(pr, "last_name"));

@@ -181,15 +181,15 @@ user_edit_find_faults(struct proposal *pr, struct user_editing *edit)
 	if (form_id(pr, "role_id") != NULL && proposal_value(pr, 1, "role_id") == NULL)
 		proposal_fault(pr, "/role_id", "unknown_id", "There is no role with this id.");
 	if (policy->role_required && proposal_has(pr, "role_id") && json_member(pr->body, "role_id") == NULL)
-		proposal_fault(pr, "/role_id", "required", "The policy role_required asks for a role.");
+		proposal_fault_by(pr, "role_required", "/role_id", "required", "The policy role_required asks for a role.");
 	if (policy->email_required && proposal_has(pr, "email") && json_member(pr->body, "email") == NULL
 		&& edit->the.subject.email != NULL)
-		proposal_fault(pr, "/email", "required", "The policy email_required asks for an e-mail address.");
+		proposal_fault_by(pr, "email_required", "/email", "required", "The policy email_required asks for an e-mail address.");
 	if (policy->login_identifier == LOGIN_BY_USERNAME && proposal_has(pr, "username")
 		&& json_member(pr->body, "username") == NULL)
-		proposal_fault(pr, "/username", "required", "The policy login_identifier asks for a username.");
+		proposal_fault_by(pr, "login_identifier", "/username", "required", "The policy login_identifier asks for a username.");
 	if (policy->login_identifier == LOGIN_BY_EITHER && takes_last_login(pr, &edit->the.subject))
-		proposal_fault(pr, proposal_has(pr, "username") ? "/username" : "/email", "required",
+		proposal_fault_by(pr, "login_identifier", proposal_has(pr, "username") ? "/username" : "/email", "required",
 			"The policy login_identifier asks for a username or an e-mail address.");
 	if (proposal_text(pr, "email_pending") != NULL)
 		proposal_fault(pr, "/email_pending", "read_only", "Give another address as email; null withdraws it.");

@@ -95,10 +95,10 @@ find_kind_fault(struct proposal *pr, const struct policy *policy, const char *ki
 	if (kind_before != NULL && (kind == NULL || strcmp(kind, kind_before) == 0))
 		return;
 	if (kind == NULL && !policy_words_have(policy->user_kinds, "employee"))
-		proposal_fault(pr, "/kind", "required", "The policy user_kinds has no employees: say which kind this user is.");
+		proposal_fault_by(pr, "user_kinds", "/kind", "required", "The policy user_kinds has no employees: say which kind this user is.");
 	else if (kind != NULL && (strcmp(kind, "employee") == 0 || strcmp(kind, "external") == 0)
 		&& !policy_words_have(policy->user_kinds, kind))
-		proposal_fault(pr, "/kind", "invalid", "The policy user_kinds does not have this kind.");
+		proposal_fault_by(pr, "user_kinds", "/kind", "invalid", "The policy user_kinds does not have this kind.");
 }
 
 void
@@ -112,7 +112,7 @@ user_structure_find_faults(struct proposal *pr, const struct policy *policy, con
 	if (form_id(pr, "department_id") != NULL && proposal_value(pr, found, "department_id") == NULL)
 		proposal_fault(pr, "/department_id", "unknown_id", "There is no department with this id.");
 	if (wanted_position(pr) != NULL && proposal_value(pr, found, "position_id") == NULL && !policy->position_free_text)
-		proposal_fault(pr, "/position", "invalid", "The policy position_free_text takes only positions that there are.");
+		proposal_fault_by(pr, "position_free_text", "/position", "invalid", "The policy position_free_text takes only positions that there are.");
 	find_unknown_groups(pr, proposal_value(pr, found, "unknown_groups"));
 }
 

@@ -32,7 +32,7 @@ function showSession({ user }) {
 	if (nextAddress()) {
 		actions.unshift({ text: "go_on", href: nextAddress });
 	}
-	show({ heading: "signed_in", lead: user && ["signed_in_lead", { login: user.email ?? user.username }], mood: "good", actions });
+	show({ heading: "signed_in", lead: user && ["signed_in_lead", { name: `${user.first_name} ${user.last_name}` }], mood: "good", actions });
 }
 
 async function signIn() {

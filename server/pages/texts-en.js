@@ -64,7 +64,7 @@ export default {
 	confirm_unknown_lead: "Part of it is missing or changed. Copy the whole link from the mail into the address bar, or ask your administrator for a new one.",
 
 	signed_in: "You are signed in",
-	signed_in_lead: "As {login}.",
+	signed_in_lead: "As {name}.",
 	signed_out: "You have signed out.",
 	login_failed: "Login or password is wrong. If you are sure of both, ask your administrator.",
 	password_reset_required: "A new password is needed",

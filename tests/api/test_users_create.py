@@ -219,6 +219,15 @@ def test_a_role_made_with_its_user_needs_the_permission_and_holds_no_more_than_i
     assert client.post("/v1/users", fields(role={"name": "Weak", "permissions": ["roles:write"]})).ok(201)["role"] == "Weak"
 
 
+def test_each_fault_that_a_policy_makes_one_names_it(server_only):
+    server_only.set_policy(role_required=True, user_kinds=["external"], position_free_text=False, password_min_length=20)
+    body = {"first_name": "Ліна", "last_name": "Костенко", "phone": "none", "position": "Poet", "password": "violet tractor"}
+    answer = server_only.admin.post("/v1/users", body).refused(422, "invalid_body", policy="role_required")
+    assert {error["pointer"]: error.get("policy") for error in answer["errors"]} == {
+        "/phone": None, "/role_id": "role_required", "/email": "email_required", "/kind": "user_kinds", "/position": "position_free_text",
+        "/password": "password_min_length"}
+
+
 def test_where_a_role_is_required_nobody_is_made_without(server_only):
     server_only.set_policy(role_required=True)
     for body in (fields(), fields(role_id=None), fields(role=None)):
