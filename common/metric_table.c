@@ -33,6 +33,8 @@ const struct metric_info metric_table[METRIC_COUNT] = {
 		"Connections of clients that may be open at once." },
 	[METRIC_RATE_LIMITED] = { COUNTER, "rollcall_rate_limited_total", OF_SERVER,
 		"Requests refused for coming too fast, by their address or their credential." },
+	[METRIC_FORWARDED_UNTRUSTED] = { COUNTER, FORWARDED_UNTRUSTED_NAME, OF_SERVER,
+		"Requests with X-Forwarded-For from an address that ROLLCALL_TRUSTED_PROXIES does not name." },
 	[METRIC_LANE_IN_FLIGHT] = { CHILD_GAUGE, "rollcall_lane_jobs_in_flight", OF_SERVER,
 		"Jobs that the database has, by lane.", LABEL_LANE },
 	[METRIC_LANE_WAITING] = { CHILD_GAUGE, "rollcall_lane_jobs_waiting", OF_SERVER,

@@ -59,6 +59,7 @@ enum metric {
 	METRIC_HTTP_CONNECTIONS,	/* of a child */
 	METRIC_HTTP_CONNECTIONS_LIMIT,	/* of a child */
 	METRIC_RATE_LIMITED,
+	METRIC_FORWARDED_UNTRUSTED,
 	METRIC_LANE_IN_FLIGHT,		/* of a child, by enum lane; likewise the others */
 	METRIC_LANE_WAITING,
 	METRIC_LANE_FULL,		/* by enum lane */
@@ -109,6 +110,7 @@ enum metric_job {
 
 #define METRIC_LANES 3		/* as many as server/lane.h has */
 #define METRIC_TASKS_MAX 48
+#define FORWARDED_UNTRUSTED_NAME "rollcall_forwarded_untrusted_total"	/* which the doctor looks for */
 
 /* Dies when the memory cannot be mapped. `route_names` label requests; the array
  * and its texts must outlive the page. May be NULL with 0 (worker): what is about

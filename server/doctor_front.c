@@ -10,6 +10,7 @@
 #include "config_values.h"
 #include "dial.h"
 #include "doctor_priv.h"
+#include "shared_page.h"
 #include "uuid.h"
 
 #define ASK_LIMIT_MS 10000
@@ -22,8 +23,9 @@ struct answer {
 	char body[BODY_LIMIT];
 };
 
+/* Of the body what begins with `wanted`; NULL: all. */
 static void
-read_answer(struct dial *dial, struct answer *answer)
+read_answer(struct dial *dial, const char *wanted, struct answer *answer)
 {
 	size_t length = 0;
 	char line[1024];
@@ -37,12 +39,14 @@ read_answer(struct dial *dial, struct answer *answer)
 			snprintf(answer->request_id, sizeof(answer->request_id), "%s", line + 13 + strspn(line + 13, " \t"));
 	}
 	/* With Connection: close the body ends with the connection, or before. */
-	while (length + 1 < sizeof(answer->body) && dial_read_line(dial, line, sizeof(line)))
-		length += (size_t)snprintf(answer->body + length, sizeof(answer->body) - length, "%s ", line);
+	while (length + 1 < sizeof(answer->body) && dial_read_line(dial, line, sizeof(line))) {
+		if (wanted == NULL || strncmp(line, wanted, strlen(wanted)) == 0)
+			length += (size_t)snprintf(answer->body + length, sizeof(answer->body) - length, "%s ", line);
+	}
 }
 
 static void
-ask(const struct endpoint *where, bool is_https, const char *path, const char *request_id, struct answer *answer)
+ask(const struct endpoint *where, bool is_https, const char *path, const char *request_id, const char *wanted, struct answer *answer)
 {
 	struct dial *dial = dial_open(where->host, where->port, ASK_LIMIT_MS);
 	struct buffer request = BUFFER_INIT;
@@ -52,7 +56,7 @@ ask(const struct endpoint *where, bool is_https, const char *path, const char *r
 	buffer_printf(&request, "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nX-Request-Id: %s\r\nUser-Agent: rollcall-doctor\r\nConnection: close\r\n\r\n",
 		path, is_ipv6 ? "[" : "", where->host, is_ipv6 ? "]" : "", where->port, request_id);
 	if (*dial_fault(dial) == '\0' && (!is_https || dial_start_tls(dial, NULL, 0)) && dial_write(dial, buffer_text(&request)))
-		read_answer(dial, answer);
+		read_answer(dial, wanted, answer);
 	else
 		snprintf(answer->fault, sizeof(answer->fault), "%s", dial_fault(dial));
 	buffer_free(&request);
@@ -113,12 +117,25 @@ look_at_public_url(struct findings *findings, const struct config *config)
 		is_fine ? NULL : "Let a proxy end TLS (deploy/nginx-tls.conf), and begin ROLLCALL_PUBLIC_URL with https://.",
 		is_fine ? "Links in mails begin with https, or stay on this machine." : "ROLLCALL_PUBLIC_URL is no https: passwords and tokens cross the network for everybody to read.");
 	uuid_make_text(id);
-	ask(&where, config->public_url_is_https, path, id, &answer);
+	ask(&where, config->public_url_is_https, path, id, NULL, &answer);
 	look_at_public_answer(findings, &answer, id);
 }
 
+/* How many requests were forwarded to the server by whom it does not trust, as its metrics
+ * say; -1: they do not say. */
+static long long
+forwarded_by_strangers(const struct config *config)
+{
+	struct answer answer = { 0 };
+	long long count;
+
+	if (config->metrics_listen.port != 0)
+		ask(&config->metrics_listen, false, "/metrics", "doctor", FORWARDED_UNTRUSTED_NAME " ", &answer);
+	return sscanf(answer.body, FORWARDED_UNTRUSTED_NAME " %lld", &count) == 1 ? count : -1;
+}
+
 static void
-look_at_proxies(struct findings *findings, const struct config *config)
+look_at_proxies(struct findings *findings, const struct config *config, bool is_forwarded_by_stranger)
 {
 	static const char check[] = "front.proxies";
 
@@ -135,6 +152,9 @@ look_at_proxies(struct findings *findings, const struct config *config)
 	if (config->trusted_proxy_count == 0 && config->public_url_is_https)
 		findings_add(findings, FINDING_WARN, check, "Set ROLLCALL_TRUSTED_PROXIES to the address that the proxy connects from (127.0.0.1 on this machine).",
 			"No proxy is trusted, but one ends TLS: all clients look like one address, and share its rate limit.");
+	else if (is_forwarded_by_stranger)
+		findings_add(findings, FINDING_WARN, check, "Set ROLLCALL_TRUSTED_PROXIES to the address that the proxy connects from: it is the `address` of every request in the server's log.",
+			"What comes through ROLLCALL_PUBLIC_URL is forwarded by a proxy that ROLLCALL_TRUSTED_PROXIES does not name: all clients look like one address, and share its rate limit.");
 	else
 		findings_add(findings, FINDING_OK, check, NULL, "%d addresses or networks of proxies are trusted.", config->trusted_proxy_count);
 }
@@ -150,7 +170,7 @@ look_at_listeners(struct findings *findings, const struct config *config)
 	findings_add(findings, is_open ? FINDING_WARN : FINDING_OK, "front.metrics", is_open ? "See to it that only the monitoring reaches it: there is no authentication." : NULL,
 		is_open ? "/metrics is answered on more than loopback." : "/metrics is answered on loopback only, or not at all.");
 	uuid_make_text(id);
-	ask(&config->listen, false, "/readyz", id, &answer);
+	ask(&config->listen, false, "/readyz", id, NULL, &answer);
 	if (*answer.fault != '\0')
 		findings_add(findings, FINDING_WARN, "server.ready", "Start rollcall-server, if it should be running.", "No server answers at ROLLCALL_LISTEN: %s.", answer.fault);
 	else
@@ -162,7 +182,9 @@ look_at_listeners(struct findings *findings, const struct config *config)
 void
 doctor_look_at_front(struct findings *findings, const struct config *config)
 {
-	look_at_proxies(findings, config);
+	const long long before = forwarded_by_strangers(config);
+
 	look_at_public_url(findings, config);
+	look_at_proxies(findings, config, before >= 0 && forwarded_by_strangers(config) > before);
 	look_at_listeners(findings, config);
 }

@@ -19,6 +19,7 @@
 #include "limit.h"
 #include "pages.h"
 #include "route.h"
+#include "shared_page.h"
 
 /* The greatest thing that an anonymous request carries is a link and a password. */
 #define ANONYMOUS_BODY_MAX (64 * 1024)
@@ -37,12 +38,15 @@ static enum step
 identify(struct request *rq)
 {
 	const char *peer = http_peer(rq->exchange);
-	const char *given = http_header(rq->exchange, "X-Request-Id");
+	const char *given = http_header(rq->exchange, "X-Request-Id"), *forwarded = http_header(rq->exchange, "X-Forwarded-For");
+	const bool is_trusted = config_trusts(rq->server->config, peer);
 	char *address = arena_take(rq->scratch, INET6_ADDRSTRLEN);
 
-	client_address_find(rq->server->config, peer, http_header(rq->exchange, "X-Forwarded-For"), address);
+	client_address_find(rq->server->config, peer, forwarded, address);
 	rq->ip = address;
-	if (given != NULL && config_trusts(rq->server->config, peer) && is_request_id(given))
+	if (forwarded != NULL && !is_trusted)
+		metric_add(rq->server->page, METRIC_FORWARDED_UNTRUSTED, 1);
+	if (given != NULL && is_trusted && is_request_id(given))
 		rq->id = arena_copy(rq->scratch, given);
 	else
 		rq->id = request_new_id(rq);

@@ -1,12 +1,15 @@
 """`rollcall-server doctor`: what is wrong is found, said with what to do, and nothing secret with it."""
 import contextlib
+import http.server
 import json
 import pathlib
 import re
 import secrets
 import tempfile
+import threading
 
 import pytest
+import requests
 
 from support.cluster import free_port
 from support.system import SECRET, migrated_template, run_command, database_settings
@@ -238,6 +241,35 @@ def test_a_proxy_that_passes_on_what_clients_say_is_found(server_only):
     """Nothing stands between here, which comes to the same: the client's own request id is believed."""
     found = ask(server_only, ROLLCALL_SMTP_URL=None)
     assert found["front.public_url"]["status"] == "warn" and "X-Request-Id" in found["front.public_url"]["todo"]
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Passes GET on to `self.server.behind`, and says who asked."""
+
+    def do_GET(self):
+        answer = requests.get(self.server.behind + self.path, headers={"X-Forwarded-For": self.client_address[0]}, timeout=20)
+        self.send_response(answer.status_code)
+        self.send_header("X-Request-Id", answer.headers["X-Request-Id"])
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.1", "192.0.2.1"])
+def test_a_proxy_that_is_not_named_is_found_by_what_it_forwards(request, trusted):
+    request.applymarker(pytest.mark.settings(ROLLCALL_TRUSTED_PROXIES=trusted))
+    system = request.getfixturevalue("server_only")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        proxy.behind = system.url
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        try:
+            found = ask(system, ROLLCALL_SMTP_URL=None, ROLLCALL_PUBLIC_URL=f"http://127.0.0.1:{proxy.server_port}")
+        finally:
+            proxy.shutdown()
+    assert found["front.public_url"]["status"] == "ok"
+    assert found["front.proxies"]["status"] == ("ok" if trusted == "127.0.0.1" else "warn")
 
 
 def test_mail_is_not_looked_at_without_a_relay(shared_rollcall):
