@@ -13,6 +13,7 @@
 #include "buffer.h"
 #include "clock.h"
 #include "config.h"
+#include "conninfo.h"
 #include "database.h"
 #include "doctor_priv.h"
 #include "queries.h"
@@ -75,6 +76,37 @@ look_at_connection(const struct patient *patient)
 	else
 		return true;
 	return false;
+}
+
+/* One of several hosts, by itself. Whatever it is, it can be a primary some day. */
+static bool
+host_answers(const struct patient *patient, const struct host *host)
+{
+	static const char *const keywords[] = { "connect_timeout", "dbname", "application_name", "target_session_attrs", "host", "hostaddr", "port", NULL };
+	const char *const values[] = { "5", patient->config->database_url, "rollcall-doctor", "any", host->name, host->address, host->port, NULL };
+	PGconn *connection = PQconnectdbParams(keywords, values, 1);
+	const bool answers = PQstatus(connection) == CONNECTION_OK;
+
+	if (!answers)
+		findings_add(patient->findings, FINDING_WARN, "database.hosts",
+			"Bring it back, or take it out of ROLLCALL_DATABASE_URL: when the primary fails, it is one less that can take its place.",
+			"One of the hosts in ROLLCALL_DATABASE_URL does not answer: %s", PQerrorMessage(connection));
+	PQfinish(connection);
+	return answers;
+}
+
+static void
+look_at_hosts(const struct patient *patient)
+{
+	struct conninfo *info = conninfo_create(patient->config->database_url);
+	const struct host_list *list = conninfo_hosts(info);
+	int answering = 0;
+
+	for (int i = 0; i < list->count && list->count > 1; i++)
+		answering += host_answers(patient, &list->hosts[i]);
+	if (list->count > 1 && answering == list->count)
+		findings_add(patient->findings, FINDING_OK, "database.hosts", NULL, "All %d hosts of the database answer.", list->count);
+	conninfo_free(&info);
 }
 
 static void
@@ -342,6 +374,7 @@ examine(const struct patient *patient)
 	if (server == NULL)
 		return;
 	findings_add(patient->findings, FINDING_OK, "database.reachable", NULL, "The database answers, and takes writes.");
+	look_at_hosts(patient);
 	look_at_kind(patient, server);
 	look_at_clock(patient, strtoll(row_text(server, 0, "now_ms"), NULL, 10), before_ms, after_ms);
 	look_at_connections(patient, server);

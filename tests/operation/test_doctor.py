@@ -209,6 +209,14 @@ def test_a_database_that_is_not_there_is_said_without_its_password(shared_rollca
     assert "very-secret-word" not in done.stdout + done.stderr
 
 
+def test_each_host_of_several_is_asked(shared_rollcall):
+    port, url = free_port(), shared_rollcall.cluster.url("rollcall", shared_rollcall.database)
+    found = [ask(shared_rollcall, ROLLCALL_DATABASE_URL=url.replace("@", f"@127.0.0.1:{first},"))["database.hosts"]
+             for first in (port, shared_rollcall.cluster.port)]
+    assert [host["status"] for host in found] == ["warn", "ok"] and str(port) in found[0]["detail"]
+    assert "database.hosts" not in ask(shared_rollcall)
+
+
 def test_connections_are_counted_for_all_that_there_are(shared_rollcall):
     assert bad(ask(shared_rollcall, "--servers", "100", "--workers", "3")) == {"database.connections": "fail"}
     assert not bad(ask(shared_rollcall, "--servers", "3", "--workers", "3"))
