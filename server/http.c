@@ -211,6 +211,12 @@ http_server_drain(struct http_server *server, void (*drained)(void *), void *con
 	event_add(server->grace_over, &(struct timeval){ .tv_usec = GRACE_MS * 1000 });
 }
 
+bool
+http_server_is_draining(const struct http_server *server)
+{
+	return server->is_draining;
+}
+
 void
 http_server_refuse(struct http_server *server)
 {

@@ -46,6 +46,7 @@ struct http_server *http_server_create(struct event_base *base, const struct con
  * never inside the call, when no connection is left; it may free the server. Without
  * http_server_free a drain lasts as long as the slowest answer. */
 void http_server_drain(struct http_server *server, void (*drained)(void *), void *context);
+bool http_server_is_draining(const struct http_server *server);
 /* The handler gets no more requests: what still comes is answered 503. */
 void http_server_refuse(struct http_server *server);
 void http_server_free(struct http_server **server);

@@ -279,6 +279,15 @@ request_again(struct request *rq)
 	return STEP_NEXT;
 }
 
+enum step
+request_next_page(struct request *rq)
+{
+	if (http_server_is_draining(rq->server->http))
+		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+	rq->attempts = 0;
+	return request_again(rq);
+}
+
 /* The statements, and behind them what keeps the request's key. How many there are. */
 static int
 with_key(struct request *rq, const struct statement *statements, int count, struct statement all[JOB_STATEMENTS_MAX])

@@ -115,6 +115,9 @@ struct request {
 enum step request_continue(struct request *rq, request_step *const *steps);
 /* Likewise: it is decided again from who asks on, with `data` and `body` as they are. */
 enum step request_again(struct request *rq);
+/* The same behind a page of what is too much for one statement, where each stands for itself: the next page.
+ * None follows for a client who has gone, or in a process that is to stop (503): whoever asks again goes on. */
+enum step request_next_page(struct request *rq);
 
 /* Sends one statement, or several that commit together (all-or-nothing), and waits.
  * Parameters are texts in the order of the query's list. */

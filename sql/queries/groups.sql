@@ -82,10 +82,10 @@ SELECT CASE WHEN :wants_count::boolean THEN (
 FROM rollcall.user_group g
 WHERE g.org_id = :org_id AND g.id = :group_id;
 
--- Everybody whom a change names, at his place in the list; where the list is to be all
--- that are in the group, also who is in it and is not named. What is no id is null there;
--- of the anonymised only the id is left, and they belong nowhere.
--- name: group_member_load (org_id, group_id, user_ids, replaces)
+-- Everybody whom a change names, at his place in the list; and as many of the others who are in
+-- the group, where they are to leave it. What is no id is null there; of the anonymised only the
+-- id is left, and they belong nowhere.
+-- name: group_member_load (org_id, group_id, user_ids, others)
 SELECT w.place - 1 AS place, w.id IS NOT NULL AND u.id IS NULL AS is_unknown, u.id AS user_id, u.version,
     m.user_id IS NOT NULL AS is_member,
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions, p.default_permissions
@@ -94,18 +94,31 @@ JOIN rollcall.policy p ON p.org_id = :org_id
 LEFT JOIN rollcall.users u ON u.org_id = p.org_id AND u.id = w.id AND u.anonymised_at IS NULL
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 LEFT JOIN rollcall.group_member m ON m.org_id = u.org_id AND m.group_id = :group_id AND m.user_id = u.id
-UNION ALL
+UNION ALL (
 SELECT NULL, false, u.id, u.version, true, coalesce(r.permissions, '{}') || u.own_permissions, p.default_permissions
 FROM rollcall.group_member m
 JOIN rollcall.policy p ON p.org_id = m.org_id
 JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
-WHERE :replaces::boolean AND m.org_id = :org_id AND m.group_id = :group_id
-  AND NOT EXISTS (SELECT FROM unnest(:user_ids::uuid[]) AS w (id) WHERE w.id = m.user_id);
+WHERE m.org_id = :org_id AND m.group_id = :group_id
+  AND NOT EXISTS (SELECT FROM unnest(:user_ids::uuid[]) AS w (id) WHERE w.id = m.user_id)
+ORDER BY m.user_id
+LIMIT :others::integer);
 
--- items    [{id, version, joins, audit_id}]; all of them, or, where one has moved, none.
--- group_version   where the group goes behind this, in the same transaction: the one that was
---          seen. It stays until then: the row is held.
+-- What those who are in a group hold: each set once, however many have it.
+-- name: group_permission_list (org_id, group_id)
+SELECT DISTINCT coalesce(r.permissions, '{}') || u.own_permissions AS permissions, p.default_permissions
+FROM rollcall.group_member m
+JOIN rollcall.policy p ON p.org_id = m.org_id
+JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+WHERE m.org_id = :org_id AND m.group_id = :group_id;
+
+-- items    [{id, version, joins, audit_id}]; all of them, or, where one has moved, none. Each is found in
+--          the group by himself, and leaves from there: a plan that was made while groups were small
+--          would look through the whole group for each.
+-- group_version   where the group goes behind this, in the same transaction or some pages later: the
+--          one that was seen. It stays until then: the row is held.
 -- name: group_member_change (org_id, group_id, group_version, items, actor) versioned writes
 WITH held AS MATERIALIZED (
     SELECT g.id FROM rollcall.user_group g
@@ -125,7 +138,8 @@ locked AS MATERIALIZED (
 ),
 changed AS MATERIALIZED (
     SELECT i.*, ARRAY(
-        SELECT m.group_id FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.user_id = i.id ORDER BY m.group_id) AS before
+        SELECT m.group_id FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.user_id = i.id ORDER BY m.group_id) AS before,
+        (SELECT m.ctid FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.group_id = :group_id AND m.user_id = i.id) AS place
     FROM item i
     JOIN locked USING (id)
     WHERE (SELECT count(*) FROM locked) = (SELECT count(*) FROM item) AND EXISTS (SELECT FROM held)
@@ -136,7 +150,7 @@ came AS (
 ),
 went AS (
     DELETE FROM rollcall.group_member m USING changed c
-    WHERE m.org_id = :org_id AND m.group_id = :group_id AND m.user_id = c.id AND NOT c.joins
+    WHERE m.ctid = c.place AND m.org_id = :org_id AND m.group_id = :group_id AND m.user_id = c.id AND NOT c.joins
 ),
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)

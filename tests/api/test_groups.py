@@ -165,6 +165,74 @@ def test_who_is_in_a_group_that_is_deleted_leaves_it_first(standing, people):
     assert inside(standing, held) == {boss["id"]}
 
 
+def crowd(system, count):
+    """A group of many, and their ids in the order in which they leave: before all who were made by the API."""
+    group = make(system)
+    made = system.sql("INSERT INTO rollcall.users (org_id, id, first_name, last_name, email, status, status_reason, version)"
+                      " SELECT %s, overlay(gen_random_uuid()::text placing '00' from 1 for 2)::uuid, 'Many', 'Many',"
+                      " gen_random_uuid() || '@example.org', 'pending', 'created', 0 FROM generate_series(1, %s) RETURNING id::text", system.org_id, count)
+    system.sql("INSERT INTO rollcall.group_member SELECT org_id, %s, id FROM rollcall.users WHERE id = ANY (%s::uuid[])", group["id"], made)
+    # As autovacuum does: plans that were made of empty tables are made anew.
+    system.db.execute("ANALYZE rollcall.users, rollcall.group_member")
+    return group, sorted(made)
+
+
+def left_once(system, group, users):
+    """How many of them stand in the audit as having left it, each by one edit."""
+    return system.value("SELECT count(*) FROM rollcall.users u WHERE u.id = ANY (%s::uuid[]) AND u.version = 1 AND 1 = ("
+                        "SELECT count(*) FROM rollcall.audit a WHERE a.org_id = u.org_id AND a.subject_id = u.id AND a.changes -> 'group_ids' -> 0 ? %s)",
+                        users, group["id"])
+
+
+def test_a_group_of_many_goes_a_page_of_them_at_a_time_and_what_was_broken_off_goes_on(standing):
+    """One statement changed all of them: past some twenty thousand it never came to its end, and held them at every try."""
+    group, crowded = crowd(standing, 1200)
+    late = standing.create_user()
+    path, headers = f"/v1/groups/{group['id']}", {"Idempotency-Key": group["id"], "If-Match": '"1"'}
+    with standing.cluster.connect(standing.database) as other, other.transaction():
+        other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [crowded[700]])
+        standing.admin.delete(path, headers=headers).refused(503, "unavailable")
+    assert inside(standing, group) == set(crowded[500:])
+    standing.admin.post(members_of(group), ids({"id": crowded[0]}, late)).ok(200)
+    standing.admin.delete(path, headers=headers).ok(204)
+    standing.admin.get(path).refused(404, "not_found")
+    standing.admin.delete(path, headers=headers).ok(204)
+    assert left_once(standing, group, crowded[1:]) == 1199
+    assert standing.user(late)["group_ids"] == [] and standing.user(crowded[0])["group_ids"] == []
+    assert standing.value("SELECT count(*) FROM rollcall.audit WHERE action = 'group.deleted' AND subject_id = %s", group["id"]) == 1
+
+
+def test_of_a_group_of_many_nobody_leaves_where_one_may_not_be_touched(standing):
+    group, crowded = crowd(standing, 600)
+    boss, path = standing.create_administrator(), f"/v1/groups/{group['id']}"
+    standing.client(standing.make_key("org:write")).delete(path).refused(403, "permission_missing")
+    standing.admin.delete(path, headers={"If-Match": '"9"'}).refused(412, "version_mismatch")
+    standing.admin.post(members_of(group), ids(boss)).ok(200)
+    standing.client(standing.make_key("org:write", "users:write")).delete(path).refused(403, "exceeds_your_permissions")
+    assert len(inside(standing, group)) == 601 and left_once(standing, group, crowded) == 0
+
+
+def test_a_group_that_is_renamed_while_it_goes_is_looked_at_anew(standing):
+    """Who deletes what he has seen does not delete what became of it."""
+    group, crowded = crowd(standing, 600)
+    path = f"/v1/groups/{group['id']}"
+    with standing.cluster.connect(standing.database) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("UPDATE rollcall.user_group SET name = 'Renamed', version = version + 1 WHERE id = %s", [group["id"]])
+            answer = pool.submit(standing.admin.delete, path, headers={"If-Match": '"1"'})
+            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       pause=0.002, because="the first page waits")
+        assert answer.result().status in (412, 503)
+    assert inside(standing, group) == set(crowded)
+
+
+def test_a_list_that_leaves_out_too_many_is_refused(standing):
+    group, crowded = crowd(standing, 1001)
+    assert "1000" in standing.admin.put(members_of(group), {"user_ids": []}).refused(409, "state_conflict")["detail"]
+    assert len(inside(standing, group)) == 1001
+    assert standing.admin.put(members_of(group), ids({"id": crowded[0]})).ok(200)["users"] == 1
+
+
 # What somebody else does in the moment between the group's being looked at and its going: "member" is in it, "other" is not.
 MEANWHILE = {
     "the only member leaves": (["member"], ["UPDATE rollcall.users SET version = version + 1 WHERE id = %(member)s",
