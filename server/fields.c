@@ -5,7 +5,10 @@
  * else has any, and there is a label in some language. Key and type stay as they were made,
  * so that values never change their meaning; an option that somebody has is not taken away;
  * a new pattern, or a role that newly requires the field, is asked for when a user's
- * attributes or role are next changed. A field that is deleted takes its values with it.
+ * attributes or role are next changed. A field that is deleted takes its values with it: of
+ * many users a page at a time, so that none is held for long, and the last with the field
+ * itself, whoever was given one meanwhile among them. What is broken off goes on when it is
+ * asked again.
  */
 #include "fields.h"
 
@@ -18,6 +21,9 @@
 #include "reply.h"
 #include "route.h"
 #include "text.h"
+
+/* As many lose a value in one statement, at some 0.1 ms each, for which all of them are held. */
+#define HOLDERS_PER_PAGE 500
 
 const struct body_field field_create_fields[] = {
 	{ "key", BODY_TEXT, .is_required = true, .max = FIELD_KEY_MAX },
@@ -322,17 +328,61 @@ field_edit_record(struct request *rq)
 
 request_step *const field_edit_steps[] = { field_edit_load, field_edit_check, field_edit_record, reply_ok, NULL };
 
+/* Deleting: first the values, and then the field with those that are left. */
+
+struct field_removal {
+	struct resource_case the;	/* first: resource_take fills it */
+	const char *after;		/* the last whom a page took it from */
+	bool has_more;			/* there is a page before the last */
+};
+
+static enum step
+field_remove_load(struct request *rq)
+{
+	struct field_removal *removal = rq->data != NULL ? rq->data : arena_take(rq->scratch, sizeof(*removal));
+
+	rq->data = removal;
+	if (removal->after == NULL)
+		removal->after = "00000000-0000-0000-0000-000000000000";
+	return resource_get(rq);
+}
+
+static enum step
+field_remove_find(struct request *rq)
+{
+	const struct field_removal *removal = rq->data;
+
+	return request_query(rq, LANE_SLOW, &query_field_page_end, (const char *const[]){
+		rq->org_id, request_column(rq, "key"), removal->after, arena_printf(rq->scratch, "%d", HOLDERS_PER_PAGE) });
+}
+
 static enum step
 field_remove_record(struct request *rq)
 {
-	const struct resource_case *the = rq->data;
+	struct field_removal *removal = rq->data;
+	const struct resource_case *the = &removal->the;
+	const char *after = removal->after;
 
+	removal->has_more = request_rows(rq, 0) > 0;
+	if (removal->has_more) {
+		removal->after = arena_copy(rq->scratch, request_column(rq, "id"));
+		return request_query(rq, LANE_WRITE, &query_field_forget, (const char *const[]){
+			rq->org_id, the->id, the->version, after, removal->after, request_new_id(rq), request_actor(rq) });
+	}
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_field_hold, (const char *const[]){ rq->org_id, the->id } },
 		{ &query_field_remove, (const char *const[]){ rq->org_id, the->id, the->version, request_new_id(rq), request_actor(rq) } },
 	}, 2);
 }
 
+static enum step
+field_remove_go_on(struct request *rq)
+{
+	const struct field_removal *removal = rq->data;
+
+	return removal->has_more ? request_next_page(rq) : STEP_NEXT;
+}
+
 request_step *const field_remove_steps[] = {
-	resource_get, resource_take, field_remove_record, reply_no_content, NULL
+	field_remove_load, resource_take, field_remove_find, field_remove_record, field_remove_go_on, reply_no_content, NULL
 };

@@ -68,16 +68,23 @@ SELECT o.locale,
 FROM rollcall.organization o
 WHERE o.id = :org_id;
 
--- How many users have an option that the new list (null: it stays) has no more.
+-- How many users have an option that the new list (null: it stays) has no more. Where none is taken
+-- away nobody is looked at.
 -- name: field_edit_load (org_id, id, language, roles, options)
+WITH taken AS MATERIALIZED (
+    SELECT f.key, ARRAY(SELECT unnest(f.options) EXCEPT SELECT jsonb_array_elements_text(:options::jsonb)) AS options
+    FROM rollcall.field f
+    WHERE f.org_id = :org_id AND f.id = :id AND :options::jsonb IS NOT NULL
+)
 SELECT :{field_view}, o.locale,
     ARRAY(SELECT r.id FROM rollcall.role r WHERE r.org_id = o.id AND r.id = ANY (:roles::uuid[])) AS known_roles,
-    CASE WHEN :options::jsonb IS NULL THEN 0 ELSE (
-        SELECT count(*) FROM rollcall.users u
-        WHERE u.org_id = f.org_id AND u.attributes ? f.key
-          AND u.attributes ->> f.key <> ALL (ARRAY(SELECT jsonb_array_elements_text(:options::jsonb)))) END AS users_losing
+    (SELECT count(*) FROM :{losing_users}) AS users_losing
 FROM :{field_view_from}
 WHERE f.org_id = :org_id AND f.id = :id;
+
+-- Behind the CTE taken (key, options): who has one of the options.
+-- fragment: losing_users
+taken t JOIN rollcall.users u ON u.org_id = :org_id AND u.attributes ->> t.key = ANY (t.options) WHERE t.options <> '{}'
 
 -- One field, or (id null) all that there are: nobody can add one meanwhile either, for
 -- he holds them too.
@@ -102,7 +109,12 @@ FROM made, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, req
 RETURNING subject_id AS id;
 
 -- name: field_edit (org_id, id, version, patch, audit_id, actor, changes) versioned writes
-WITH edited AS (
+WITH taken AS MATERIALIZED (
+    SELECT f.key, ARRAY(SELECT unnest(f.options) EXCEPT SELECT jsonb_array_elements_text(:patch::jsonb -> 'options')) AS options
+    FROM rollcall.field f
+    WHERE f.org_id = :org_id AND f.id = :id AND :patch::jsonb ? 'options'
+),
+edited AS (
     UPDATE rollcall.field f SET
         labels = coalesce(j.patch -> 'labels', f.labels),
         options = CASE WHEN j.patch ? 'options' THEN ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'options')) ELSE f.options END,
@@ -113,16 +125,52 @@ WITH edited AS (
         updated_at = now()
     FROM (SELECT :patch::jsonb AS patch) j
     WHERE f.org_id = :org_id AND f.id = :id AND f.version = :version::bigint
-      AND (NOT j.patch ? 'options' OR f.type <> 'choice' OR NOT EXISTS (
-          SELECT FROM rollcall.users u
-          WHERE u.org_id = f.org_id AND u.attributes ? f.key
-            AND u.attributes ->> f.key <> ALL (ARRAY(SELECT jsonb_array_elements_text(j.patch -> 'options')))))
+      AND NOT EXISTS (SELECT FROM :{losing_users})
     RETURNING f.id
 )
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
 SELECT :org_id, :audit_id, a.kind, a.id, 'field.edited', 'field', edited.id, :changes::jsonb, a.ip, a.request_id
 FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
 RETURNING subject_id AS id;
+
+-- Where a page of users ends who have a value of it, behind `after_id`. No row: there are fewer.
+-- name: field_page_end (org_id, key, after_id, users)
+SELECT u.id
+FROM rollcall.users u
+WHERE u.org_id = :org_id AND u.id > :after_id::uuid AND u.attributes ? :key
+ORDER BY u.id
+OFFSET :users::integer - 1
+LIMIT 1;
+
+-- The values of such a page: what field_remove does of those who are left, while the field stands.
+-- name: field_forget (org_id, id, version, after_id, last_id, audit_id, actor) versioned writes
+WITH emptied AS MATERIALIZED (
+    SELECT f.id, f.key FROM rollcall.field f
+    WHERE f.org_id = :org_id AND f.id = :id AND f.version = :version::bigint
+),
+holder AS MATERIALIZED (
+    SELECT u.id, d.key FROM rollcall.users u, emptied d
+    WHERE u.org_id = :org_id AND u.id > :after_id::uuid AND u.id <= :last_id::uuid AND u.attributes ? d.key
+    ORDER BY u.id
+    FOR UPDATE OF u
+),
+:{field_forgotten}
+INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
+SELECT :org_id, :audit_id, a.kind, a.id, 'field.edited', 'field', emptied.id,
+    jsonb_build_object('users', jsonb_build_array((SELECT count(*) FROM forgotten), 0)), a.ip, a.request_id
+FROM emptied, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
+RETURNING subject_id AS id;
+
+-- fragment: field_forgotten
+forgotten AS (
+    UPDATE rollcall.users u SET
+        attributes = u.attributes - h.key,
+        version = u.version + 1,
+        updated_at = now()
+    FROM holder h
+    WHERE u.org_id = :org_id AND u.id = h.id
+    RETURNING u.id
+)
 
 -- Its values go with it, and the audit keeps how many there were, not what they were.
 -- name: field_remove (org_id, id, version, audit_id, actor) versioned writes
@@ -137,15 +185,7 @@ holder AS MATERIALIZED (
     ORDER BY u.id
     FOR UPDATE OF u
 ),
-forgotten AS (
-    UPDATE rollcall.users u SET
-        attributes = u.attributes - h.key,
-        version = u.version + 1,
-        updated_at = now()
-    FROM holder h
-    WHERE u.org_id = :org_id AND u.id = h.id
-    RETURNING u.id
-)
+:{field_forgotten}
 INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, changes, ip, request_id)
 SELECT :org_id, :audit_id, a.kind, a.id, 'field.deleted', 'field', removed.id,
     jsonb_build_object('key', jsonb_build_array(removed.key, NULL), 'type', jsonb_build_array(removed.type, NULL),

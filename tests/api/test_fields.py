@@ -158,6 +158,68 @@ def test_an_organization_has_at_most_a_hundred_fields_however_many_ask_at_once(s
     assert "100" in ask(9).refused(409, "state_conflict")["detail"]
 
 
+# --- a field that many have
+
+def crowd(system, count, **members):
+    """A field, and the ids of as many who have "old" in it, in the order in which they lose it: before all whom the API makes."""
+    field = make_field(system, **members)
+    made = system.sql("INSERT INTO rollcall.users (org_id, id, first_name, last_name, email, status, status_reason, attributes, version)"
+                      " SELECT %s, overlay(gen_random_uuid()::text placing '00' from 1 for 2)::uuid, 'Many', 'Many',"
+                      " gen_random_uuid() || '@example.org', 'pending', 'created', jsonb_build_object(%s::text, 'old'), 0"
+                      " FROM generate_series(1, %s) RETURNING id::text", system.org_id, field["key"], count)
+    # As autovacuum does: plans that were made of empty tables are made anew.
+    system.db.execute("ANALYZE rollcall.users")
+    return field, sorted(made)
+
+
+def holders(system, field):
+    return system.value("SELECT array_agg(id::text ORDER BY id) FROM rollcall.users WHERE attributes ? %s", field["key"]) or []
+
+
+def test_a_field_of_many_goes_a_page_of_them_at_a_time_and_what_was_broken_off_goes_on(standing):
+    """One statement took all values: past some sixty thousand it never came to its end, and held their users at every try."""
+    field, crowded = crowd(standing, 1700)
+    late = standing.create_user()
+    headers = {"Idempotency-Key": field["id"], "If-Match": '"1"'}
+    with standing.cluster.connect(standing.database) as other, other.transaction():
+        other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [crowded[1200]])
+        standing.admin.delete(path(field), headers=headers).refused(503, "unavailable")
+    assert holders(standing, field) == crowded[1000:]
+    for user in (late["id"], crowded[0]):
+        standing.admin.patch(f"/v1/users/{user}", {"attributes": {field["key"]: "new"}}).ok(200)
+    standing.admin.delete(path(field), headers=headers).ok(204)
+    standing.admin.get(path(field)).refused(404, "not_found")
+    standing.admin.delete(path(field), headers=headers).ok(204)
+    assert holders(standing, field) == []
+    assert standing.value("SELECT count(*) FROM rollcall.users WHERE id = ANY (%s::uuid[]) AND version = 1", crowded[1:]) == 1699
+    told = [row["changes"]["users"] for row in standing.audit() if row["subject"]["id"] == field["id"] and "users" in row["changes"]]
+    assert sum(before for before, _ in told) == 1702 and {after for _, after in told} == {0}
+
+
+def test_a_field_that_changes_while_it_goes_is_looked_at_anew(standing):
+    """Who deletes what he has seen does not delete what became of it: what the pages before took is gone, the rest stays."""
+    field, crowded = crowd(standing, 600)
+    # Locks are waited for one after another: the field's new version is there when the page of the others is over.
+    with standing.cluster.connect(standing.database) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [crowded[0]])
+            answer = pool.submit(standing.admin.delete, path(field), headers={"If-Match": '"1"'})
+            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                       pause=0.002, because="the first page waits")
+            other.execute("UPDATE rollcall.field SET labels = '{\"en\": \"Other\"}', version = version + 1 WHERE id = %s", [field["id"]])
+        assert answer.result().status in (412, 503)
+    assert set(holders(standing, field)) >= set(crowded[500:])
+    assert standing.admin.get(path(field)).ok(200)["label"] == "Other"
+
+
+def test_an_option_more_asks_nobody_and_an_option_less_asks_all(standing):
+    field, crowded = crowd(standing, 3, type="choice", options=["old", "unused"])
+    assert standing.admin.patch(path(field), {"options": ["old", "unused", "new"]}).ok(200)["options"] == ["old", "unused", "new"]
+    assert standing.admin.patch(path(field), {"options": ["new", "old"]}).ok(200)["options"] == ["new", "old"]
+    assert "3 users:" in standing.admin.patch(path(field), {"options": ["new"]}).refused(409, "state_conflict")["detail"]
+    assert holders(standing, field) == crowded
+
+
 # --- races: a value is never of a field or an option that is gone
 
 def meet(system, hold, call, change):
