@@ -213,6 +213,15 @@ changed_address(const struct transition *transition)
 }
 
 static void
+write_members(struct buffer *out, const char *members)
+{
+	if (members == NULL)
+		return;
+	json_write_separator(out);
+	buffer_puts(out, members);
+}
+
+static void
 write_changes(struct buffer *out, const struct subject *subject, const struct transition *transition,
 	const struct transition_details *details)
 {
@@ -232,6 +241,7 @@ write_changes(struct buffer *out, const struct subject *subject, const struct tr
 		json_write_name(out, changed_address(transition));
 		buffer_puts(out, "[]");
 	}
+	write_members(out, details->begins_with);
 	buffer_putc(out, '}');
 }
 
@@ -246,6 +256,7 @@ write_personal(struct buffer *out, const struct subject *subject, const struct t
 	if (details->new_email != NULL)
 		json_write_change(out, changed_address(transition),
 			transition->email == EMAIL_REPLACE ? subject->email : NULL, details->new_email);
+	write_members(out, details->begins_with_personal);
 	buffer_putc(out, '}');
 }
 
@@ -278,7 +289,7 @@ void
 transition_batch_add(struct transition_batch *batch, const struct subject *subject,
 	const struct transition *transition, const struct transition_details *details)
 {
-	const bool is_personal = details->note != NULL || details->new_email != NULL;
+	const bool is_personal = details->note != NULL || details->new_email != NULL || details->begins_with_personal != NULL;
 	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
 	char invitation_mail[UUID_TEXT_SIZE];
 

@@ -32,6 +32,8 @@ struct transition_details {
 	bool is_new;			/* query_user_insert writes him as he is to be, before it in the same transaction */
 	const char *note;		/* audit: why, in free words */
 	const char *new_email;		/* that is to be confirmed, or was */
+	/* audit: members of JSON objects, what a new user begins with, and what of it is personal */
+	const char *begins_with, *begins_with_personal;
 };
 
 struct transition_batch *transition_batch_create(struct arena *arena, const char *org_id);

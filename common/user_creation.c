@@ -147,45 +147,73 @@ user_create_decide(struct proposal *pr)
 	return !creation->the.subject.state.brings_password || proposal_require(pr, "users:password", "a password is set");
 }
 
-static void
-write_text_member(struct proposal *pr, struct buffer *out, const char *name)
+/* The role that is made with him is his; and everybody is of some kind. */
+static const char *
+text_of_new(struct proposal *pr, const struct user_creation *creation, const struct user_text *text)
 {
-	if (proposal_text(pr, name) != NULL)
-		json_write_string_member(out, name, proposal_text(pr, name));
+	const char *wanted = user_text_wanted(pr, text);
+
+	if (creation->role.id != NULL && strcmp(text->name, "role_id") == 0)
+		return creation->role.id;
+	return wanted == NULL && strcmp(text->name, "kind") == 0 ? kinds[0] : wanted;
 }
 
-/* The new row as jsonb for user_insert. */
 static void
-write_row(struct proposal *pr, const struct user_creation *creation, struct buffer *out)
+write_texts(struct proposal *pr, const struct user_creation *creation, struct buffer *row, struct buffer *changes,
+	struct buffer *personal)
 {
-	static const char *const texts[] = { "email", "username", "first_name", "last_name", "external_id", "kind",
-		"role_id", "locale" };
-	const struct policy *policy = &creation->the.subject.policy;
-	struct json_object *own = json_member(pr->body, "own_permissions");
+	for (const struct user_text *text = user_texts; text->name != NULL; text++) {
+		const char *value = text_of_new(pr, creation, text);
+		if (value == NULL)
+			continue;
+		json_write_string_member(row, text->name, value);
+		user_text_write_change(text, NULL, value, changes, personal);
+	}
+}
+
+/* His own permissions: those that the body grants him, or those that everybody has here. */
+static void
+write_permissions(struct proposal *pr, const struct policy *policy, struct buffer *row, struct buffer *changes)
+{
+	struct json_object *wanted = json_member(pr->body, "own_permissions");
+	struct buffer own = BUFFER_INIT;
+
+	if (wanted != NULL)
+		json_write_value(&own, wanted);
+	else
+		policy_write_value(&own, policy_column_find("default_permissions"), policy->default_permissions);
+	json_write_name(row, "own_permissions");
+	buffer_puts(row, buffer_text(&own));
+	if (strcmp(buffer_text(&own), "[]") != 0) {
+		json_write_name(changes, "own_permissions");
+		buffer_printf(changes, "[null,%s]", buffer_text(&own));
+	}
+	buffer_free(&own);
+}
+
+/* The new row as jsonb for user_insert, and what the audit tells of it. */
+static void
+write_row(struct proposal *pr, struct user_creation *creation, struct buffer *out)
+{
+	struct buffer changes = BUFFER_INIT, personal = BUFFER_INIT;
 
 	if (out->length > 0)
 		buffer_putc(out, ',');
 	buffer_putc(out, '{');
 	json_write_string_member(out, "id", creation->id);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		write_text_member(pr, out, texts[i]);
-	if (form_phone(pr, "phone") != NULL)
-		json_write_string_member(out, "phone", form_phone(pr, "phone"));
-	if (creation->role.id != NULL)
-		json_write_string_member(out, "role_id", creation->role.id);
+	write_texts(pr, creation, out, &changes, &personal);
 	if (creation->the.details.is_new) {
 		json_write_string_member(out, "status", user_status_word(creation->the.transition.status));
 		json_write_string_member(out, "status_reason", status_reason_word(creation->the.transition.reason));
 		json_write_int_member(out, "version", 1);
 	}
-	json_write_name(out, "own_permissions");
-	if (own != NULL)
-		json_write_value(out, own);
-	else
-		policy_write_value(out, policy_column_find("default_permissions"), policy->default_permissions);
-	user_structure_write_row(pr, out);
+	write_permissions(pr, &creation->the.subject.policy, out, &changes);
+	user_structure_write_row(pr, out, &changes);
 	user_attributes_write(&creation->attributes, out);
+	user_attributes_write_changes(&creation->attributes, &changes, &personal);
 	buffer_putc(out, '}');
+	creation->the.details.begins_with = proposal_take_text(pr, &changes);
+	creation->the.details.begins_with_personal = proposal_take_text(pr, &personal);
 }
 
 void
@@ -196,10 +224,10 @@ user_create_write(struct proposal *pr, struct user_writing *writing)
 	creation->the.details.password_hash = pr->password_hash;
 	/* The idle clock of who is let in begins with his transition. */
 	creation->the.details.is_new = !creation->the.transition.restarts_idle_clock;
-	transition_batch_add(writing->batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
 	user_structure_make_position(pr, &writing->positions);
 	inline_role_write(pr, &creation->role, &writing->roles);
 	write_row(pr, creation, &writing->rows);
+	transition_batch_add(writing->batch, &creation->the.subject, &creation->the.transition, &creation->the.details);
 }
 
 proposal_step *const user_create_decisions[] = {

@@ -1,9 +1,9 @@
 /*
  * Editing a user: a JSON merge patch of the fields that may be edited.
  *
- * One table of fields says what is personal (its before and after go to audit_value,
- * which erasing a person empties), and what a policy guards. Only what really changes
- * is written and audited; a patch that changes nothing answers the user as he is.
+ * What is personal (common/user_form.h) has its before and after in audit_value, which
+ * erasing a person empties. Only what really changes is written and audited; a patch that
+ * changes nothing answers the user as he is.
  *
  * An address is more than a field, for links go there. Of a pending user it changes at once,
  * and his links move with it; who has been let in keeps his until the new one is confirmed
@@ -57,15 +57,6 @@ const struct body_field me_edit_fields[] = {
 	{ 0 },
 };
 
-static const struct edited_field {
-	const char *name;
-	bool is_personal;
-} edited_fields[] = {
-	{ "email", true }, { "username", true }, { "first_name", true }, { "last_name", true }, { "phone", true },
-	{ "external_id", true }, { "kind", false }, { "role_id", false }, { "locale", false },
-	{ "department_id", false },
-};
-
 struct user_editing {
 	struct user_case the;		/* first: user_case(pr) works here too */
 	struct buffer patch, changes, personal;	/* jsonb objects in the making */
@@ -80,35 +71,17 @@ struct user_editing {
 	bool is_gated;			/* an administrator's permissions change: admin_epoch */
 };
 
-/* What the patch asks for a field: false when it does not mention it. */
-static bool
-wanted_text(struct proposal *pr, const char *name, const char **text)
-{
-	if (!proposal_has(pr, name))
-		return false;
-	*text = strcmp(name, "phone") == 0 ? form_phone(pr, "phone") : proposal_text(pr, name);
-	return true;
-}
-
 static void
 collect_texts(struct proposal *pr, struct user_editing *edit)
 {
-	const char *wanted;
-
-	for (size_t i = 0; i < sizeof(edited_fields) / sizeof(edited_fields[0]); i++) {
-		const struct edited_field *field = &edited_fields[i];
-		if (!wanted_text(pr, field->name, &wanted) || (edit->email_waits && strcmp(field->name, "email") == 0))
+	for (const struct user_text *text = user_texts; text->name != NULL; text++) {
+		if (!proposal_has(pr, text->name) || (edit->email_waits && strcmp(text->name, "email") == 0))
 			continue;
-		const char *before = proposal_value(pr, 0, field->name);
+		const char *before = proposal_value(pr, 0, text->name), *wanted = user_text_wanted(pr, text);
 		if (text_equals(before, wanted))
 			continue;
-		json_write_string_member(&edit->patch, field->name, wanted);
-		json_write_change(field->is_personal ? &edit->personal : &edit->changes, field->name, before, wanted);
-		/* That it changed stays known when the values are erased. */
-		if (field->is_personal) {
-			json_write_name(&edit->changes, field->name);
-			buffer_puts(&edit->changes, "[]");
-		}
+		json_write_string_member(&edit->patch, text->name, wanted);
+		user_text_write_change(text, before, wanted, &edit->changes, &edit->personal);
 	}
 }
 

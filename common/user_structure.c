@@ -128,17 +128,23 @@ write_new_position(struct proposal *pr, struct buffer *out)
 }
 
 void
-user_structure_write_row(struct proposal *pr, struct buffer *row)
+user_structure_write_row(struct proposal *pr, struct buffer *row, struct buffer *changes)
 {
 	const int found = loaded(pr);
 
 	if (found < 0)
 		return;
-	json_write_string_member(row, "department_id", proposal_value(pr, found, "department_id"));
+	const char *position = proposal_value(pr, found, "position"), *groups = proposal_value(pr, found, "group_ids");
 	json_write_string_member(row, "position_id", proposal_value(pr, found, "position_id"));
 	json_write_string_member(row, "position", wanted_position(pr));
 	json_write_name(row, "group_ids");
-	buffer_puts(row, proposal_value(pr, found, "group_ids"));
+	buffer_puts(row, groups);
+	if (wanted_position(pr) != NULL)
+		json_write_change(changes, "position", NULL, position != NULL ? position : wanted_position(pr));
+	if (strcmp(groups, "[]") != 0) {
+		json_write_name(changes, "group_ids");
+		buffer_printf(changes, "[null,%s]", groups);
+	}
 }
 
 void

@@ -23,9 +23,9 @@ void user_structure_write_named(struct proposal *pr, const char *user_id, int pl
 /* Needs the results of that. `kind_before` is NULL for a new one. */
 void user_structure_find_faults(struct proposal *pr, const struct policy *policy, const char *kind_before);
 
-/* A new user: members of his row, and the position to make before it, if nobody has heard
- * of it yet. */
-void user_structure_write_row(struct proposal *pr, struct buffer *row);
+/* A new user: members of his row and of its audit row, and the position to make before it,
+ * if nobody has heard of it yet. */
+void user_structure_write_row(struct proposal *pr, struct buffer *row, struct buffer *changes);
 void user_structure_make_position(struct proposal *pr, struct buffer *positions);
 /* An edit: members of its patch and of its audit row. */
 void user_structure_collect(struct proposal *pr, struct buffer *patch, struct buffer *changes);

@@ -18,6 +18,7 @@
 #include "queries.h"
 #include "token.h"
 #include "transition.h"
+#include "user_form.h"
 
 bool
 founding_needs_username(const char *preset)
@@ -70,36 +71,55 @@ field_rows(struct arena *arena, const struct founding *founding)
 }
 
 static const char *
-founder_row(struct arena *arena, const struct founding *founding)
+text_of_founder(const struct founding *founding, const char *name)
 {
-	struct buffer out = BUFFER_INIT;
+	const char *const texts[][2] = {
+		{ "email", founding->email }, { "username", founding->username }, { "first_name", "Administrator" },
+		{ "last_name", founding->name }, { "kind", "employee" }, { "role_id", founding->role_id },
+	};
 
-	buffer_puts(&out, "[{");
-	json_write_string_member(&out, "id", founding->user_id);
-	json_write_string_member(&out, "email", founding->email);
-	if (founding->username != NULL)
-		json_write_string_member(&out, "username", founding->username);
-	json_write_string_member(&out, "first_name", "Administrator");
-	json_write_string_member(&out, "last_name", founding->name);
-	json_write_string_member(&out, "role_id", founding->role_id);
-	buffer_puts(&out, "}]");
-	return take_text(arena, &out);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (strcmp(texts[i][0], name) == 0)
+			return texts[i][1];
+	}
+	return NULL;
+}
+
+/* His row, and in the details what the audit tells of it. */
+static const char *
+founder_row(struct arena *arena, const struct founding *founding, struct transition_details *details)
+{
+	struct buffer row = BUFFER_INIT, changes = BUFFER_INIT, personal = BUFFER_INIT;
+
+	buffer_puts(&row, "[{");
+	json_write_string_member(&row, "id", founding->user_id);
+	for (const struct user_text *text = user_texts; text->name != NULL; text++) {
+		const char *value = text_of_founder(founding, text->name);
+		if (value == NULL)
+			continue;
+		json_write_string_member(&row, text->name, value);
+		user_text_write_change(text, NULL, value, &changes, &personal);
+	}
+	buffer_puts(&row, "}]");
+	details->begins_with = take_text(arena, &changes);
+	details->begins_with_personal = take_text(arena, &personal);
+	return take_text(arena, &row);
 }
 
 /* The first administrator is invited like anybody; whoever founds gets the link, too. */
 static const char *const *
-founder_transition(struct arena *arena, const struct founding *founding, const char *actor)
+founder_transition(struct arena *arena, const struct founding *founding, const struct transition_details *details,
+	const char *actor)
 {
 	struct subject subject = { .id = founding->user_id, .version = "0",
 		.state = { .status = STATUS_NONE, .has_email = true, .is_founder = true, .wants_invitation = -1 } };
-	struct transition_details details = { .action = "user.created" };
 	struct transition transition;
 
 	policy_set_defaults(&subject.policy);
 	if (!lifecycle_decide(&subject.policy, &subject.state, EVENT_CREATE, &transition))
 		die("could not make the first administrator: %s", transition.detail);
 	struct transition_batch *batch = transition_batch_create(arena, founding->org_id);
-	transition_batch_add(batch, &subject, &transition, &details);
+	transition_batch_add(batch, &subject, &transition, details);
 	return transition_batch_params(batch, actor);
 }
 
@@ -126,14 +146,16 @@ founding_statements(struct arena *arena, struct founding *founding, const char *
 	uuid_make_text(founding->role_id);
 	uuid_make_text(founding->user_id);
 	uuid_make_text(audit_id);
+	struct transition_details details = { .action = "user.created" };
+	const char *founder = founder_row(arena, founding, &details);
 	const struct statement all[FOUNDING_STATEMENTS] = {
 		{ &query_organization_create, KEEP(org_id, founding->slug, founding->name, founding->email, founding->locale,
 			founding->timezone, audit_id, actor) },
 		{ &query_policy_create, KEEP(org_id, policy_row(arena, founding)) },
 		{ &query_preset_role_create, KEEP(org_id, role_rows(arena, founding), actor) },
 		{ &query_preset_field_create, KEEP(org_id, field_rows(arena, founding), actor) },
-		{ &query_user_insert, KEEP(org_id, founder_row(arena, founding)) },
-		{ &query_user_transition, founder_transition(arena, founding, actor) },
+		{ &query_user_insert, KEEP(org_id, founder) },
+		{ &query_user_transition, founder_transition(arena, founding, &details, actor) },
 	};
 	memcpy(statements, all, sizeof(all));
 }

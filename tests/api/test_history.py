@@ -34,6 +34,57 @@ def test_a_history_says_who_what_before_and_after_when_and_from_where(lived):
     assert rows == system.admin.get("/v1/audit", subject_id=user["id"]).ok(200).items
 
 
+PERSONAL = {"email": "whole@example.org", "username": "whole", "first_name": "Olena", "last_name": "Koval", "phone": "+380441234567",
+            "external_id": "hr-whole", "attributes.salary": 1200.5}
+
+
+def test_a_history_begins_with_all_that_a_user_was_given(server_only):
+    system = server_only
+    system.set_policy(user_kinds=["employee", "external"], deletion="erase", deletion_confirmation="none")
+    make = lambda path, **body: system.admin.post(path, body).ok(201)["id"]
+    make("/v1/fields", key="salary", label="Salary", type="number")
+    role = system.make_role("users:read")
+    department, groups = make("/v1/departments", name="Dispatch"), sorted(make("/v1/groups", name=name) for name in ("Days", "Nights"))
+    user = system.create_user(**{**PERSONAL, "attributes.salary": None, "phone": "+380 44 123-45-67"}, kind="external", role_id=role,
+                              own_permissions=["jobs:view"], department_id=department, position="Courier", group_ids=groups[::-1], locale="uk",
+                              attributes={"salary": 1200.5})
+    given = {"kind": "external", "role_id": role, "own_permissions": ["jobs:view"], "department_id": department, "position": "Courier",
+             "group_ids": groups, "locale": "uk", "status": "pending", "status_reason": "invited", "invitation": "issue"}
+    everything = {name: [None, value] for name, value in {**given, **PERSONAL}.items()}
+    (row,) = history(system, user).ok(200).items
+    assert (row["action"], row["changes"]) == ("user.created", everything)
+    assert system.audit("user.created", user) == [row]
+    # What is personal lies apart, and goes with him.
+    bare = {**{name: [None, value] for name, value in given.items()}, **{name: [] for name in PERSONAL}}
+    assert system.value("SELECT changes FROM rollcall.audit WHERE id = %s", row["id"]) == bare
+    system.admin.post("/v1/users/deletions", {"user_ids": [user["id"]]}).ok(201)
+    assert history(system, user).ok(200).items[-1]["changes"] == bare
+
+
+def test_a_history_begins_with_nothing_that_nobody_gave(standing):
+    user = standing.create_user()
+    assert history(standing, user).ok(200).items[-1]["changes"].keys() == {
+        "email", "first_name", "last_name", "kind", "status", "status_reason", "invitation"}
+
+
+def test_what_everybody_starts_with_and_a_role_that_is_made_with_him_were_given_too(server_only):
+    server_only.set_policy(default_permissions=["product:view"])
+    user = server_only.create_user(role={"name": "Porter", "permissions": ["jobs:carry"]}, password=None)
+    changes = history(server_only, user).ok(200).items[-1]["changes"]
+    assert (changes["role_id"], changes["own_permissions"]) == ([None, user["role_id"]], [None, ["product:view"]])
+
+
+def test_it_begins_so_however_a_user_is_made(standing):
+    role, group = standing.make_role("users:read"), standing.admin.post("/v1/groups", {"name": "However"}).ok(201)["id"]
+    body = {"first_name": "Olena", "last_name": "Koval", "role_id": role, "group_ids": [group]}
+    item, = standing.admin.post("/v1/users/bulk", {"operations": [{"op": "create", "email": "however1@example.org", **body}]}).ok(200).items
+    users = [item, standing.admin.put("/v1/users/by-external-id/however", {"email": "however2@example.org", **body}).ok(201).body,
+             standing.admin.post("/v1/users", {"email": "however3@example.org", "password": "violet tractor under seven moons", **body}).ok(201).body]
+    for user in users:
+        changes = history(standing, user).ok(200).items[-1]["changes"]
+        assert (changes["role_id"], changes["group_ids"], changes["last_name"]) == ([None, role], [None, [group]], [None, "Koval"])
+
+
 def test_a_history_is_filtered_and_read_in_pages(lived):
     system, user, _ = lived
     rows = history(system, user).ok(200).items

@@ -73,6 +73,10 @@ def test_its_audit_says_that_an_operator_did_it_and_with_which_key(standing):
     assert all(row["actor"] == {"kind": "operator", "id": key_id, "name": None} for row in rows)
     assert all(row["ip"] == "127.0.0.1" and row["request_id"] for row in rows)
     assert [row["changes"] for row in rows if row["action"] == "organization.created"] == [{"slug": [None, made["slug"]], "name": [None, made["name"]]}]
+    (given,) = [row["changes"] for row in rows if row["action"] == "user.created"]
+    me = admin.get("/v1/me").ok(200).body
+    assert given == {name: [None, me[name]] for name in ("email", "first_name", "last_name", "kind", "role_id")} | {
+        "status": [None, "pending"], "status_reason": [None, "invited"], "invitation": [None, "issue"]}
 
 
 FAULTS = {
