@@ -206,6 +206,28 @@ write_mails(struct buffer *out, const struct subject *subject, const struct tran
 	return has_invitation;
 }
 
+/* In the words of the API, where a link that has lapsed is expired before the clock comes to
+ * it; when the clock does, that is what is told. A new link in the place of one before is
+ * seen by its generation: both may be pending. */
+static void
+write_invitation_change(struct buffer *out, const struct subject *subject, enum invitation_effect effect)
+{
+	static const enum invitation_state states[] = {
+		[INVITATION_ISSUE] = INVITATION_PENDING, [INVITATION_ISSUE_LETTER] = INVITATION_PENDING,
+		[INVITATION_RENEW] = INVITATION_PENDING, [INVITATION_REVOKE] = INVITATION_REVOKED,
+		[INVITATION_ACCEPT] = INVITATION_ACCEPTED, [INVITATION_EXPIRE] = INVITATION_EXPIRED,
+	};
+	const enum invitation_state before = subject->state.invitation, after = states[effect];
+	const bool has_lapsed = before == INVITATION_PENDING && subject->invitation_passed && after != INVITATION_EXPIRED;
+
+	json_write_change(out, "invitation", invitation_state_word(has_lapsed ? INVITATION_EXPIRED : before),
+		invitation_state_word(after));
+	if (before != INVITATION_NONE && after == INVITATION_PENDING) {
+		json_write_name(out, "invitation_generation");
+		buffer_printf(out, "[%u,%u]", subject->invitation_generation, subject->invitation_generation + 1);
+	}
+}
+
 static const char *
 changed_address(const struct transition *transition)
 {
@@ -231,8 +253,7 @@ write_changes(struct buffer *out, const struct subject *subject, const struct tr
 		json_write_change(out, "status_reason", subject->status_reason, status_reason_word(transition->reason));
 	}
 	if (transition->invitation != INVITATION_UNCHANGED)
-		json_write_change(out, "invitation", invitation_state_word(subject->state.invitation),
-			invitation_word(transition->invitation));
+		write_invitation_change(out, subject, transition->invitation);
 	if (transition->sets_password && details->password_hash != NULL)
 		json_write_change(out, "password", NULL, "set");
 	if (details->accepted_through != NULL)

@@ -49,7 +49,7 @@ def test_a_history_begins_with_all_that_a_user_was_given(server_only):
                               own_permissions=["jobs:view"], department_id=department, position="Courier", group_ids=groups[::-1], locale="uk",
                               attributes={"salary": 1200.5})
     given = {"kind": "external", "role_id": role, "own_permissions": ["jobs:view"], "department_id": department, "position": "Courier",
-             "group_ids": groups, "locale": "uk", "status": "pending", "status_reason": "invited", "invitation": "issue"}
+             "group_ids": groups, "locale": "uk", "status": "pending", "status_reason": "invited", "invitation": "pending"}
     everything = {name: [None, value] for name, value in {**given, **PERSONAL}.items()}
     (row,) = history(system, user).ok(200).items
     assert (row["action"], row["changes"]) == ("user.created", everything)
@@ -83,6 +83,29 @@ def test_it_begins_so_however_a_user_is_made(standing):
     for user in users:
         changes = history(standing, user).ok(200).items[-1]["changes"]
         assert (changes["role_id"], changes["group_ids"], changes["last_name"]) == ([None, role], [None, [group]], [None, "Koval"])
+
+
+def test_a_history_tells_the_states_of_an_invitation_and_of_each_new_link(server_only):
+    """As the user himself shows them: one that has lapsed is expired, whether the clock has come to it or not."""
+    system = server_only
+    system.set_policy(invitation_resend_to="any")
+    user = system.create_user()
+    told = lambda: [row["changes"].get(name) for row in history(system, user, limit=1).ok(200).items for name in ("invitation", "invitation_generation")]
+    invite = lambda: system.admin.post(f"/v1/users/{user['id']}/invite").ok(202)
+    assert told() == [[None, "pending"], None]
+    invite()
+    assert told() == [["pending", "pending"], [1, 2]]
+    system.move("invitation", user, expires_at="now() - interval '1 second'")
+    assert system.user(user)["invitation"]["state"] == "expired"
+    invite()
+    assert told() == [["expired", "pending"], [2, 3]]
+    system.accept(system.link(user)).ok(200)
+    assert told() == [["pending", "accepted"], None]
+    invite()
+    assert told() == [["accepted", "pending"], [3, 4]]
+    system.admin.post(f"/v1/users/{user['id']}/inactivate").ok(200)
+    assert told() == [["pending", "revoked"], None]
+    assert system.user(user)["invitation"]["state"] == "revoked"
 
 
 def test_a_history_is_filtered_and_read_in_pages(lived):

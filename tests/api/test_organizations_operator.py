@@ -76,7 +76,7 @@ def test_its_audit_says_that_an_operator_did_it_and_with_which_key(standing):
     (given,) = [row["changes"] for row in rows if row["action"] == "user.created"]
     me = admin.get("/v1/me").ok(200).body
     assert given == {name: [None, me[name]] for name in ("email", "first_name", "last_name", "kind", "role_id")} | {
-        "status": [None, "pending"], "status_reason": [None, "invited"], "invitation": [None, "issue"]}
+        "status": [None, "pending"], "status_reason": [None, "invited"], "invitation": [None, "pending"]}
 
 
 FAULTS = {

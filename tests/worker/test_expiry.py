@@ -52,7 +52,8 @@ def test_a_link_in_an_administrators_hands_leaves_its_traces(rollcall):
     issued = wait_until(lambda: rollcall.audit("user.link_issued", user))
     assert len(issued) == 1 and issued[0]["actor"]["kind"] == "system"
     assert issued[0]["changes"] == {"issued_to": [None, rollcall.admin_id]}
-    assert rollcall.audit("user.invitation_expired", user)
+    assert [row["changes"] for row in rollcall.audit("user.invitation_expired", user)] == [
+        {"invitation": ["expired", "pending"], "invitation_generation": [1, 2]}]
     rollcall.accept(link).ok(200)
     accepted, = rollcall.audit("user.invitation_accepted", user)
     assert accepted["changes"]["accepted_through"] == [None, "administrator"]
@@ -143,6 +144,7 @@ def test_nothing_means_that_nobody_is_told(rollcall):
     user = rollcall.create_user()
     link = rollcall.wait_mail(user["email"]).link
     assert lapse(rollcall, user)["state"] == "expired"
+    assert rollcall.audit(user=user)[0]["changes"] == {"invitation": ["pending", "expired"]}
     rollcall.accept(link).refused(410, "link_expired")
     assert [row["kind"] for row in rollcall.outbox()] == ["invitation"]
 
