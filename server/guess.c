@@ -29,7 +29,26 @@ guess_begin(struct request *rq, struct guess *guess, const struct subject *subje
 	guess->is_lockable = stored_hash != NULL
 		&& lifecycle_decide(&subject->policy, &subject->state, EVENT_WRONG_PASSWORD, &lock);
 	guess->counted_id = guess->is_lockable ? subject->id : request_new_id(rq);
+	guess->threshold = arena_printf(rq->scratch, "%d", subject->policy.lockout_threshold);
 }
+
+/* At the threshold the guess that reached it is being judged, which is over in a second; a
+ * block behind it is the delay. */
+enum step
+guess_admit(struct request *rq, const struct guess *guess, const PGresult *throttle)
+{
+	const int threshold = guess->subject->policy.lockout_threshold;
+	const int blocked_s = (int)row_int(throttle, 0, "blocked_s");
+
+	if (blocked_s == 0)
+		return STEP_NEXT;
+	if (threshold > 0 && row_int(throttle, 0, "failures") == threshold)
+		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+	return guess->is_lockable ? STEP_NEXT : request_problem_later(rq, PROBLEM_RATE_LIMITED, blocked_s);
+}
+
+/* What guess_count's job brings. */
+enum { COUNTED, TOUCHED, THROTTLE };
 
 enum step
 guess_count(struct request *rq, struct guess *guess)
@@ -37,28 +56,35 @@ guess_count(struct request *rq, struct guess *guess)
 	const int threshold = guess->subject->policy.lockout_threshold;
 	/* Where a lock comes later than the delay would, nobody is delayed before it, known or not. */
 	const char *free_guesses = arena_printf(rq->scratch, "%d", threshold > FREE_GUESSES ? threshold : FREE_GUESSES);
-	const struct statement count = { &query_login_count_guess, (const char *const[]){
-		rq->org_id, guess->counted_id, arena_printf(rq->scratch, "%d", threshold) } };
-	const struct statement touch = { &query_login_touch_throttle, (const char *const[]){
-		rq->org_id, guess->login_digest, guess->is_lockable ? "false" : "true", free_guesses } };
+	const struct statement statements[] = {
+		[COUNTED] = { &query_login_count_guess, (const char *const[]){
+			rq->org_id, guess->counted_id, guess->threshold } },
+		[TOUCHED] = { &query_login_touch_throttle, (const char *const[]){
+			rq->org_id, guess->login_digest, guess->counted_id, guess->threshold, free_guesses } },
+		[THROTTLE] = { &query_login_throttle_get, (const char *const[]){ rq->org_id, guess->login_digest } },
+	};
 
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){ count, touch }, 2);
+	return request_queries(rq, LANE_WRITE, statements, 3);
 }
 
 /* A guess past the threshold is not checked: a lock is on its way, or as many right ones
- * are being checked at this moment. Either is over in a second. */
+ * are being checked at this moment. Either is over in a second. If the lock came in between,
+ * the throttle is past it too, and he is as whoever is locked. */
 enum step
 guess_check(struct request *rq, struct guess *guess, const char *password)
 {
 	const enum user_status status = guess->subject->state.status;
-	const int counter = guess->is_lockable ? 0 : 1;
+	const bool is_counted = request_rows(rq, COUNTED) > 0, is_past = guess->is_lockable && !is_counted;
 
-	if (request_rows(rq, counter) == 0)
-		return guess->is_lockable ? request_problem_later(rq, PROBLEM_UNAVAILABLE, 1)
-					  : request_problem_later(rq, PROBLEM_RATE_LIMITED, 2);
-	guess->count = (int)row_int(rq->results[counter], 0, guess->is_lockable ? "failed_attempts" : "failures");
+	guess->is_lockable = is_counted;
+	if (request_rows(rq, TOUCHED) == 0)
+		return guess_admit(rq, guess, rq->results[THROTTLE]);
+	guess->failures = (int)row_int(rq->results[TOUCHED], 0, "failures");
+	guess->count = is_counted ? (int)row_int(rq->results[COUNTED], 0, "failed_attempts") : guess->failures;
+	if (is_past && guess->failures <= guess->subject->policy.lockout_threshold)
+		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
 	/* Hashes that only equalise time do not count as checks. */
-	guess->is_checked = guess->stored_hash != NULL && (status == STATUS_PENDING || status == STATUS_ACTIVE);
+	guess->is_checked = guess->stored_hash != NULL && !is_past && (status == STATUS_PENDING || status == STATUS_ACTIVE);
 	if (guess->is_checked)
 		metric_add(rq->server->page, METRIC_PASSWORD_CHECKS, 1);
 	return request_verify_password(rq, guess->is_checked ? guess->stored_hash : NULL, password);
@@ -70,15 +96,6 @@ guess_is_right(const struct request *rq, const struct guess *guess)
 	return rq->hash->ok && guess->is_checked;
 }
 
-/* Whether this one locks; for who cannot be locked, whether it would lock another. */
-static bool
-is_at_threshold(const struct guess *guess)
-{
-	const int threshold = guess->subject->policy.lockout_threshold;
-
-	return threshold > 0 && (guess->is_lockable ? guess->count >= threshold : guess->count == threshold);
-}
-
 /* Whoever else moved the user meanwhile: version and guard are checked on the locked row,
  * and what is missed here the clock does (worker/deadlines.c). */
 enum step
@@ -86,17 +103,23 @@ guess_lock(struct request *rq, struct guess *guess)
 {
 	static const struct user_state anybody = { .status = STATUS_ACTIVE, .has_email = true, .has_password = true };
 	const struct subject *subject = guess->subject;
-	const struct subject nobody = { .id = guess->counted_id, .version = "0" };
-	const struct transition_details details = { .action = "user.locked", .guard = "lock",
-		.guard_count = subject->policy.lockout_threshold };
+	const int threshold = subject->policy.lockout_threshold;
+	const bool locks = guess->is_lockable && guess->count >= threshold;
+	const struct subject nobody = { .id = request_new_id(rq), .version = "0" };
+	const struct transition_details details = { .action = "user.locked", .guard = "lock", .guard_count = threshold };
 	struct transition transition;
 
-	if (!is_at_threshold(guess) || !lifecycle_decide(&subject->policy,
-			guess->is_lockable ? &subject->state : &anybody, EVENT_WRONG_PASSWORD, &transition))
+	/* Others wait for the one that reached the threshold: it says that it is judged even where it
+	 * locks nobody. */
+	if (threshold == 0 || (!locks && guess->failures != threshold)
+		|| !lifecycle_decide(&subject->policy, locks ? &subject->state : &anybody, EVENT_WRONG_PASSWORD, &transition))
 		return STEP_NEXT;
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-	transition_batch_add(batch, guess->is_lockable ? subject : &nobody, &transition, &details);
-	return guess_record(rq, batch, false);
+	transition_batch_add(batch, locks ? subject : &nobody, &transition, &details);
+	return request_try_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
+		{ &query_login_throttle_judged, (const char *const[]){ rq->org_id, guess->login_digest, guess->threshold } },
+		{ &query_login_wait_for_disk, (const char *const[]){ rq->org_id } } }, 3);
 }
 
 enum step

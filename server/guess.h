@@ -16,16 +16,21 @@ struct guess {
 	const struct subject *subject;
 	const char *stored_hash;	/* NULL: nothing to guess; a hash is made all the same */
 	char login_digest[TOKEN_HASH_SIZE];
-	bool is_lockable;		/* a lock can follow: no delay */
+	bool is_lockable;		/* a lock can follow: no delay. Once counted: it was counted for him */
 	bool is_checked;		/* against stored_hash, not only to equalise time */
 	const char *counted_id;		/* whose guesses are counted; nobody's, where no lock can follow */
-	int count;			/* in a row, with this one */
+	const char *threshold;		/* the policy's, as a parameter */
+	int count;			/* in a row, with this one, */
+	int failures;			/* and at this name, whether anybody has it or not */
 };
 
 /* Whom it is about. `login` is the name that he signs in with; `stored_hash` NULL for
  * nobody. Needs rq->org_id and the subject's policy. */
 void guess_begin(struct request *rq, struct guess *guess, const struct subject *subject,
 	const char *stored_hash, const char *login);
+/* A step: refuses it while the guess at the threshold is being judged, and inside the delay,
+ * as the throttle's row says (the columns of throttle_columns). */
+enum step guess_admit(struct request *rq, const struct guess *guess, const PGresult *throttle);
 /* A step: counts it. */
 enum step guess_count(struct request *rq, struct guess *guess);
 /* The step behind guess_count: refuses a guess past the threshold or inside the delay;

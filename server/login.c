@@ -103,15 +103,12 @@ login_take(struct request *rq)
 {
 	struct login_case *login = rq->data;
 	const char *name = request_text(rq, "login"), *hash = request_column(rq, "password_hash");
-	const long blocked_s = row_int(rq->result, 0, "blocked_s");
 
 	login_read(rq, login);
 	const bool is_his = login->is_known && policy_takes(&login->the.subject.policy, name);
 	guess_begin(rq, &login->guess, &login->the.subject,
 		is_his && hash != NULL ? arena_copy(rq->scratch, hash) : NULL, name);
-	if (!login->guess.is_lockable && blocked_s > 0)
-		return request_problem_later(rq, PROBLEM_RATE_LIMITED, (int)blocked_s);
-	return STEP_NEXT;
+	return guess_admit(rq, &login->guess, rq->result);
 }
 
 static enum step

@@ -63,9 +63,11 @@ WHERE o.id = CASE
     ELSE (SELECT (array_agg(two.id))[1] FROM (SELECT x.id FROM rollcall.organization x LIMIT 2) two HAVING count(*) = 1)
 END;
 
+-- fragment: throttle_columns
+t.failures, greatest(ceil(extract(epoch FROM t.blocked_until - now())), 0)::integer AS blocked_s
+
 -- fragment: login_columns
-    u.id IS NOT NULL AS is_known, c.password_hash, c.must_reset, c.failed_attempts,
-    greatest(ceil(extract(epoch FROM t.blocked_until - now())), 0)::integer AS blocked_s,
+    u.id IS NOT NULL AS is_known, c.password_hash, c.must_reset, c.failed_attempts, :{throttle_columns},
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
     :{subject}
@@ -99,18 +101,34 @@ UPDATE rollcall.credential SET failed_attempts = failed_attempts + 1, failed_at 
 WHERE org_id = :org_id AND user_id = :user_id AND kind = 'password' AND failed_attempts < :threshold::integer
 RETURNING failed_attempts;
 
--- Every login touches its throttle. Behind the free guesses in a row each wrong one blocks,
--- for 2 s doubling to 5 min; where that is enforced, a blocked one gets no row.
--- name: login_touch_throttle (org_id, login_digest, enforced, free_guesses) writes
-INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures)
-VALUES (:org_id, :login_digest, 1)
+-- Every login touches its throttle. The guess that reaches the threshold blocks until it is
+-- judged, or for as long as the clock waits (sweep_unfinished_guesses). Behind the free guesses
+-- in a row each wrong one blocks, for 2 s doubling to 5 min. A blocked one gets no row, unless
+-- it was counted for the user in the statement before.
+-- name: login_touch_throttle (org_id, login_digest, user_id, threshold, free_guesses) writes
+INSERT INTO rollcall.login_throttle AS t (org_id, login_digest, failures, blocked_until)
+VALUES (:org_id, :login_digest, 1, CASE WHEN :threshold::integer = 1 THEN now() + interval '30 seconds' END)
 ON CONFLICT (org_id, login_digest) DO UPDATE SET
     failures = t.failures + 1,
     failed_at = now(),
-    blocked_until = CASE WHEN t.failures >= :free_guesses::integer
-        THEN now() + make_interval(secs => least(2 ^ least(t.failures - :free_guesses::integer + 1, 9), 300)) END
-WHERE NOT :enforced::boolean OR t.blocked_until IS NULL OR t.blocked_until <= now()
+    blocked_until = CASE
+        WHEN t.failures + 1 = :threshold::integer THEN now() + interval '30 seconds'
+        WHEN t.failures >= :free_guesses::integer
+            THEN now() + make_interval(secs => least(2 ^ least(t.failures - :free_guesses::integer + 1, 9), 300)) END
+WHERE t.blocked_until IS NULL OR t.blocked_until <= now()
+   OR EXISTS (SELECT FROM rollcall.credential u
+        WHERE u.org_id = :org_id AND u.user_id = :user_id AND u.kind = 'password' AND :{is_written_here})
 RETURNING failures;
+
+-- name: login_throttle_get (org_id, login_digest)
+SELECT :{throttle_columns}
+FROM rollcall.login_throttle t
+WHERE t.org_id = :org_id AND t.login_digest = :login_digest;
+
+-- The guess at the threshold is judged: others need not wait for it any more.
+-- name: login_throttle_judged (org_id, login_digest, threshold) writes
+UPDATE rollcall.login_throttle SET blocked_until = NULL
+WHERE org_id = :org_id AND login_digest = :login_digest AND failures = :threshold::integer;
 
 -- Where a stranger named nobody, nothing is written, and a commit that has nothing to keep
 -- does not wait for the disk. Beside a statement that may or may not write, this waits always.

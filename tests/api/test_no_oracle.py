@@ -1,5 +1,7 @@
 """Nothing tells a stranger who has an account: neither answers nor headers, neither what is hashed nor what the database
 is asked. Times are not measured: where the work is the same they are, too."""
+import collections
+import concurrent.futures
 import os
 import re
 
@@ -100,6 +102,34 @@ def test_a_row_of_guesses_up_to_the_lock_and_beyond_is_the_same_for_nobody(serve
         for number, (known, unknown) in enumerate(rows, start=1):
             assert known == unknown, f"guess {number} where {threshold} lock"
         assert server_only.user(user)["status"] == ("locked" if threshold else "active")
+
+
+def burst(system, login, threshold, count=24):
+    """What so many wrong ones at once are answered, while the one that reaches the threshold is not yet judged; and the two after them."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        # What is recorded of a lock waits, and so does what is recorded where nobody is.
+        with system.db.transaction():
+            system.db.execute("LOCK TABLE rollcall.outbox IN SHARE MODE")
+            answers = [pool.submit(system.client().post, "/v1/sessions", {"login": login, "password": f"wrong {number}"}) for number in range(count)]
+            wait_until(lambda: sum(answer.done() for answer in answers) == count - 1, because=f"all but the guess number {threshold} are answered")
+        together = collections.Counter((answer.status, answer.code, answer.headers.get("Retry-After")) for answer in (one.result() for one in answers))
+    behind = [system.login(login, "wrong") for _ in range(2 + max(10 - threshold, 0))]
+    return together, [(answer.status, answer.code) for answer in behind]
+
+
+@pytest.mark.settings(ROLLCALL_HASH_QUEUE=64)
+@pytest.mark.parametrize("threshold", [3, 10, 12])
+def test_guesses_at_once_up_to_the_lock_and_beyond_are_answered_alike_whoever_it_is(server_only, threshold):
+    server_only.set_policy(lockout_threshold=threshold)
+    everybody = people(server_only)
+    # The lock above may take as long as it takes.
+    server_only.restart_server(ROLLCALL_DATABASE_URL=server_only.settings["ROLLCALL_DATABASE_URL"] + "?options=-c%20lock_timeout%3D60s")
+    seen = {who: burst(server_only, login, threshold) for who, login in everybody.items()}
+    assert seen["nobody"] == ({(401, "login_failed", None): threshold, (503, "unavailable", "1"): 24 - threshold},
+                              [(401, "login_failed")] * max(11 - threshold, 1) + [(429, "rate_limited")])
+    assert all(answers == seen["nobody"] for answers in seen.values()), seen
+    status = server_only.value("SELECT status FROM rollcall.users WHERE email = %s", everybody["known"])
+    assert status == "locked", "and the one who can be is locked"
 
 
 def test_a_forged_link_is_refused_without_asking_whether_there_is_such_a_user(server_only):
