@@ -20,8 +20,8 @@ struct transition_batch;
  * false for what does not apply. */
 struct transition_details {
 	const char *action;		/* audit: "user.inactivated" */
-	const char *guard;		/* "idle", "lock", "edited" */
-	int guard_count;		/* "lock": the threshold */
+	const char *guard;		/* "idle", "lock", "reset", "edited" */
+	int guard_count;		/* "lock": the threshold; "reset": how many in an hour */
 	const char *password_hash;	/* where the transition sets one */
 	const char *keep_session;	/* id of the session that outlives ends_sessions */
 	const char *invited_by;		/* user id; NULL keeps the one before */

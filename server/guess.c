@@ -122,18 +122,6 @@ guess_lock(struct request *rq, struct guess *guess)
 		{ &query_login_wait_for_disk, (const char *const[]){ rq->org_id } } }, 3);
 }
 
-enum step
-guess_record(struct request *rq, struct transition_batch *batch, bool must_move)
-{
-	const struct statement statements[] = {
-		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
-		{ &query_login_wait_for_disk, (const char *const[]){ rq->org_id } },
-	};
-
-	return must_move ? request_queries(rq, LANE_WRITE, statements, 2)
-			 : request_try_queries(rq, LANE_WRITE, statements, 2);
-}
-
 void
 guess_give_back(struct request *rq, const struct guess *guess)
 {

@@ -40,9 +40,6 @@ enum step guess_check(struct request *rq, struct guess *guess, const char *passw
 bool guess_is_right(const struct request *rq, const struct guess *guess);
 /* After a wrong one: locks at the threshold (waits), or goes on. */
 enum step guess_lock(struct request *rq, struct guess *guess);
-/* The transition of whom a stranger named, or of nobody: the database is asked the same
- * and waits for the disk as long. `must_move` as with request_query; otherwise request_try_queries. */
-enum step guess_record(struct request *rq, struct transition_batch *batch, bool must_move);
 /* After a right one that was not the first in a row: the count goes back at once. What
  * comes after may fail (a row that is locked, a lost connection), and right passwords
  * must never add up to a lock. */

@@ -36,6 +36,7 @@ const struct body_field reset_request_fields[] = {
 struct login_case {
 	struct user_case the;		/* first: user_case(rq) works here too */
 	struct guess guess;
+	char digest[TOKEN_HASH_SIZE];	/* of the name */
 	bool is_known;
 	bool must_reset;
 	char session_id[UUID_TEXT_SIZE];
@@ -66,17 +67,16 @@ login_find(struct request *rq)
 {
 	struct login_case *login = arena_take(rq->scratch, sizeof(*login));
 	const char *name = request_text(rq, "login");
-	char *digest = arena_take(rq->scratch, TOKEN_HASH_SIZE);
 	struct uuid org_id;
 
 	rq->data = login;
 	if (!uuid_parse(rq->org_id, &org_id))
 		return request_problem(rq, PROBLEM_INTERNAL);
-	login_digest(rq->server->config->keyring, &org_id, name, digest);
+	login_digest(rq->server->config->keyring, &org_id, name, login->digest);
 	/* An address has an @, a username never has. */
 	return request_query(rq, LANE_READ,
 		strchr(name, '@') != NULL ? &query_login_find_by_email : &query_login_find_by_username,
-		(const char *const[]){ rq->org_id, name, digest });
+		(const char *const[]){ rq->org_id, name, login->digest });
 }
 
 /* A name that the policy does not take as a login is nobody's. */
@@ -95,7 +95,6 @@ login_read(struct request *rq, struct login_case *login)
 	subject_from_row(&login->the.subject, rq->scratch, rq->result, 0);
 	login->is_known = request_column_is_true(rq, "is_known");
 	login->must_reset = request_column_is_true(rq, "must_reset");
-	login->the.resets_this_hour = row_int(rq->result, 0, "resets_this_hour");
 }
 
 static enum step
@@ -256,27 +255,31 @@ pretend(struct request *rq, struct user_case *the)
 
 	uuid_make_text(id);
 	policy_set_defaults(&policy);
-	the->subject = (struct subject){ .id = id, .version = "0" };
+	the->subject = (struct subject){ .id = id };
 	(void)lifecycle_decide(&policy, &anybody, EVENT_REQUEST_RESET, &the->transition);
 }
 
+/* Nobody is told whether something came of it, so nothing is decided again: the time would
+ * tell. What has changed since he was found, the guard sees. */
 static enum step
 reset_request_record(struct request *rq)
 {
 	struct login_case *login = rq->data;
 	struct user_case *the = &login->the;
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
-	bool is_real;
 
 	/* Any name of his will do here, whichever he signs in with: the link goes to his address. */
 	login_read(rq, login);
-	is_real = login->is_known && the->resets_this_hour < RESETS_PER_HOUR
-		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_REQUEST_RESET, &the->transition);
-	if (!is_real)
+	if (!login->is_known
+		|| !lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_REQUEST_RESET, &the->transition))
 		pretend(rq, the);
-	the->details = (struct transition_details){ .action = "user.reset_requested" };
+	the->details = (struct transition_details){ .action = "user.reset_requested", .ignores_version = true,
+		.guard = "reset", .guard_count = RESETS_PER_HOUR };
 	transition_batch_add(batch, &the->subject, &the->transition, &the->details);
-	return guess_record(rq, batch, is_real);
+	return request_try_queries(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_login_take_turn, (const char *const[]){ rq->org_id, login->digest } },
+		{ &query_user_transition, transition_batch_params(batch, request_actor(rq)) },
+		{ &query_login_wait_for_disk, (const char *const[]){ rq->org_id } } }, 3);
 }
 
 static enum step

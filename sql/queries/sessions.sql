@@ -68,8 +68,6 @@ t.failures, greatest(ceil(extract(epoch FROM t.blocked_until - now())), 0)::inte
 
 -- fragment: login_columns
     u.id IS NOT NULL AS is_known, c.password_hash, c.must_reset, c.failed_attempts, :{throttle_columns},
-    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
-        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
     :{subject}
 
 -- A name that nobody has still brings the policy and the throttle: known and
@@ -129,6 +127,11 @@ WHERE t.org_id = :org_id AND t.login_digest = :login_digest;
 -- name: login_throttle_judged (org_id, login_digest, threshold) writes
 UPDATE rollcall.login_throttle SET blocked_until = NULL
 WHERE org_id = :org_id AND login_digest = :login_digest AND failures = :threshold::integer;
+
+-- Those who ask about one name at once come one after another, whether anybody has it or not; the
+-- statement behind this one sees what was done before.
+-- name: login_take_turn (org_id, login_digest) writes
+SELECT pg_advisory_xact_lock(hashtextextended(:org_id::text || :login_digest, 0));
 
 -- Where a stranger named nobody, nothing is written, and a commit that has nothing to keep
 -- does not wait for the disk. Beside a statement that may or may not write, this waits always.

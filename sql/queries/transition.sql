@@ -63,6 +63,9 @@ locked AS MATERIALIZED (
       AND (i.assignment_epoch IS NULL OR u.assignment_epoch = i.assignment_epoch)
       -- Who was inactivated meanwhile is not locked as well.
       AND (i.guard IS DISTINCT FROM 'lock' OR u.status IN ('pending', 'active'))
+      -- Who forgot his password: as it is by now, for of many who ask at once nobody decides again.
+      AND (i.guard IS DISTINCT FROM 'reset'
+        OR u.status IN ('pending', 'active') AND u.email IS NOT NULL AND :{resets_this_hour} < i.guard_count)
       -- Behind an edit in the same transaction: only if that edit came to pass.
       AND (i.guard IS DISTINCT FROM 'edited' OR :{is_written_here} AND u.status IN ('pending', 'active'))
     ORDER BY u.id

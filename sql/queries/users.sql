@@ -132,14 +132,17 @@ SELECT u.id, (SELECT r.id FROM rollcall.role r
 FROM rollcall.users u
 WHERE u.org_id = :org_id AND u.external_id = :external_id;
 
+-- fragment: resets_this_hour
+(SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
+        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour')
+
 -- How many mails of a kind he was sent in the last hour stands beside the facts:
 -- the hourly limits of DESIGN.md §8.
 -- fragment: user_facts
     :{subject}, :{email_pending} AS email_pending,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind IN ('invitation', 'login_info') AND m.created_at > now() - interval '1 hour') AS invitations_this_hour,
-    (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
-        AND m.kind = 'password_reset' AND m.created_at > now() - interval '1 hour') AS resets_this_hour,
+    :{resets_this_hour} AS resets_this_hour,
     (SELECT count(*) FROM rollcall.outbox m WHERE m.org_id = u.org_id AND m.user_id = u.id
         AND m.kind = 'email_change_confirm' AND m.created_at > now() - interval '1 hour') AS email_changes_this_hour
 

@@ -24,7 +24,7 @@ SPANNING = {
 # These find an organization, by what a stranger calls it.
 FINDING = {"organization_find", "organization_founder"}
 # They change no row, and must not be sent twice, or to a server that only reads.
-EFFECTS = {"outbox_notify", "login_wait_for_disk"}
+EFFECTS = {"outbox_notify", "login_wait_for_disk", "login_take_turn"}
 
 
 def read_queries(text):
