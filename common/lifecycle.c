@@ -374,6 +374,12 @@ static const struct rule rules[] = {
 	{ PENDING | ACTIVE, EVENT_INVITE, always,			/* S0-06, S1-06, S4-19 */
 		STAYS, LINK(ISSUE), MAILS(INVITATION) },
 
+	/* -- withdraw the invitation: with an import the address goes that it went to */
+	{ PENDING, EVENT_WITHDRAW_INVITATION, always,
+		STAYS, DOES(CANCELS_MAILS), LINK(REVOKE) },
+	{ ACTIVE | INACTIVE | LOCKED, EVENT_WITHDRAW_INVITATION, always,
+		REFUSED(STATE_CONFLICT, "Inactivate the user instead: only pending users wait for an invitation.") },
+
 	/* -- the link expires: only a pending user's is worth a mail */
 	{ ANYBODY, EVENT_LINK_EXPIRES, has_no_open_link,
 		REFUSED(STATE_CONFLICT, "Nothing to do: no invitation of this user is open.") },

@@ -40,6 +40,7 @@ enum user_event {
 	EVENT_ACTIVATE,			/* by an administrator; may bring a password */
 	EVENT_INACTIVATE,		/* by an administrator */
 	EVENT_INVITE,			/* again */
+	EVENT_WITHDRAW_INVITATION,	/* the only address of a pending user is taken back */
 	EVENT_LINK_EXPIRES,
 	EVENT_IDLE,
 	EVENT_IDLE_WARNING,

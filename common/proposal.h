@@ -60,6 +60,7 @@ struct proposal {
 	bool is_of_oneself;			/* the user is the caller, and the fields are those of /v1/me */
 	bool is_import;				/* a row of a file: not invite_on_create, but */
 	bool invites;				/* whether the import invites whom it makes */
+	bool restores;				/* what was there before: not what policies say of edits */
 
 	/* The facts: statement i at results[i], of which the row rows[i] is meant, -1: none;
 	 * `result` is the first. */

@@ -3,7 +3,8 @@
  *
  * What is always true: every value that is written was taken by its field (common/field.h)
  * now or when it was written first; one that is sent again as it stands is not asked anew,
- * so that a new pattern refuses nobody who only sends back what he has read.
+ * so that a new pattern refuses nobody who only sends back what he has read, or gets back
+ * what he had.
  */
 #include "user_attributes.h"
 
@@ -63,6 +64,15 @@ fields_of(struct proposal *pr, const char *definitions)
 	return set;
 }
 
+/* A text that was there is taken back, whatever its pattern is now; a choice that is gone is not. */
+static bool
+takes(const struct proposal *pr, struct field *field, struct json_object *value, struct field_fault *fault)
+{
+	const bool is_text = field->type == FIELD_TEXT && json_object_is_type(value, json_type_string);
+
+	return (pr->restores && is_text) || field_takes(field, value, fault);
+}
+
 /* Each member of the body against its field. */
 static void
 check_values(struct proposal *pr, const struct field_set *set, struct json_object *before, struct json_object *patch)
@@ -73,7 +83,7 @@ check_values(struct proposal *pr, const struct field_set *set, struct json_objec
 
 		if (field == NULL)
 			proposal_fault(pr, form_pointer(pr, "/attributes", key), "unknown_field", "There is no such field.");
-		else if (value != NULL && !is_same(json_member(before, key), value) && !field_takes(field, value, &fault))
+		else if (value != NULL && !is_same(json_member(before, key), value) && !takes(pr, field, value, &fault))
 			proposal_fault(pr, form_pointer(pr, "/attributes", key), fault.code, fault.detail);
 	}
 }
@@ -138,7 +148,7 @@ user_attributes_check(struct proposal *pr, const struct policy *policy, const st
 	const bool changes = changes_anything(before, patch);
 	if (patch != NULL)
 		check_values(pr, set, before, patch);
-	if ((changes || facts->role_changes) && policy->required_fields == REQUIRED_FIELDS_BLOCK)
+	if ((changes || facts->role_changes) && !pr->restores && policy->required_fields == REQUIRED_FIELDS_BLOCK)
 		check_required(pr, set, facts->role_id, after);
 	if (changes && pr->fault_count == 0)
 		tell_changes(pr, before, after, patch, attributes);

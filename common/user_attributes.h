@@ -4,7 +4,8 @@
  * A role may require fields (S2-05), and a change of roles may require more (S2-13). Under
  * required_fields = block a body that makes a user, or changes his role or his attributes,
  * is refused while one is missing; under mark_incomplete he is listed as incomplete. An
- * edit of other things is never refused for what was missing before.
+ * edit of other things is never refused for what was missing before, nor is who gets his
+ * values of before back.
  */
 #ifndef ROLLCALL_USER_ATTRIBUTES_H
 #define ROLLCALL_USER_ATTRIBUTES_H

@@ -50,6 +50,7 @@ user_batch_propose(struct user_batch *batch, int place, enum operation_kind kind
 	own->ip = batch->origin->ip;
 	own->is_import = batch->origin->is_import;
 	own->invites = batch->origin->invites;
+	own->restores = batch->origin->restores;
 	own->is_one_of_many = true;
 	own->body = body;
 	own->if_match = if_version;

@@ -8,6 +8,9 @@
  * An address is more than a field, for links go there. Of a pending user it changes at once,
  * and his links move with it; who has been let in keeps his until the new one is confirmed
  * (server/email_changes.c). So an edit may bring a transition, and both come to pass or neither.
+ *
+ * An edit that restores what was there before an import is asked all of this but what policies say of
+ * changes. What they ask of every user holds for it, too: they were switched on when nobody lacked it.
  */
 #include "user_editing.h"
 
@@ -153,7 +156,7 @@ user_edit_find_faults(struct proposal *pr, struct user_editing *edit)
 
 	if (form_id(pr, "role_id") != NULL && proposal_value(pr, 1, "role_id") == NULL)
 		proposal_fault(pr, "/role_id", "unknown_id", "There is no role with this id.");
-	if (policy->role_required && proposal_has(pr, "role_id") && json_member(pr->body, "role_id") == NULL)
+	if (policy->role_required && !pr->restores && proposal_has(pr, "role_id") && json_member(pr->body, "role_id") == NULL)
 		proposal_fault_by(pr, "role_required", "/role_id", "required", "The policy role_required asks for a role.");
 	if (policy->email_required && proposal_has(pr, "email") && json_member(pr->body, "email") == NULL
 		&& edit->the.subject.email != NULL)
@@ -161,7 +164,7 @@ user_edit_find_faults(struct proposal *pr, struct user_editing *edit)
 	if (policy->login_identifier == LOGIN_BY_USERNAME && proposal_has(pr, "username")
 		&& json_member(pr->body, "username") == NULL)
 		proposal_fault_by(pr, "login_identifier", "/username", "required", "The policy login_identifier asks for a username.");
-	if (policy->login_identifier == LOGIN_BY_EITHER && takes_last_login(pr, &edit->the.subject))
+	if (policy->login_identifier == LOGIN_BY_EITHER && !pr->restores && takes_last_login(pr, &edit->the.subject))
 		proposal_fault_by(pr, "login_identifier", proposal_has(pr, "username") ? "/username" : "/email", "required",
 			"The policy login_identifier asks for a username or an e-mail address.");
 	if (proposal_text(pr, "email_pending") != NULL)
@@ -205,18 +208,28 @@ refuse_policy(struct proposal *pr, const char *policy, const char *detail)
 	return proposal_refuse(pr, PROBLEM_REFUSED_BY_POLICY, policy, detail);
 }
 
+static void
+look_at_email(struct proposal *pr, struct user_editing *edit)
+{
+	const struct subject *subject = &edit->the.subject;
+	const bool is_pending = subject->state.status == STATUS_PENDING;
+
+	edit->new_email = proposal_has(pr, "email") ? proposal_text(pr, "email") : subject->email;
+	edit->email_changes = !text_equals(edit->new_email, subject->email);
+	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending && !pr->restores;
+	edit->email_is_taken = proposal_rows(pr, 2) > 0 && strcmp(proposal_value(pr, 2, "id"), subject->id) != 0;
+}
+
 /* Who may have which address and name is the policies' to say. */
 static bool
 user_edit_check_policies(struct proposal *pr)
 {
 	struct user_editing *edit = pr->data;
 	const struct subject *subject = &edit->the.subject;
-	const bool is_pending = subject->state.status == STATUS_PENDING;
 
-	edit->new_email = proposal_has(pr, "email") ? proposal_text(pr, "email") : subject->email;
-	edit->email_changes = !text_equals(edit->new_email, subject->email);
-	edit->email_waits = edit->email_changes && subject->email != NULL && !is_pending;
-	edit->email_is_taken = proposal_rows(pr, 2) > 0 && strcmp(proposal_value(pr, 2, "id"), subject->id) != 0;
+	look_at_email(pr, edit);
+	if (pr->restores)
+		return true;
 	if (edit->email_changes && subject->email != NULL && subject->policy.email_change == EMAIL_CHANGE_NEVER)
 		return refuse_policy(pr, "email_change", "An e-mail address is never changed here.");
 	if (edit->email_waits && edit->new_email == NULL)
@@ -291,7 +304,7 @@ user_edit_plan_email(struct proposal *pr)
 
 /* Of a pending user: a link that went to the address before moves on to the new one; a
  * first address brings the invitation where the policy says so (S3-13), unless it comes with an
- * import that invites nobody. */
+ * import that invites nobody, or was there before. */
 static bool
 is_invited_anew(const struct proposal *pr, const struct user_editing *edit)
 {
@@ -301,9 +314,28 @@ is_invited_anew(const struct proposal *pr, const struct user_editing *edit)
 		return false;
 	if (subject->email != NULL)
 		return subject->state.invitation == INVITATION_PENDING;
-	if (pr->is_import && !pr->invites)
+	if ((pr->is_import && !pr->invites) || pr->restores)
 		return false;
 	return subject->policy.invite_on_email_added && subject->state.invitation != INVITATION_ACCEPTED;
+}
+
+/* A pending user had no address before the import: what was mailed to the one that he loses leads
+ * nowhere. */
+static bool
+loses_link(const struct proposal *pr, const struct user_editing *edit)
+{
+	const struct subject *subject = &edit->the.subject;
+
+	return pr->restores && edit->email_changes && edit->new_email == NULL && subject->state.status == STATUS_PENDING
+		&& (subject->state.invitation == INVITATION_PENDING || subject->state.invitation == INVITATION_EXPIRED);
+}
+
+static bool
+withdraw_link(struct proposal *pr, struct user_editing *edit)
+{
+	edit->the.details = (struct transition_details){ .action = "user.invitation_withdrawn" };
+	edit->has_transition = user_case_decide(pr, EVENT_WITHDRAW_INVITATION);
+	return edit->has_transition;
 }
 
 /* Without a new address there is nowhere to send the link to, and that is refused. */
@@ -313,6 +345,8 @@ user_edit_plan_link(struct proposal *pr)
 	struct user_editing *edit = pr->data;
 	struct user_case *the = &edit->the;
 
+	if (loses_link(pr, edit))
+		return withdraw_link(pr, edit);
 	if (!is_invited_anew(pr, edit))
 		return true;
 	the->subject.state.has_email = edit->new_email != NULL;

@@ -86,13 +86,13 @@ find_unknown_groups(struct proposal *pr, const char *places)
 	buffer_free(&place);
 }
 
-/* A kind that somebody has already stays his, whatever the policy has become. */
+/* A kind that somebody has already stays his, whatever the policy has become; or comes back. */
 static void
 find_kind_fault(struct proposal *pr, const struct policy *policy, const char *kind_before)
 {
 	const char *kind = proposal_text(pr, "kind");
 
-	if (kind_before != NULL && (kind == NULL || strcmp(kind, kind_before) == 0))
+	if (kind_before != NULL && (kind == NULL || strcmp(kind, kind_before) == 0 || pr->restores))
 		return;
 	if (kind == NULL && !policy_words_have(policy->user_kinds, "employee"))
 		proposal_fault_by(pr, "user_kinds", "/kind", "required", "The policy user_kinds has no employees: say which kind this user is.");

@@ -1,9 +1,10 @@
 /*
  * Undoing an import, the last row first, as the one who asks for it.
  *
- * Whom it made and who never came goes; whom it changed gets his values back, by an edit like
- * any other. Whoever was touched since by anybody but the clock is left, and told why. What
- * is done to a row and its outcome stand in one transaction, as when it was applied.
+ * Whom it made and who never came goes; whom it changed gets his values back, by an edit that
+ * restores: as any other it asks who may touch whom and whether names are free, but not what
+ * policies say of changes. Whoever was touched since by anybody but the clock is left, and told
+ * why. What is done to a row and its outcome stand in one transaction, as when it was applied.
  */
 #include "imports.h"
 
@@ -257,6 +258,7 @@ undo_page(struct import_page *chosen)
 	page.count = sort_out(&page);
 	import_work_batch(page.work, &page.batch, frame, &page, page.count);
 	page.batch.origin.is_import = false;
+	page.batch.origin.restores = true;
 	progress = job_batch_read_caller(&page.batch);
 	if (progress == JOB_GOES_ON)
 		progress = undo_edits(&page);

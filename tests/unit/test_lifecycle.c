@@ -22,7 +22,7 @@
 
 static const char *const event_names[EVENT_COUNT] = {
 	"create", "accept", "admin sets password", "login", "activate", "inactivate", "invite",
-	"link expires", "idle", "idle warning", "wrong password", "release", "request reset",
+	"withdraw invitation", "link expires", "idle", "idle warning", "wrong password", "release", "request reset",
 	"admin sends reset", "complete reset", "change own password", "delete", "change email", "keep email", "confirm email",
 };
 
@@ -70,6 +70,7 @@ static const struct cell grid[EVENT_COUNT][4] = {
 	[EVENT_ACTIVATE] =            { TO(A),                  NO(STATE_CONFLICT),         TO(A),               TO(A) },
 	[EVENT_INACTIVATE] =          { TO(I),                  TO(I),                      NO(STATE_CONFLICT),  TO(I) },
 	[EVENT_INVITE] =              { TO(P),                  NO(POLICY),                 NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
+	[EVENT_WITHDRAW_INVITATION] = { TO(P),                  NO(STATE_CONFLICT),         NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
 	[EVENT_LINK_EXPIRES] =        { TO(P),                  TO(A),                      TO(I),               TO(L) },
 	[EVENT_IDLE] =                { NO(STATE_CONFLICT),     TO(I),                      NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
 	[EVENT_IDLE_WARNING] =        { NO(STATE_CONFLICT),     TO(A),                      NO(STATE_CONFLICT),  NO(STATE_CONFLICT) },
@@ -361,6 +362,13 @@ static const struct expected cases[] = {
 	{ "anybody has an address", WETRACK, EVENT_INVITE, { .status = A }, DENIED(NO_EMAIL) },
 	{ "anybody may come in", WETRACK, EVENT_INVITE, { .status = I, SIGNED }, DENIED(STATE_CONFLICT) },
 	{ "anybody is not locked", WETRACK, EVENT_INVITE, { LOCK_OF(A), SIGNED }, DENIED(STATE_CONFLICT) },
+
+	/* withdraw the invitation */
+	{ "with the address the link goes, and what waits to be mailed", "", EVENT_WITHDRAW_INVITATION, { .status = P, ASKED },
+		KEEPS(P), .effects = CANCELS, .invitation = INVITATION_REVOKE },
+	{ "what was accepted stays accepted", "activation_on=first_login", EVENT_WITHDRAW_INVITATION, { .status = P, SIGNED },
+		KEEPS(P), .effects = CANCELS },
+	{ "the active wait for none", "", EVENT_WITHDRAW_INVITATION, { .status = A, ASKED }, DENIED(STATE_CONFLICT) },
 
 	/* the link expires */
 	{ "the administrator gets a new one (S1-14)", "", EVENT_LINK_EXPIRES, { .status = P, ASKED, .renewals = 2 },

@@ -44,6 +44,11 @@ def one(system, address):
     return user
 
 
+def one_field(system, key):
+    (field,) = [field for field in system.admin.get("/v1/fields").items if field["key"] == key]
+    return field
+
+
 @pytest.fixture
 def organization(rollcall):
     """Departments, groups, roles, fields, positions, and somebody who has something of each."""
@@ -125,6 +130,88 @@ def test_an_address_of_a_pending_user_comes_back_and_his_link_with_it(organizati
     organization.inspect(link).refused(410)
     assert organization.inspect(organization.mail_link("bare@people.example")).status in (200, 410)
     organization.accept(organization.link(organization.bare)).ok(200)
+
+
+@pytest.mark.parametrize("header, cell, user, policy_after", [
+    ("Username", "later", {}, {}),
+    ("Role", "Clerk", {}, {"role_required": True}),
+    ("Shoe", "42", {"attributes": {"hub": "Kyiv"}}, {"required_fields": "block"}),
+    ("Kind", "employee", {"kind": "external"}, {"user_kinds": ["employee"]}),
+    ("E-mail", "later@people.example", {"email": None, "username": "early"}, {"email_change": "never"}),
+], ids=lambda value: value if isinstance(value, str) and value.isalpha() else "")
+@pytest.mark.parametrize("is_active", [False, True], ids=["pending", "active"])
+def test_values_of_before_come_back_past_policies_of_edits(organization, header, cell, user, policy_after, is_active):
+    """Rows that nobody had touched were left: a username is never changed here, a role is required."""
+    policy(organization, username_change="never", email_required=False, login_identifier="either", initial_status="chosen_by_admin", invite_on_create="ask")
+    user = organization.create_user(**{"email": "early@people.example"} | user, external_id="E-2", phone="+380443333333",
+                                    role_id=None if header == "Role" else organization.ids["clerk"], status="active" if is_active else "pending")
+    made = dry_run(organization.admin, csv_of(["External ID", "Phone", header], ["E-2", "+380449999999", cell]))
+    assert apply(organization.admin, made)["counts"]["applied"] == 1, rows(organization.admin, made)
+    policy(organization, **policy_after)
+    field = one_field(organization, "shoe")
+    organization.admin.patch(f"/v1/fields/{field['id']}", {"required_for_roles": [organization.ids["clerk"]]}).ok(200)
+    undone = undo(organization.admin, made)
+    assert undone["counts"]["undone"] == 1, rows(organization.admin, undone)
+    moving = {"version": 0, "updated_at": 0, "incomplete": []}
+    assert organization.user(user) | moving == user | moving
+
+
+def test_a_first_address_is_taken_back_with_the_link_that_went_there(organization):
+    policy(organization, email_required=False, login_identifier="either", email_change="never")
+    user = organization.create_user(email=None, username="early", external_id="E-2")
+    organization.sink.behave("*", "450 4.2.0 later")
+    made = dry_run(organization.admin, csv_of(["External ID", "E-mail"], ["E-2", "later@people.example"]))
+    apply(organization.admin, made, invite=True)
+    link = organization.link(user)
+    organization.inspect(link).ok(200)
+    undone = undo(organization.admin, made)
+    assert undone["counts"]["undone"] == 1, rows(organization.admin, undone)
+    organization.inspect(link).refused(410, "link_revoked")
+    assert organization.user(user)["email"] is None and organization.user(user)["status"] == "pending"
+    assert organization.sql("SELECT state FROM rollcall.outbox WHERE user_id = %s", user["id"]) == ["cancelled"]
+    assert [event["action"] for event in organization.audit(user=user)][:2] == ["user.invitation_withdrawn", "user.edited"]
+
+
+def test_who_gets_his_address_back_is_not_invited(organization):
+    """He who had none asked for an invitation as if he were new."""
+    policy(organization, email_required=False, login_identifier="either", invite_on_create="ask")
+    user = organization.create_user(email="early@people.example", username="early")
+    made = dry_run(organization.admin, csv_of(["ID", "E-mail"], [user["id"], ""]), mapping=json.dumps({"ID": "id"}))
+    apply(organization.admin, made)
+    assert organization.user(user)["email"] is None
+    undo(organization.admin, made)
+    assert organization.user(user)["email"] == "early@people.example" and organization.user(user)["invitation"] is None
+
+
+def test_a_text_comes_back_past_the_pattern_of_today(organization):
+    made = dry_run(organization.admin, csv_of(["External ID", "Hub"], ["E-1", "42"]))
+    apply(organization.admin, made)
+    organization.admin.patch(f"/v1/fields/{one_field(organization, 'hub')['id']}", {"pattern": "[0-9]+"}).ok(200)
+    assert undo(organization.admin, made)["counts"]["undone"] == 1
+    assert organization.user(organization.known)["attributes"] == {"hub": "Kyiv"}
+
+
+def test_what_a_policy_promises_of_everybody_undoing_does_not_break(organization):
+    """A policy that could only be switched on because nobody lacked an address."""
+    policy(organization, email_required=False, login_identifier="either")
+    organization.create_user(email=None, username="early", external_id="E-2")
+    made = dry_run(organization.admin, csv_of(["External ID", "E-mail"], ["E-2", "later@people.example"]))
+    apply(organization.admin, made, invite=False)
+    policy(organization, email_required=True)
+    assert faults(organization.admin, undo(organization.admin, made)) == [(2, "E-mail", "required")]
+
+
+def test_names_that_others_have_by_now_and_roles_that_one_does_not_hold_are_not_given_back(organization):
+    organization.make_role("users:read", "payroll:write", name="Chief")
+    (chief,) = [role["id"] for role in organization.admin.get("/v1/roles").items if role["name"] == "Chief"]
+    renamed = organization.create_user(email="renamed@people.example", username="renamed", external_id="E-2")
+    lowered = organization.create_user(email="lowered@people.example", external_id="E-3", role_id=chief)
+    made = dry_run(organization.admin, csv_of(["External ID", "Username", "Role"], ["E-2", "other", "Clerk"], ["E-3", "lowered", "Clerk"]))
+    assert apply(organization.admin, made)["counts"]["applied"] == 2
+    organization.create_user(email="third@people.example", username="RENAMED")
+    client = organization.client(organization.make_key("imports:write", "users:write", "users:delete", "users:read"))
+    assert faults(client, undo(client, made)) == [(2, "Username", "username_taken"), (3, None, "exceeds_your_permissions")]
+    assert organization.user(renamed)["username"] == "other" and organization.user(lowered)["role"] == "Clerk"
 
 
 def test_whoever_came_or_was_touched_since_is_left_with_a_reason(organization):
