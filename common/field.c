@@ -185,8 +185,10 @@ takes_text(struct field *field, const char *text, struct field_fault *fault)
 {
 	const char *reason;
 
+	if (*text == '\0')
+		return refuse(fault, "invalid", "The text is empty; null takes it away.");
 	if (is_blank_or_unprintable(text))
-		return refuse(fault, "invalid", "A text has letters and no control characters; null takes it away.");
+		return refuse(fault, "invalid", "A text has letters and no control characters.");
 	if (utf8_length(text) > FIELD_TEXT_MAX)
 		return refuse(fault, "too_long", "At most 1000 characters.");
 	if (field->pattern == NULL)

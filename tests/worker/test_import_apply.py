@@ -166,6 +166,27 @@ def test_who_moved_between_the_dry_run_and_applying_is_told_and_not_overwritten(
     assert users["moved@people.example"]["first_name"] == "Meanwhile" and users["still@people.example"]["first_name"] == "New" and users["taken@people.example"]["first_name"] == "Quicker"
 
 
+def test_a_report_tells_people_what_to_do_and_not_programs(rollcall):
+    """It told them to repeat the change with the new ETag, and that there was no role of an id that stood in no cell."""
+    policy(rollcall, import_on_duplicate="update", deletion="erase", deletion_confirmation="none")
+    clerk, day = rollcall.make_role("users:read", name="Clerk"), rollcall.admin.post("/v1/groups", {"name": "Day"}).ok(201)["id"]
+    store = rollcall.admin.post("/v1/departments", {"name": "Store"}).ok(201)["id"]
+    moved, gone = (rollcall.create_user(email=f"{name}@people.example", first_name="Old", last_name="Person") for name in ("moved", "gone"))
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Role", "Department", "Groups"], *[[f"{name}@people.example", "New", "Person", *cells] for name, *cells in (
+        ("moved",), ("gone",), ("a", "Clerk"), ("b", "", "Store"), ("c", "", "", "Day"), ("d", "", "", "\x01"))]))
+    rollcall.admin.patch(f"/v1/users/{moved['id']}", {"first_name": "Meanwhile"}).ok(200)
+    rollcall.admin.post("/v1/users/deletions", {"user_ids": [gone["id"]]}).ok(201)
+    for kind, id in (("roles", clerk), ("groups", day), ("departments", store)):
+        rollcall.admin.delete(f"/v1/{kind}/{id}").ok(204)
+    done = apply(rollcall.admin, made)
+    told = {row["row"]: [error["detail"] for error in row["errors"]] for row in rows(rollcall.admin, done)}
+    assert told[2] == ["Somebody has changed this user since: export or upload the file again, to go on from what he is now."]
+    assert told[3] == ["There is no such user any more."]
+    assert told[4] == ["This role was deleted meanwhile."] and told[5] == ["This department was deleted meanwhile."] and told[6] == ["A group of these was deleted meanwhile."]
+    report = rollcall.admin.get(f"/v1/imports/{done['id']}/report").text
+    assert not [word for word in ("ETag", "If-Match", "GET /", "Retry-After", "null", "this id", "request id") if word in report], report
+
+
 def test_several_rows_about_one_new_person_make_one_in_their_order(rollcall):
     policy(rollcall, import_on_duplicate="update", username_change="admin")
     lines = [["a@people.example", "", "First", "Person", "Captain"], ["a@people.example", "ann", "Second", "", ""], ["b@people.example", "", "Bob", "Person", ""],
