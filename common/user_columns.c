@@ -21,9 +21,9 @@ const struct user_column user_columns[USER_COLUMN_COUNT] = {
 	{ COLUMN_EMAIL, "email", "E-mail", "Електронна пошта", "Электронная почта", HEADERS(
 		"mail", "email address", "e-mail address", "mail address", "work email", "work e-mail", "business email",
 		"corporate email", "contact email", "user email", "електронна адреса", "адреса електронної пошти", "ел. пошта",
-		"ел. адреса", "пошта", "емейл", "імейл", "е-мейл", "мейл", "мейл адреса", "робоча пошта", "робочий email",
+		"ел. адреса", "пошта", "е-пошта", "e-пошта", "адреса е-пошти", "емейл", "імейл", "е-мейл", "мейл", "мейл адреса", "робоча пошта", "робочий email",
 		"корпоративна пошта", "e-mail адреса", "е-mail", "электронный адрес", "адрес электронной почты", "эл. почта",
-		"эл. адрес", "почта", "имейл", "емайл", "е-майл", "мыло", "рабочая почта", "рабочий email",
+		"адрес эл. почты", "эл. адрес", "почта", "имейл", "емайл", "е-майл", "мыло", "рабочая почта", "рабочий email",
 		"корпоративная почта", "e-mail адрес"), true },
 	{ COLUMN_USERNAME, "username", "Username", "Логін", "Логин", HEADERS(
 		"user name", "login", "login name", "user login", "account", "account name", "nickname", "sam account name",

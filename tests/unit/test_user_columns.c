@@ -50,7 +50,7 @@ headers_are_known_however_they_are_written(void **state)
 	} cases[] = {
 		{ "E-MAIL", "email" }, { "  e mail ", "email" }, { "Email*", "email" }, { "E-mail *:", "email" },
 		{ "\xef\xbb\xbf" "email", "email" }, { "ЕЛЕКТРОННА ПОШТА", "email" }, { "Эл.почта", "email" },
-		{ "эл. почта", "email" }, { "Електронна\xc2\xa0пошта", "email" },
+		{ "эл. почта", "email" }, { "Е-пошта", "email" }, { "E-пошта", "email" }, { "адреса е-пошти", "email" }, { "Електронна\xc2\xa0пошта", "email" },
 		{ "Ім'я", "first_name" }, { "ІМ’Я", "first_name" }, { "імʼя", "first_name" }, { "Ім`я", "first_name" },
 		{ "Имя", "first_name" }, { "Given Name", "first_name" }, { "first-name", "first_name" },
 		{ "ПРІЗВИЩЕ", "last_name" }, { "Surname", "last_name" }, { "Учётная запись", "username" },
