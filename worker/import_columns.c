@@ -213,19 +213,35 @@ trimmed(struct arena *arena, const char *text)
 	return arena_copy_n(arena, text, bytes);
 }
 
-/* Hashes, and what people call a column of passwords, whatever it was taken for. */
 static bool
-is_secret(const struct import_column *column)
+is_called(const struct import_column *column, const char *const *words)
 {
-	static const char *const words[] = { "password", "passwd", "pwd", "pass", "пароль", "secret", "hash", "pin" };
-
-	if (column->column != NULL)
-		return column->column->id == COLUMN_PASSWORD_HASH;
-	for (size_t i = 0; column->field == NULL && i < sizeof(words) / sizeof(words[0]); i++) {
-		if (folds_alike(column->header, words[i]))
+	for (; *words != NULL; words++) {
+		if (folds_alike(column->header, *words))
 			return true;
 	}
 	return false;
+}
+
+/* What people call a column of passwords, of which nobody knows what else it means. */
+static bool
+has_passwords(const struct import_column *column)
+{
+	static const char *const words[] = { "password", "passwords", "passwd", "pwd", "pass", "user password", "initial password",
+		"пароль", "паролі", "пароль користувача", "пароли", "пароль пользователя", NULL };
+
+	return column->column == NULL && column->field == NULL && is_called(column, words);
+}
+
+/* Passwords, their hashes, and whatever else is called so. */
+static bool
+is_secret(const struct import_column *column)
+{
+	static const char *const words[] = { "secret", "hash", "pin", NULL };
+
+	if (column->column != NULL)
+		return column->column->id == COLUMN_PASSWORD_HASH;
+	return has_passwords(column) || (column->field == NULL && is_called(column, words));
 }
 
 static bool
@@ -340,6 +356,16 @@ import_columns_name_people(const struct import_columns *columns)
 			return true;
 	}
 	return import_columns_find(columns, "first_name") != NULL && import_columns_find(columns, "last_name") != NULL;
+}
+
+const char *
+import_columns_find_passwords(const struct import_columns *columns)
+{
+	for (int i = 0; i < columns->count; i++) {
+		if (columns->list[i].said_by != MEANING_GIVEN && has_passwords(&columns->list[i]))
+			return columns->list[i].header;
+	}
+	return NULL;
 }
 
 void

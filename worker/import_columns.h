@@ -57,6 +57,9 @@ void import_columns_restore(struct import_columns *columns, const char *headers,
 
 /* Whether any column tells whom a row is about. */
 bool import_columns_name_people(const struct import_columns *columns);
+/* The header of a column of passwords as they are, which the caller has not said to leave out; NULL:
+ * there is none. */
+const char *import_columns_find_passwords(const struct import_columns *columns);
 /* The keys that the caller has named and no column or field has; empty when there are none. */
 void import_columns_find_unknown(const struct import_columns *columns, struct buffer *out);
 /* The column of a field's key ("email", "attributes.hub"); NULL: the file has none. */

@@ -252,20 +252,33 @@ judge_page(struct dry_run *run)
 /* ---- The headers. */
 
 static void
-refuse_headers(struct dry_run *run, const char *unknown)
+refuse_headers(struct dry_run *run)
 {
-	struct arena *arena = run->work->lease->arena;
 	struct buffer headers = BUFFER_INIT;
 
 	for (int i = 0; i < run->work->columns.count && i < 20; i++)
 		buffer_printf(&headers, "%s%s", i > 0 ? ", " : "", run->work->columns.list[i].header);
-	if (*unknown != '\0')
-		import_work_fail(run->work, "unknown_field", arena_printf(arena, "The mapping names what there is not: %s.", unknown));
-	else
-		import_work_fail(run->work, "headers_unknown", arena_printf(arena, "The first row must have headers, and none of these says whom"
-			" a row is about: %s. Say with mapping which column is email, username, external_id or id.", buffer_text(&headers)));
+	import_work_fail(run->work, "headers_unknown", arena_printf(run->work->lease->arena, "The first row must have headers, and none of"
+		" these says whom a row is about: %s. Say with mapping which column is email, username, external_id or id.", buffer_text(&headers)));
 	buffer_free(&headers);
-	run->progress = JOB_GOES_ON;
+}
+
+static void
+judge_headers(struct dry_run *run)
+{
+	struct arena *arena = run->work->lease->arena;
+	const char *passwords = import_columns_find_passwords(&run->work->columns);
+	struct buffer unknown = BUFFER_INIT;
+
+	import_columns_find_unknown(&run->work->columns, &unknown);
+	if (unknown.length > 0)
+		import_work_fail(run->work, "unknown_field", arena_printf(arena, "The mapping names what there is not: %s.", buffer_text(&unknown)));
+	else if (passwords != NULL)
+		import_work_fail(run->work, "passwords", arena_printf(arena, "Passwords are never imported: take the column %s out of the file, or say"
+			" null of it with mapping. A column password_hash may have hashes of them; whoever has none sets a password himself.", passwords));
+	else if (!import_columns_name_people(&run->work->columns))
+		refuse_headers(run);
+	buffer_free(&unknown);
 }
 
 static enum job_progress
@@ -295,14 +308,10 @@ keep_headers(struct dry_run *run)
 static bool
 take_headers(struct dry_run *run, const struct parser_row *row)
 {
-	struct buffer unknown = BUFFER_INIT;
-
 	import_columns_take_headers(&run->work->columns, row);
-	import_columns_find_unknown(&run->work->columns, &unknown);
 	run->progress = keep_headers(run);
-	if (run->progress == JOB_GOES_ON && (unknown.length > 0 || !import_columns_name_people(&run->work->columns)))
-		refuse_headers(run, buffer_text(&unknown));
-	buffer_free(&unknown);
+	if (run->progress == JOB_GOES_ON)
+		judge_headers(run);
 	begin_page(run);
 	return run->progress == JOB_GOES_ON && run->work->problem == NULL;
 }

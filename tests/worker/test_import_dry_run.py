@@ -535,8 +535,23 @@ def test_a_file_with_thirty_different_mistakes_gets_all_thirty_named_by_row_and_
     assert {column for _, column, _ in faults(rollcall.admin, made)} == set(headers), faults(rollcall.admin, made)
 
 
+@pytest.mark.parametrize("header", ["password", "Password *", "Пароль", "паролі", "Пароль пользователя", "pwd"])
+def test_a_file_with_passwords_is_told_that_they_are_never_imported(shared_rollcall, header):
+    """They were left out, and nobody was told."""
+    made = dry_run(shared_rollcall.admin, csv_of([*PEOPLE, header], ["a@people.example", "A", "B", "seven quiet violets"]))
+    assert (made["state"], made["problem"]["code"], made["mapping"][header]) == ("failed", "passwords", None)
+    assert header in made["problem"]["detail"] and "password_hash" in made["problem"]["detail"] and rows(shared_rollcall.admin, made) == []
+    shared_rollcall.admin.post(f"/v1/imports/{made['id']}/parse", {"mapping": {header: None}}).ok(202)
+    assert outcomes(shared_rollcall.admin, ended(shared_rollcall.admin, made["id"])) == {2: "create"}
+
+
+def test_an_organization_may_call_a_field_of_its_own_so(rollcall):
+    field(rollcall, "wifi", "Password")
+    assert mapped(rollcall, [*PEOPLE, "Password"])["Password"] == "attributes.wifi"
+
+
 def test_passwords_in_a_column_that_means_nothing_are_kept_for_nobody(shared_rollcall):
-    made = dry_run(shared_rollcall.admin, csv_of([*PEOPLE, "Пароль"], ["a@people.example", "A", "B", "seven quiet violets"]))
+    made = dry_run(shared_rollcall.admin, csv_of([*PEOPLE, "Пароль"], ["a@people.example", "A", "B", "seven quiet violets"]), mapping=json.dumps({"Пароль": None}))
     assert made["mapping"]["Пароль"] is None and outcomes(shared_rollcall.admin, made) == {2: "create"}
     assert "violets" not in shared_rollcall.admin.get(f"/v1/imports/{made['id']}/rows").text
     assert "violets" not in shared_rollcall.admin.get(f"/v1/imports/{made['id']}/report").text
