@@ -15,6 +15,7 @@
     rollcall.py import FILE                             CSV or XLSX, up to 1 MiB
     rollcall.py export FILE.csv|FILE.xlsx
 """
+import http.client
 import json
 import os
 import pathlib
@@ -49,7 +50,8 @@ class Rollcall:
     # -- requests
 
     def call(self, method, path, body=None, query=None, headers=None):
-        """(headers, body as bytes) of the answer; raises Problem. Waits and tries again where the server asks for it."""
+        """(headers, body as bytes) of the answer; raises Problem, or ConnectionError. Waits and tries again where the server
+        asks for it, and where no answer came."""
         query = {name: value for name, value in (query or {}).items() if value is not None}
         url = self.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
         # The same key goes with each try, so that what was done is not done twice.
@@ -65,6 +67,10 @@ class Rollcall:
                 if error.code not in (429, 503) or attempt == TRIES:
                     raise self.problem_of(error) from None
                 time.sleep(int(error.headers.get("Retry-After", 1)))
+            except (OSError, http.client.HTTPException) as error:
+                if attempt == TRIES:
+                    raise ConnectionError(f"no answer: {error}") from None
+                time.sleep(2 ** (attempt - 1))
 
     @staticmethod
     def problem_of(error):
@@ -211,8 +217,8 @@ def main(task=None, *words):
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 1
-    except urllib.error.URLError as error:
-        print(f"no answer: {error.reason}", file=sys.stderr)
+    except ConnectionError as error:
+        print(error, file=sys.stderr)
         return 1
 
 

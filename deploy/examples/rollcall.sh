@@ -22,7 +22,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # call METHOD PATH [CURL OPTION...]: prints the answer's body; on a problem says what it is and ends.
-# Waits and tries again where the server asks for it. The same key goes with each try.
+# Waits and tries again where the server asks for it, and where no answer came. The same key goes with
+# each try, so that what was done is not done twice.
 call() {
 	local method=$1 path=$2 key try status pause
 	key=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)
@@ -32,7 +33,7 @@ call() {
 		# The token goes through a file descriptor: arguments can be seen by everybody on the machine.
 		status=$(curl --silent --show-error --request "$method" "$url$path" --header "Idempotency-Key: $key" \
 			--config <(printf 'header = "Authorization: Bearer %s"\n' "${ROLLCALL_TOKEN:-}") \
-			--dump-header "$work/headers" --output "$work/answer" --write-out '%{http_code}' "$@") || exit
+			--dump-header "$work/headers" --output "$work/answer" --write-out '%{http_code}' "$@" 2>"$work/fault") || status=curl$?
 		case $status in
 		2??)
 			cat "$work/answer"
@@ -42,10 +43,16 @@ call() {
 			pause=$(header Retry-After)
 			[ "$try" = 5 ] || sleep "${pause:-1}"
 			;;
+		# Nobody listens, or the connection was lost, before the answer or within it.
+		curl[67] | curl18 | curl28 | curl35 | curl5[256]) [ "$try" = 5 ] || sleep $((1 << (try - 1))) ;;
 		*) break ;;
 		esac
 	done
-	explain "$status" >&2
+	if [[ $status == curl* ]]; then
+		echo "no answer: $(cat "$work/fault")" >&2
+	else
+		explain "$status" >&2
+	fi
 	exit 1
 }
 

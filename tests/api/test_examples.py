@@ -9,16 +9,18 @@ import pytest
 
 from support.contract import ROOT
 from support.outbox import wait_state
+from support.cluster import free_port
 from support.system import ADMIN_EMAIL, ADMIN_PASSWORD, PASSWORD, numbers
+from support.wire import Wire
 
 EXAMPLES = ROOT / "deploy" / "examples"
 CLIENTS = ("rollcall.sh", "rollcall.py")
 both = pytest.mark.parametrize("client", CLIENTS)
 
 
-def run(system, client, *words, stdin="", token=None):
+def run(system, client, *words, stdin="", token=None, url=None):
     """A task: the finished process."""
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "ROLLCALL_URL": system.url,
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "ROLLCALL_URL": url or system.url,
                    "ROLLCALL_TOKEN": system.api_key if token is None else token}
     return subprocess.run([EXAMPLES / client, *map(str, words)], env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=100)
 
@@ -159,3 +161,21 @@ def test_who_is_asked_to_wait_waits(server_only, client):
         pass
     done = run(server_only, client, "sign-in", "acme", ADMIN_EMAIL, stdin=ADMIN_PASSWORD + "\n", token="")
     assert done.returncode == 0 and done.stdout.startswith("rcs_"), (done.stdout, done.stderr)
+
+
+@both
+def test_who_gets_no_answer_asks_again_and_nothing_is_done_twice(shared_rollcall, client):
+    wire, email = Wire(shared_rollcall.port), address("lost")
+    wire.fault = "lose"
+    try:
+        [user] = told(run(shared_rollcall, client, "create", email, "Once", "Only", url=f"http://127.0.0.1:{wire.port}"))
+    finally:
+        wire.close()
+    assert wire.fault == "" and user["email"] == email, "the first answer was lost"
+    assert [found["id"] for found in shared_rollcall.admin.get("/v1/users", email=email).items] == [user["id"]]
+
+
+@both
+def test_who_never_gets_an_answer_gives_up_and_says_so(shared_rollcall, client):
+    done = run(shared_rollcall, client, "list", url=f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1 and not done.stdout and done.stderr.startswith("no answer: ") and "Traceback" not in done.stderr, done.stderr

@@ -6,7 +6,8 @@
 
 Faults: "" (none), "delay" (30 ms for each portion), "trickle" (7 bytes at a time), "stall" (nothing moves),
 "refuse" (whoever connects is turned away; who is connected stays), "half-close" (with the next portion from the
-one who connected, his side is closed towards the target, and what comes back still passes).
+one who connected, his side is closed towards the target, and what comes back still passes), "lose" (the next portion
+that comes back is lost, and its connection with it; what comes after that passes).
 """
 import asyncio
 import contextlib
@@ -52,6 +53,10 @@ class Wire:
         while portion := await reader.read(7 if self.fault == "trickle" else PORTION):
             while self.fault == "stall":
                 await asyncio.sleep(0.01)
+            if self.fault == "lose" and not is_forth:
+                self.heal()
+                writer.transport.abort()
+                break
             if self.fault == "delay":
                 await asyncio.sleep(DELAY_S)
             writer.write(portion)
