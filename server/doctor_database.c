@@ -121,6 +121,31 @@ look_at_clock(const struct patient *patient, long long theirs_ms, long long befo
 		level != FINDING_OK ? ": ids are made by ours, deadlines by theirs" : "");
 }
 
+/* Who writes sslmode=disable has thought of it. */
+static bool
+is_meant_to_be_open(const char *url)
+{
+	PQconninfoOption *options = PQconninfoParse(url, NULL);
+	bool is_meant = false;
+
+	for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+		is_meant |= strcmp(option->keyword, "sslmode") == 0 && option->val != NULL && strcmp(option->val, "disable") == 0;
+	PQconninfoFree(options);
+	return is_meant;
+}
+
+static void
+look_at_privacy(const struct patient *patient, bool is_private)
+{
+	const bool is_meant = !is_private && is_meant_to_be_open(patient->config->database_url);
+
+	findings_add(patient->findings, is_private || is_meant ? FINDING_OK : FINDING_WARN, "database.private",
+		is_private || is_meant ? NULL : "Add sslmode=verify-full to ROLLCALL_DATABASE_URL; or sslmode=disable, where the network between is yours alone.",
+		is_private ? "The connection stays on this machine, or is encrypted."
+			: is_meant ? "The connection to the database is not encrypted, as sslmode=disable wants it."
+				: "The connection to the database is not encrypted.");
+}
+
 static void
 look_at_kind(const struct patient *patient, const PGresult *server)
 {
@@ -140,9 +165,7 @@ look_at_kind(const struct patient *patient, const PGresult *server)
 		!is_durable ? "fsync or full_page_writes is off: a power failure can cost the database."
 			: waits ? "What is committed is on disk."
 				: "synchronous_commit is off: a crash loses what was answered in the last moments before it.");
-	findings_add(findings, is_private ? FINDING_OK : FINDING_WARN, "database.private",
-		is_private ? NULL : "Add sslmode=verify-full to ROLLCALL_DATABASE_URL, unless the network between is yours alone.",
-		is_private ? "The connection stays on this machine, or is encrypted." : "The connection to the database is not encrypted.");
+	look_at_privacy(patient, is_private);
 }
 
 /* ---- Connections. */
