@@ -118,6 +118,44 @@ def test_its_commands_run(installed, package):
     no_secret_was_an_argument(machine.does("cat", "/root/arguments"), [variables["KEY"], password, SECRET.hex(), new])
 
 
+def test_the_master_secret_becomes_the_same_on_every_machine(tmp_path):
+    """Two folders stand for two machines, and each step of rotate-secrets is done as it stands there."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for machine, mode in ((first, 0o600), (second, 0o444)):
+        machine.mkdir()
+        (machine / "master").write_text("the-old-one")
+        (machine / "master").chmod(mode)
+
+    def do(text, *machines):
+        for machine in machines:
+            here = text.replace("ssh FIRST cat /etc/rollcall/secrets", f"cat {first}").replace("/etc/rollcall/secrets", str(machine))
+            subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", "systemctl() { :; }; until_ready() { :; }\n" + here], check=True)
+        return [(machine / "master").read_text().strip().split(",") for machine in (first, second)]
+
+    make, append, put_first = [text for section, text in blocks("sh") if section == "rotate-secrets" and "cd /etc" in text]
+    do(make, first)
+    do(typed("rotate-secrets", "ssh FIRST"), second)
+    old, new = do(append, first, second)[0]
+    assert old == "the-old-one" and re.fullmatch("[0-9a-f]{64}", new)
+    assert do(append, second) == [[old, new]] * 2, "a step that is done twice does no harm"
+    assert do(put_first, first, second) == do(put_first, second) == [[new, old]] * 2
+    assert do(typed("rotate-secrets", "mv -f next master"), first, second) == [[new]] * 2
+    assert [(machine / "master").stat().st_mode & 0o777 for machine in (first, second)] == [0o600, 0o444]
+    assert [path.name for machine in (first, second) for path in machine.iterdir()] == ["master", "master"], "nothing is left"
+
+
+def test_the_old_master_secret_is_kept_for_the_longest_of_all_links(server_only):
+    (query,) = [re.search('db -Atc "(.*)"$', text, re.S)[1] for section, text in blocks("sh") if section == "rotate-secrets" and "db " in text]
+    server_only.set_policy(email_change="admin")
+    server_only.create_user()
+    forgetful, moving = server_only.create_active(), server_only.create_active()
+    server_only.ask_reset(forgetful)
+    server_only.admin.patch(f"/v1/users/{moving['id']}", {"email": "moved@example.org"}).ok(200)
+    for year, table in enumerate(("invitation", "password_reset", "email_change"), 2090):
+        server_only.sql(f"UPDATE rollcall.{table} SET expires_at = '{year}-07-01' WHERE state = 'pending'")
+        assert server_only.value(query.strip()).year == year, table
+
+
 def run_block(machine, variables, text):
     done = machine.run("env", *(f"{name}={value}" for name, value in variables.items()), "/bin/bash", "-euo", "pipefail", "-c", text)
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
