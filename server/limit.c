@@ -16,7 +16,8 @@
  *   looked up. While somebody guesses at his address, that reaches only who comes for the first time in
  *   a day, or since all processes were started; he is told when to come again.
  *
- * auth/verify is never told 429, so it is not bounded: it is for a proxy, which keeps strangers from it.
+ * auth/verify is never told 429, and nothing here bounds what is looked up for it: a proxy asks for all its
+ * clients, and has to bound each of them (deploy/PROXIES.md).
  *
  * The headers are those of draft-ietf-httpapi-ratelimit-headers-10. `t` is the time until
  * the quota is whole again, and once nothing is left of it the time until the next request

@@ -148,6 +148,11 @@ def test_whoever_is_inactivated_is_out_at_the_next_request(caddy, standing):
     connection.close()
 
 
+def test_nobody_asks_from_outside_who_somebody_is(caddy, standing):
+    for path in ("/v1/auth/verify", "/v1/auth/verify?a=1", "//v1//auth/verify", "/v1/./auth/verify", "/v1/auth/%76erify", "/v1/auth/verify/"):
+        assert caddy.ask("GET", path, bearer(standing.admin_token)).status == 404, path
+
+
 def test_bodies_have_their_limit(caddy, standing):
     token = {**bearer(standing.admin_token), "Content-Type": "application/json"}
     assert caddy.ask("POST", "/v1/users", token, b" " * (1024 * 1024 + 1)).status == 413, "Rollcall's"

@@ -1,4 +1,6 @@
 """deploy/nginx.conf and deploy/nginx-tls.conf in a real nginx: what they let through, to whom, and what they keep out."""
+import contextlib
+import http.client
 import json
 import pathlib
 import re
@@ -212,6 +214,32 @@ def test_whoever_is_inactivated_is_out_at_the_next_request(nginx, standing):
     standing.admin.post(f"/v1/users/{user['id']}/inactivate").ok(200)
     assert connection.ask("GET", "/app/", bearer(token)).status == 401
     connection.close()
+
+
+def guess_until_refused(connection, path):
+    """How many are let through before one is told 429."""
+    with contextlib.closing(connection):
+        for passed in range(2000):
+            connection.request("GET", path, headers=bearer("guess"))
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 429:
+                return passed
+            assert answer.status == 401
+    return None
+
+
+@pytest.mark.parametrize("path, right, in_advance, guesser", [("/v1/auth/verify", 204, 100, "127.0.0.3"), ("/app/", 200, 500, "127.0.0.4")])
+def test_who_guesses_is_told_429_and_others_at_other_addresses_are_not(nginx, standing, path, right, in_advance, guesser):
+    assert guess_until_refused(Connection(nginx, guesser), path) >= in_advance, "so much is real use"
+    for address in ("127.0.0.1", "127.0.0.5"):
+        assert nginx.ask("GET", path, bearer(standing.admin_token), address=address).status == right
+    assert nginx.ask("GET", "/healthz", address=guesser).status == 200, "of what is no question there may be more"
+
+
+def test_the_proxy_of_compose_bounds_guesses_too(nginx, standing):
+    assert guess_until_refused(http.client.HTTPConnection("127.0.0.1", nginx.compose_port, timeout=20), "/v1/auth/verify") >= 200
+    assert ask_compose(nginx, "/v1/me", bearer(standing.admin_token)).status_code == 200
 
 
 def test_large_headers_for_the_application_do_not_hinder_the_question(nginx, standing):

@@ -1,4 +1,5 @@
-"""A real nginx with the files of deploy/, of which only addresses, paths and the log's place are other ones."""
+"""A real nginx with the files of deploy/, of which only addresses, paths and the log's place are other ones, and the rates:
+who asks slowly comes to the end of what is let through in advance, too."""
 import re
 import signal
 import ssl
@@ -23,10 +24,10 @@ class Nginx(Proxy):
         (folder / "rollcall.d").mkdir()
         self.write("nginx.conf", folder / "nginx.conf", [
             (r"/tmp/", f"{folder}/"), (r"http://server:8080", f"http://127.0.0.1:{rollcall.port}"), (r"listen 8080", f"listen 127.0.0.1:{self.compose_port}"),
-            (r"/etc/nginx/rollcall.d", str(folder / "rollcall.d")),
+            (r"/etc/nginx/rollcall.d", str(folder / "rollcall.d")), (r"rate=100r/s", "rate=1r/s"),
             (r"/dev/stdout", str(self.access_log)), (r"/dev/stderr", str(self.error_log))])
         self.write("nginx-tls.conf", folder / "rollcall.d" / "tls.conf", [
-            (r"\n *listen \[::\][^\n]*", ""), (r"listen 80\b", f"listen 127.0.0.1:{self.plain_port}"),
+            (r"\n *listen \[::\][^\n]*", ""), (r"rate=100r/s", "rate=1r/s"), (r"listen 80\b", f"listen 127.0.0.1:{self.plain_port}"),
             (r"listen 443\b", f"listen 127.0.0.1:{self.tls_port}"), (r"/etc/nginx/tls", str(folder)), (r"/var/log/nginx/rollcall.log", str(self.access_log)),
             (r"127.0.0.1:8080", f"127.0.0.1:{rollcall.port}"), (r"127.0.0.1:3000", f"127.0.0.1:{application.port}")])
 
