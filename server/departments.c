@@ -78,7 +78,7 @@ static enum step
 department_edit_load(struct request *rq)
 {
 	rq->data = arena_take(rq->scratch, sizeof(struct department_editing));
-	return request_queries(rq, LANE_READ, (const struct statement[]){
+	return request_queries(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_department_get, (const char *const[]){ rq->org_id, rq->path_values[0] } },
 		{ &query_department_parent, (const char *const[]){ rq->org_id, rq->path_values[0], body_id(rq, "parent_id") } },
 	}, 2);
@@ -104,7 +104,7 @@ department_edit(struct request *rq)
 	const struct statement get = { &query_department_get, (const char *const[]){ rq->org_id, edit->the.id } };
 
 	if (strcmp(changes, "{}") == 0)
-		return request_queries(rq, LANE_READ, &get, 1);
+		return request_queries(rq, LANE_SLOW, &get, 1);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_department_edit, (const char *const[]){ rq->org_id, edit->the.id, edit->the.version, changes_json(rq->scratch, rq->body),
 			edit->structure_epoch, request_new_id(rq), request_actor(rq), changes } },

@@ -6,6 +6,10 @@
  * many, `slow` is for lists and search. A lane is bounded: past its bound a job is
  * refused at once.
  *
+ * Everybody is authenticated on `read`, and behind what is sent there: nothing on it may
+ * grow with the organization. It finds rows by their keys, as many as the request names.
+ * Whatever counts users, or looks for one among them, is for `slow`.
+ *
  * A job is one or more statements before one sync: one implicit transaction, one
  * round trip. Every accepted job completes exactly once, never inside lane_submit:
  * with rows, with an error, or with a lost connection. A read on a lost connection

@@ -22,6 +22,7 @@ struct policy_editing {
 	const char *before;		/* the row as JSON text */
 	struct json_object *patch;	/* the body's */
 	const char *prefix;		/* of pointers into the patch */
+	bool asks_username, asks_email;	/* of all users: from now on they would have to have one */
 };
 
 static enum step
@@ -31,12 +32,6 @@ policy_get(struct request *rq)
 }
 
 request_step *const policy_get_steps[] = { policy_get, reply_ok, NULL };
-
-static enum step
-policy_load(struct request *rq)
-{
-	return request_query(rq, LANE_READ, &query_policy_load, (const char *const[]){ rq->org_id });
-}
 
 static void
 check_value(struct request *rq, const char *pointer, const char *name, struct json_object *value)
@@ -78,13 +73,8 @@ check_together(struct request *rq, struct policy_editing *edit)
 
 	if (contradiction != NULL)
 		request_fault(rq, body_pointer(rq, edit->prefix, contradiction->column), "invalid", contradiction->detail);
-	if (edit->policy.login_identifier == LOGIN_BY_USERNAME && edit->old.login_identifier != LOGIN_BY_USERNAME
-		&& request_column_is_true(rq, "some_lack_username"))
-		request_fault(rq, body_pointer(rq, edit->prefix, "login_identifier"), "invalid",
-			"Some users have no username and could not sign in: give them one first.");
-	if (edit->policy.email_required && !edit->old.email_required && request_column_is_true(rq, "some_lack_email"))
-		request_fault(rq, body_pointer(rq, edit->prefix, "email_required"), "invalid",
-			"Some users have no e-mail address: give them one first.");
+	edit->asks_username = edit->policy.login_identifier == LOGIN_BY_USERNAME && edit->old.login_identifier != LOGIN_BY_USERNAME;
+	edit->asks_email = edit->policy.email_required && !edit->old.email_required;
 }
 
 /* What was loaded, and what would become of it. */
@@ -119,6 +109,23 @@ policy_judge(struct request *rq)
 		policy_apply_json(&edit->policy, rq->scratch, edit->patch);
 		check_together(rq, edit);
 	}
+	if (!edit->asks_username && !edit->asks_email)
+		return STEP_NEXT;
+	return request_query(rq, LANE_SLOW, &query_policy_lacking, (const char *const[]){
+		rq->org_id, edit->asks_username ? "true" : "false", edit->asks_email ? "true" : "false" });
+}
+
+static enum step
+policy_judge_users(struct request *rq)
+{
+	const struct policy_editing *edit = rq->data;
+
+	if (edit->asks_username && request_column_is_true(rq, "some_lack_username"))
+		request_fault(rq, body_pointer(rq, edit->prefix, "login_identifier"), "invalid",
+			"Some users have no username and could not sign in: give them one first.");
+	if (edit->asks_email && request_column_is_true(rq, "some_lack_email"))
+		request_fault(rq, body_pointer(rq, edit->prefix, "email_required"), "invalid",
+			"Some users have no e-mail address: give them one first.");
 	return request_answer_faults(rq);
 }
 
@@ -164,7 +171,7 @@ policy_record(struct request *rq)
 }
 
 request_step *const policy_edit_steps[] = {
-	policy_load, policy_edit_take, policy_judge, policy_check_containment, policy_record, reply_ok, NULL
+	policy_get, policy_edit_take, policy_judge, policy_judge_users, policy_check_containment, policy_record, reply_ok, NULL
 };
 
 /* To a preset: all columns at once, under the rules that hold for a patch. */
@@ -232,7 +239,7 @@ policy_preset_record(struct request *rq)
 }
 
 request_step *const policy_preset_steps[] = {
-	policy_load, policy_preset_take, policy_judge, policy_preset_record, reply_ok, NULL
+	policy_get, policy_preset_take, policy_judge, policy_judge_users, policy_preset_record, reply_ok, NULL
 };
 
 /* Trying it out: what would change, for how many, and who they are. Nothing is written. */
@@ -287,7 +294,7 @@ policy_simulate_reply(struct request *rq)
 }
 
 request_step *const policy_simulate_steps[] = {
-	policy_load, policy_simulate_take, policy_judge, policy_simulate, policy_simulate_reply, NULL
+	policy_get, policy_simulate_take, policy_judge, policy_judge_users, policy_simulate, policy_simulate_reply, NULL
 };
 
 /* The brake was right to ask: an administrator lets one day of sweeping go on. */

@@ -34,10 +34,11 @@ resource_list(struct request *rq)
 	});
 }
 
+/* Most count the users that they have: not where everybody is authenticated. */
 enum step
 resource_get(struct request *rq)
 {
-	return request_query(rq, LANE_READ, resource_of(rq)->get,
+	return request_query(rq, LANE_SLOW, resource_of(rq)->get,
 		(const char *const[]){ rq->org_id, rq->path_values[0], rq->caller.language });
 }
 
@@ -92,7 +93,7 @@ resource_edit(struct request *rq)
 		return request_answer_faults(rq);
 	const char *changes = changes_of(rq->scratch, the->before, rq->body);
 	if (strcmp(changes, "{}") == 0)
-		return request_queries(rq, LANE_READ, &get, 1);
+		return request_queries(rq, LANE_SLOW, &get, 1);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ resource_of(rq)->edit, (const char *const[]){ rq->org_id, the->id, the->version, changes_json(rq->scratch, rq->body), request_new_id(rq),
 			request_actor(rq), changes } },

@@ -145,7 +145,7 @@ role_edit_record(struct request *rq)
 	if (the->leaves_no_administrator)
 		return request_problem(rq, PROBLEM_LAST_ADMINISTRATOR);
 	if (strcmp(changes, "{}") == 0)
-		return request_queries(rq, LANE_READ, &get, 1);
+		return request_queries(rq, LANE_SLOW, &get, 1);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_role_edit, (const char *const[]){ rq->org_id, the->the.id, the->the.version, changes_json(rq->scratch, rq->body),
 			is_gated ? rq->caller.admin_epoch : NULL, request_new_id(rq), request_actor(rq), changes } },

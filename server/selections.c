@@ -176,7 +176,7 @@ selection_users(struct request *rq)
 	page->id_column = "user_id";
 	if (outcome != NULL && strcmp(outcome, "done") != 0 && strcmp(outcome, "failed") != 0 && strcmp(outcome, "open") != 0)
 		request_parameter_fault(rq, "status", "invalid", "done, failed or open.");
-	return list_ask_of_one(rq, LANE_READ, (const struct statement[]){
+	return list_ask_of_one(rq, LANE_SLOW, (const struct statement[]){
 		{ &query_selection_user_list, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->after_id, page->limit_text } },
 		{ &query_selection_user_count, (const char *const[]){ rq->org_id, rq->path_values[0], outcome, page->wants_count_text } },
 	});

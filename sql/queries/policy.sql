@@ -24,13 +24,14 @@ SELECT :{policy_columns}, p.version, p.updated_at
 FROM rollcall.policy p
 WHERE p.org_id = :org_id;
 
--- How many users stand in the way of a login by username alone.
--- name: policy_load (org_id)
-SELECT :{policy_columns}, p.version,
-    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.username IS NULL AND u.anonymised_at IS NULL) AS some_lack_username,
-    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = p.org_id AND u.email IS NULL AND u.anonymised_at IS NULL) AS some_lack_email
-FROM rollcall.policy p
-WHERE p.org_id = :org_id;
+-- Whether somebody stands in the way of a login by username alone, or of everybody's having an e-mail
+-- address. Where nobody does, all users are looked through: only what a change asks for.
+-- name: policy_lacking (org_id, asks_username, asks_email)
+SELECT
+    EXISTS (SELECT FROM rollcall.users u
+        WHERE :asks_username::boolean AND u.org_id = :org_id AND u.username IS NULL AND u.anonymised_at IS NULL) AS some_lack_username,
+    EXISTS (SELECT FROM rollcall.users u
+        WHERE :asks_email::boolean AND u.org_id = :org_id AND u.email IS NULL AND u.anonymised_at IS NULL) AS some_lack_email;
 
 -- name: policy_edit (org_id, version, patch, audit_id, actor, changes) versioned writes notifies
 WITH edited AS (

@@ -98,6 +98,22 @@ def test_a_list_of_days_may_come_in_any_order(standing):
     standing.admin.patch("/v1/policy", {"idle_warn_days": [14, 3]}).ok(200)
 
 
+def test_users_are_looked_through_only_where_a_change_would_shut_somebody_out(server_only):
+    """Each change of the policy looked through all of them, in front of everybody who was authenticated."""
+    slow = lambda: server_only.metrics()['rollcall_lane_job_duration_seconds_count{lane="slow"}']
+    before = slow()
+    server_only.admin.patch("/v1/policy", {"idle_brake": 21, "email_required": True, "login_identifier": "email"}).ok(200)
+    server_only.admin.patch("/v1/policy", {"email_required": False, "login_identifier": "either"}).ok(200)
+    assert slow() == before
+    server_only.admin.patch("/v1/policy", {"email_required": True}).ok(200)
+    assert slow() == before + 1
+    server_only.create_user()
+    for path, body in (("/v1/policy/simulate", {"preset": "keycrm"}), ("/v1/policy/preset", {"preset": "keycrm"})):
+        assert server_only.admin.post(path, body).refused(422, "invalid_body").faults() == {"/login_identifier": "invalid"}
+    answer = server_only.admin.post("/v1/policy/simulate", {"policy": {"login_identifier": "username"}}).refused(422, "invalid_body")
+    assert answer.faults() == {"/policy/login_identifier": "invalid"}
+
+
 def test_contradictions_are_refused_and_named(server_only):
     answer = server_only.admin.patch("/v1/policy", {"email_required": False}).refused(422, "invalid_body")
     assert set(answer.faults()) & {"/login_identifier", "/email_required"}
