@@ -200,16 +200,23 @@ proposal_brings_password(const struct proposal *pr)
 }
 
 const char *
-proposal_actor(struct proposal *pr)
+proposal_actor_kind(const struct proposal *pr)
 {
 	static const char *const kinds[] = {
 		[CALLER_NOBODY] = "system", [CALLER_USER] = "user", [CALLER_API_KEY] = "api_key",
 		[CALLER_OPERATOR] = "operator",
 	};
+
+	return kinds[pr->caller.kind];
+}
+
+const char *
+proposal_actor(struct proposal *pr)
+{
 	struct buffer out = BUFFER_INIT;
 
 	buffer_putc(&out, '{');
-	json_write_string_member(&out, "kind", kinds[pr->caller.kind]);
+	json_write_string_member(&out, "kind", proposal_actor_kind(pr));
 	json_write_string_member(&out, "id", pr->caller.id);
 	json_write_string_member(&out, "ip", pr->ip);
 	json_write_string_member(&out, "request_id", pr->id);

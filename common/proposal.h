@@ -123,6 +123,8 @@ bool proposal_brings_password(const struct proposal *pr);
 
 /* The actor of audit rows, as jsonb text. */
 const char *proposal_actor(struct proposal *pr);
+/* His kind alone: the column maker_kind of what he makes. */
+const char *proposal_actor_kind(const struct proposal *pr);
 /* An id for something that is made. */
 const char *proposal_new_id(struct proposal *pr);
 /* What was written, in scratch; the buffer is freed. */

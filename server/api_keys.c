@@ -155,7 +155,7 @@ maker_statement(struct request *rq, const struct query *query)
 	const char **params = arena_take(rq->scratch, sizeof(*params) * 4);
 
 	params[0] = rq->org_id;
-	params[1] = rq->caller.kind == CALLER_USER ? "user" : "api_key";
+	params[1] = request_actor_kind(rq);
 	params[2] = rq->caller.id;
 	params[3] = rq->caller.token_hash;
 	return (struct statement){ query, params };

@@ -27,12 +27,6 @@ confirmation_new_code(struct request *rq)
 	return arena_printf(rq->scratch, "%u", CODE_MIN + random % CODE_COUNT);
 }
 
-const char *
-confirmation_maker_kind(const struct request *rq)
-{
-	return rq->caller.kind == CALLER_USER ? "user" : "api_key";
-}
-
 enum step
 confirmation_judge(struct request *rq, const PGresult *tried, enum problem dead)
 {

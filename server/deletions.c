@@ -262,7 +262,7 @@ request_step *const deletion_create_steps[] = { deletion_ask, deletion_decide, d
 static enum step
 deletion_try(struct request *rq)
 {
-	const char *maker_kind = confirmation_maker_kind(rq);
+	const char *maker_kind = request_actor_kind(rq);
 
 	return request_queries(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_deletion_find, (const char *const[]){ rq->org_id, rq->path_values[0], maker_kind, rq->caller.id } },

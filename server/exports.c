@@ -48,7 +48,7 @@ export_create(struct request *rq)
 		return request_answer_faults(rq);
 	const char *id = request_new_id(rq);
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
-		{ &query_export_create, (const char *const[]){ rq->org_id, id, rq->caller.kind == CALLER_USER ? "user" : "api_key",
+		{ &query_export_create, (const char *const[]){ rq->org_id, id, request_actor_kind(rq),
 			rq->caller.id, request_text(rq, "format"), filter, rq->caller.language, request_new_id(rq), request_actor(rq),
 			WAITING_MAX } },
 		{ &query_export_get, (const char *const[]){ rq->org_id, id } },

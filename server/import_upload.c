@@ -31,7 +31,7 @@ import_create(struct request *rq)
 		return step;
 	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_import_gate, (const char *const[]){ rq->org_id } },
-		{ &query_import_create, (const char *const[]){ rq->org_id, id, import_maker_kind(rq), rq->caller.id, form.file_name,
+		{ &query_import_create, (const char *const[]){ rq->org_id, id, request_actor_kind(rq), rq->caller.id, form.file_name,
 			form.content_type, form.size, form.charset, form.mapping, form.bytes, arena_printf(rq->scratch, "%d", UNDER_WAY_MAX),
 			request_new_id(rq), request_actor(rq) } },
 		import_view(rq, id),

@@ -87,12 +87,6 @@ import_case(struct request *rq)
 	return rq->data;
 }
 
-const char *
-import_maker_kind(const struct request *rq)
-{
-	return rq->caller.kind == CALLER_USER ? "user" : "api_key";
-}
-
 bool
 import_is(const struct import_case *import, const char *state)
 {
@@ -116,7 +110,7 @@ import_take(struct request *rq)
 	missing = request_column(rq, "missing");
 	import->id = rq->path_values[0];
 	import->state = arena_copy(rq->scratch, request_column(rq, "state"));
-	import->is_own = strcmp(request_column(rq, "maker_kind"), import_maker_kind(rq)) == 0
+	import->is_own = strcmp(request_column(rq, "maker_kind"), request_actor_kind(rq)) == 0
 		&& strcmp(request_column(rq, "maker_id"), rq->caller.id) == 0;
 	import->size = atoll(request_column(rq, "size"));
 	import->missing = arena_copy(rq->scratch, missing != NULL ? missing : "");

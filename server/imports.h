@@ -35,8 +35,6 @@ enum step import_take_own(struct request *rq);
 bool import_is(const struct import_case *import, const char *state);
 /* The statement that reads it as the caller sees it. */
 struct statement import_view(struct request *rq, const char *id);
-/* What the caller is, as a maker: "user" or "api_key". */
-const char *import_maker_kind(const struct request *rq);
 
 extern const char *const import_list_parameters[];
 extern request_step *const import_list_steps[];

@@ -165,6 +165,7 @@ static inline bool request_permits(const struct request *rq, const char *permiss
 	return proposal_permits(&rq->proposal, permission);
 }
 static inline const char *request_actor(struct request *rq) { return proposal_actor(&rq->proposal); }
+static inline const char *request_actor_kind(const struct request *rq) { return proposal_actor_kind(&rq->proposal); }
 static inline const char *request_new_id(struct request *rq) { return proposal_new_id(&rq->proposal); }
 static inline const char *request_take_text(struct request *rq, struct buffer *text)
 {

@@ -47,7 +47,7 @@ selection_view(struct request *rq, const char *id)
 
 	params[0] = rq->org_id;
 	params[1] = id;
-	params[2] = confirmation_maker_kind(rq);
+	params[2] = request_actor_kind(rq);
 	params[3] = rq->caller.id;
 	return (struct statement){ &query_selection_get, params };
 }
@@ -127,7 +127,7 @@ static enum step
 selection_find(struct request *rq)
 {
 	return request_query(rq, LANE_READ, &query_selection_find,
-		(const char *const[]){ rq->org_id, rq->path_values[0], confirmation_maker_kind(rq), rq->caller.id });
+		(const char *const[]){ rq->org_id, rq->path_values[0], request_actor_kind(rq), rq->caller.id });
 }
 
 static enum step
@@ -141,7 +141,7 @@ selection_try(struct request *rq)
 	if (step != STEP_NEXT)
 		return step;
 	return selection_effect(rq, LANE_WRITE, rq->path_values[0], &query_selection_try,
-		(const char *const[]){ rq->org_id, rq->path_values[0], confirmation_maker_kind(rq), rq->caller.id,
+		(const char *const[]){ rq->org_id, rq->path_values[0], request_actor_kind(rq), rq->caller.id,
 			request_text(rq, "code"), request_new_id(rq), request_actor(rq) });
 }
 
