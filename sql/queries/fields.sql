@@ -82,9 +82,12 @@ SELECT :{field_view}, o.locale,
 FROM :{field_view_from}
 WHERE f.org_id = :org_id AND f.id = :id;
 
--- Behind the CTE taken (key, options): who has one of the options.
+-- Behind the CTE taken (key, options): who has one of the options. Not a join, which would begin with
+-- the users.
 -- fragment: losing_users
-taken t JOIN rollcall.users u ON u.org_id = :org_id AND u.attributes ->> t.key = ANY (t.options) WHERE t.options <> '{}'
+rollcall.users u
+    WHERE (SELECT t.options <> '{}' FROM taken t) AND u.org_id = :org_id
+      AND u.attributes ->> (SELECT t.key FROM taken t) = ANY ((SELECT t.options FROM taken t)::text[])
 
 -- One field, or (id null) all that there are: nobody can add one meanwhile either, for
 -- he holds them too.
