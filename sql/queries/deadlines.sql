@@ -257,14 +257,12 @@ RETURNING id;
 
 -- Those who hear about the organization: active administrators with an address.
 -- name: organization_administrators (org_id)
-SELECT a.id, a.email, a.first_name, a.last_name, coalesce(a.locale, o.locale) AS language
-FROM rollcall.users a
-JOIN rollcall.organization o ON o.id = a.org_id
-LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
-WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL
-  AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
-       OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')
-ORDER BY a.id
+SELECT DISTINCT x.id, x.email, x.first_name, x.last_name, coalesce(x.locale, o.locale) AS language
+FROM rollcall.organization o
+JOIN rollcall.policy p ON p.org_id = o.id
+CROSS JOIN LATERAL :{administrators} x
+WHERE o.id = :org_id AND x.email IS NOT NULL
+ORDER BY x.id
 LIMIT 50;
 
 -- Names for a digest.

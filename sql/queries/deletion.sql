@@ -19,17 +19,7 @@
 
 -- Somebody who administers and is not among these.
 -- fragment: administrator_remains
-(EXISTS (
-    SELECT FROM rollcall.role ar
-    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active'
-    WHERE ar.org_id = :org_id AND a.id <> ALL (:user_ids::uuid[])
-      AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}'))
- OR EXISTS (
-    SELECT FROM rollcall.users a
-    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
-    WHERE a.org_id = :org_id AND a.id <> ALL (:user_ids::uuid[]) AND a.status = 'active' AND a.own_permissions <> '{}'
-      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
-           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')))
+EXISTS (SELECT FROM :{administrators} x WHERE x.id <> ALL (:user_ids::uuid[]))
 
 -- What is true of the set as a whole.
 -- name: deletion_facts (org_id, user_ids)

@@ -111,24 +111,42 @@ LEFT JOIN rollcall.email_change e ON e.org_id = m.org_id AND e.user_id = m.user_
 -- As they were made: ids grow. (What is claimed together is due together: a lease's end.)
 ORDER BY m.id;
 
--- Who may be handed somebody's link: active, with an address, may invite, and his
--- permissions contain the invited one's, but for those that everybody starts with. The
--- preferred one first.
+-- Who may be handed the link of the one in the CTE invited (words): active, with an address,
+-- may invite, and his permissions contain the invited one's, but for those that everybody
+-- starts with.
+-- fragment: may_be_handed
+    SELECT a.id, a.email, a.first_name, a.last_name, a.locale
+    FROM invited
+    JOIN rollcall.users a ON a.org_id = :org_id
+    JOIN rollcall.policy p ON p.org_id = a.org_id
+    LEFT JOIN rollcall.role r ON r.org_id = a.org_id AND r.id = a.role_id
+    CROSS JOIN LATERAL (SELECT coalesce(r.permissions, '{}') || a.own_permissions AS words) h
+    WHERE a.status = 'active' AND a.email IS NOT NULL AND a.id <> :user_id
+      AND CASE WHEN h.words && '{*}' THEN true
+          WHEN h.words && '{users:invite}' THEN h.words || p.default_permissions @> invited.words
+          ELSE false END
+
+-- The preferred one first. They are found by themselves, by what their role allows, and by
+-- their own words: never among all users.
 -- name: administrators_for_user (org_id, user_id, preferred_id)
-SELECT a.id, a.email, a.first_name, a.last_name, coalesce(a.locale, o.locale) AS language
-FROM rollcall.users a
-JOIN rollcall.organization o ON o.id = a.org_id
-JOIN rollcall.policy p ON p.org_id = a.org_id
-LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
-CROSS JOIN LATERAL (SELECT coalesce(ar.permissions, '{}') || a.own_permissions AS words) h
-WHERE a.org_id = :org_id AND a.status = 'active' AND a.email IS NOT NULL AND a.id <> :user_id
-  AND (ar.permissions && '{*,users:invite}' OR a.own_permissions && '{*,users:invite}')
-  AND (h.words && '{*}' OR h.words || p.default_permissions @> (
-      SELECT coalesce(r.permissions, '{}') || u.own_permissions
-      FROM rollcall.users u
-      LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
-      WHERE u.org_id = :org_id AND u.id = :user_id))
-ORDER BY a.id = :preferred_id::uuid DESC NULLS LAST, a.id
+WITH invited AS MATERIALIZED (
+    SELECT coalesce(r.permissions, '{}') || u.own_permissions AS words
+    FROM rollcall.users u
+    LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
+    WHERE u.org_id = :org_id AND u.id = :user_id
+)
+SELECT x.id, x.email, x.first_name, x.last_name, coalesce(x.locale, o.locale) AS language
+FROM (
+    (:{may_be_handed} AND a.id = :preferred_id::uuid)
+    UNION
+    SELECT y.*
+    FROM rollcall.role ar
+    CROSS JOIN LATERAL (:{may_be_handed} AND :{is_of_role} ORDER BY a.role_id, a.id LIMIT 50) y
+    WHERE ar.org_id = :org_id AND ar.permissions && '{*,users:invite}'
+    UNION
+    (:{may_be_handed} AND :{has_own_powers} ORDER BY a.id LIMIT 50)) x
+JOIN rollcall.organization o ON o.id = :org_id
+ORDER BY x.id = :preferred_id::uuid DESC NULLS LAST, x.id
 LIMIT 50;
 
 -- fragment: own_mail

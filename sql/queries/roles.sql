@@ -38,12 +38,12 @@ SELECT p.custom_roles, p.required_fields, p.default_permissions, r.permissions A
     CASE WHEN r.permissions && '{*,users:write,roles:write}' AND EXISTS (
         SELECT FROM rollcall.users a
         CROSS JOIN LATERAL (SELECT r.permissions || a.own_permissions AS now, n.words || a.own_permissions AS next) w
-        WHERE a.org_id = r.org_id AND a.role_id = r.id AND a.status = 'active'
+        WHERE a.org_id = r.org_id AND a.role_id BETWEEN r.id AND r.id AND a.status = 'active'
           AND (w.now && '{*}' OR w.now @> '{users:write,roles:write}')
           AND NOT (w.next && '{*}' OR w.next @> '{users:write,roles:write}'))
     THEN NOT (EXISTS (
         SELECT FROM rollcall.role ar
-        JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active'
+        CROSS JOIN LATERAL (SELECT FROM rollcall.users a WHERE :{is_of_role} AND a.status = 'active' OFFSET 0) a
         CROSS JOIN LATERAL (SELECT CASE WHEN ar.id = r.id THEN n.words ELSE ar.permissions END AS words) w
         WHERE ar.org_id = p.org_id AND (w.words && '{*}' OR w.words @> '{users:write,roles:write}'))
      OR EXISTS (
@@ -51,7 +51,7 @@ SELECT p.custom_roles, p.required_fields, p.default_permissions, r.permissions A
         LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
         CROSS JOIN LATERAL (SELECT CASE WHEN ar.id = r.id THEN n.words ELSE coalesce(ar.permissions, '{}') END
             || a.own_permissions AS words) w
-        WHERE a.org_id = p.org_id AND a.status = 'active' AND a.own_permissions <> '{}'
+        WHERE a.org_id = p.org_id AND a.status = 'active' AND :{has_own_powers}
           AND (w.words && '{*}' OR w.words @> '{users:write,roles:write}')))
     ELSE false END AS leaves_no_administrator
 FROM rollcall.policy p

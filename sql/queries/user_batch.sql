@@ -4,16 +4,7 @@
 
 -- How many can administer here: several may be put out together while one is left.
 -- fragment: administrator_count
-(SELECT count(*) FROM (
-    SELECT a.id FROM rollcall.role ar
-    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active'
-    WHERE ar.org_id = :org_id AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}')
-    UNION
-    SELECT a.id FROM rollcall.users a
-    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
-    WHERE a.org_id = :org_id AND a.status = 'active' AND a.own_permissions <> '{}'
-      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
-           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')) administrator)
+(SELECT count(DISTINCT x.id) FROM :{administrators} x)
 
 -- name: user_batch_load (org_id, ids)
 SELECT :{user_facts},

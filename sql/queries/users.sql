@@ -83,17 +83,30 @@ END
 (u.status = 'active' AND (coalesce(r.permissions, '{}') || u.own_permissions) && '{*}'
  OR u.status = 'active' AND (coalesce(r.permissions, '{}') || u.own_permissions) @> '{users:write,roles:write}')
 
--- fragment: other_administrator_exists
-(EXISTS (
-    SELECT FROM rollcall.role ar
-    JOIN rollcall.users a ON a.org_id = ar.org_id AND a.role_id = ar.id AND a.status = 'active' AND a.id <> u.id
-    WHERE ar.org_id = u.org_id AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}'))
- OR EXISTS (
-    SELECT FROM rollcall.users a
-    LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
-    WHERE a.org_id = u.org_id AND a.status = 'active' AND a.own_permissions <> '{}' AND a.id <> u.id
-      AND ((coalesce(ar.permissions, '{}') || a.own_permissions) && '{*}'
-           OR (coalesce(ar.permissions, '{}') || a.own_permissions) @> '{users:write,roles:write}')))
+-- The users a of the role ar. Said as a range: where nearly everybody has one role, the planner
+-- expects nearly everybody in any role, and reads all; of a range it expects few. The roles come
+-- first where the users of each are behind an OFFSET 0.
+-- fragment: is_of_role
+a.org_id = ar.org_id AND a.role_id BETWEEN ar.id AND ar.id
+
+-- users_own_powers_idx has these, and few others: what everybody starts with is none of them.
+-- fragment: has_own_powers
+a.own_permissions && '{*,users:invite,users:write,roles:write}'
+
+-- The active ones who administer the organization of the policy p: by their role alone, or with
+-- words of their own. Who does either way is in it twice.
+-- fragment: administrators
+(SELECT a.*
+     FROM rollcall.role ar
+     CROSS JOIN LATERAL (SELECT a.* FROM rollcall.users a WHERE :{is_of_role} AND a.status = 'active' OFFSET 0) a
+     WHERE ar.org_id = p.org_id AND (ar.permissions && '{*}' OR ar.permissions @> '{users:write,roles:write}')
+     UNION ALL
+     SELECT a.*
+     FROM rollcall.users a
+     LEFT JOIN rollcall.role ar ON ar.org_id = a.org_id AND ar.id = a.role_id
+     CROSS JOIN LATERAL (SELECT coalesce(ar.permissions, '{}') || a.own_permissions AS words) w
+     WHERE a.org_id = p.org_id AND a.status = 'active' AND :{has_own_powers}
+       AND (w.words && '{*}' OR w.words @> '{users:write,roles:write}'))
 
 -- Everything common/subject.c reads: the facts of a decision about one user.
 -- fragment: subject
@@ -108,7 +121,7 @@ END
     c.password_hash IS NOT NULL AND NOT c.must_reset AS has_password,
     u.anonymised_at IS NOT NULL AS is_anonymised,
     o.admin_epoch, u.assignment_epoch, :{is_administrator} AS is_administrator,
-    CASE WHEN :{is_administrator} THEN NOT :{other_administrator_exists} ELSE false END AS is_last_administrator,
+    CASE WHEN :{is_administrator} THEN NOT EXISTS (SELECT FROM :{administrators} x WHERE x.id <> u.id) ELSE false END AS is_last_administrator,
     :{policy_columns}
 
 -- fragment: subject_from

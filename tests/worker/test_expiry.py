@@ -185,6 +185,16 @@ def test_an_inviter_who_holds_less_than_the_invited_gets_no_link(rollcall):
     assert not rollcall.mails(inviter["email"], kind="invitation_expired")
 
 
+def test_what_an_inviter_holds_by_his_role_and_by_himself_counts_together(rollcall):
+    leaders = rollcall.admin.post("/v1/roles", {"name": "Leaders", "permissions": ["users:read", "users:write", "users:invite"]}).ok(201).body
+    leader, helpless = (rollcall.create_active(role_id=leaders["id"], own_permissions=words) for words in (["audit:read"], []))
+    user = rollcall.create_user(own_permissions=["audit:read"])
+    rollcall.sql("UPDATE rollcall.users SET email = NULL, username = 'boss' WHERE id = %s", rollcall.admin_id)
+    lapse(rollcall, user)
+    assert rollcall.wait_mail(leader["email"], kind="invitation_expired").link
+    assert not rollcall.mails(helpless["email"], kind="invitation_expired")
+
+
 def test_an_inviter_need_not_hold_what_everybody_starts_with(rollcall):
     inviter = inviting_user(rollcall)
     rollcall.set_policy(default_permissions=["product:view"])
