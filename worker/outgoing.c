@@ -325,22 +325,36 @@ compose(struct composition *c, const struct template_set *templates)
 	build_message(c, templates);
 }
 
+static struct outgoing
+outgoing_from_row(const PGresult *rows, int row)
+{
+	return (struct outgoing){
+		.org_id = row_text(rows, row, "org_id"), .id = row_text(rows, row, "id"),
+		.kind = row_text(rows, row, "kind"), .user_id = row_text(rows, row, "user_id"),
+		.request_id = row_text(rows, row, "request_id"),
+		.attempts = row_int(rows, row, "attempts"), .verdict = OUTGOING_READY,
+	};
+}
+
 void
 outgoing_compose(struct worker *worker, const struct template_set *templates, const PGresult *rows, int row,
 	struct outgoing *mail)
 {
 	struct composition c = { .worker = worker, .rows = rows, .row = row, .arena = arena_create(), .mail = mail };
 
-	*mail = (struct outgoing){
-		.org_id = row_text(rows, row, "org_id"), .id = row_text(rows, row, "id"),
-		.kind = row_text(rows, row, "kind"), .user_id = row_text(rows, row, "user_id"),
-		.request_id = row_text(rows, row, "request_id"),
-		.attempts = row_int(rows, row, "attempts"), .verdict = OUTGOING_READY,
-	};
+	*mail = outgoing_from_row(rows, row);
 	c.data = parse_data(&c);
 	compose(&c, templates);
 	json_object_put(c.data);
 	arena_free(&c.arena);
+}
+
+void
+outgoing_put_off(const PGresult *rows, int row, struct outgoing *mail)
+{
+	*mail = outgoing_from_row(rows, row);
+	mail->verdict = OUTGOING_LATER;
+	mail->reason = "the mails before it took too long to write";
 }
 
 void

@@ -20,7 +20,7 @@ enum outgoing_verdict {
 	OUTGOING_READY,
 	OUTGOING_CANCELLED,	/* its link has died, its reason has gone */
 	OUTGOING_FAILED,	/* it can never be sent: no address, too old, unknown kind */
-	OUTGOING_LATER,		/* the database did not answer */
+	OUTGOING_LATER,		/* the database did not answer, or not soon enough */
 };
 
 struct outgoing {
@@ -30,7 +30,7 @@ struct outgoing {
 	long attempts;
 	/* What became of it. */
 	enum outgoing_verdict verdict;
-	const char *reason;		/* static: why it was cancelled or failed */
+	const char *reason;		/* static: why it is not sent now */
 	char recipient[256];
 	char administrator_id[40];	/* "" unless an administrator gets a link */
 	struct buffer message;
@@ -39,6 +39,8 @@ struct outgoing {
 /* Composes row `row` of query_outbox_read. */
 void outgoing_compose(struct worker *worker, const struct template_set *templates,
 	const PGresult *rows, int row, struct outgoing *mail);
+/* Leaves it for later, uncomposed. */
+void outgoing_put_off(const PGresult *rows, int row, struct outgoing *mail);
 void outgoing_free(struct outgoing *mail);
 
 #endif

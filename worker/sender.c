@@ -33,6 +33,9 @@
 #define BATCH 100
 /* A lease outlives SENDER_DEADLINE_S, at which who holds it is killed. */
 #define LEASE_S 180
+/* What is not composed by then is left for later, so that the lease outlives the sending, too:
+ * with the statement in hand, which a timeout ends, and SENDER_DEADLINE_S for the relay. */
+#define COMPOSE_S 20
 /* Settling is tried again until shortly before the lease ends and somebody else may
  * send the mails; while stopping, for as long as main.c's deadline allows. */
 #define LEASE_MARGIN_S 10
@@ -327,6 +330,25 @@ send_batch(struct sender *sender, struct outgoing *mails, int count)
 	buffer_free(&audits);
 }
 
+/* Each mail that is composed is a sign of life: slowly is not hung. */
+static void
+compose_batch(struct sender *sender, const PGresult *rows, struct outgoing *mails, int count)
+{
+	struct worker *worker = &sender->worker;
+	int64_t now_ms = clock_monotonic_ms();
+	const int64_t until_ms = now_ms + COMPOSE_S * 1000;
+
+	for (int i = 0; i < count; i++) {
+		child_busy_set(worker->page, worker->child, now_ms);
+		if (now_ms < until_ms)
+			outgoing_compose(worker, sender->templates, rows, i, &mails[i]);
+		else
+			outgoing_put_off(rows, i, &mails[i]);
+		now_ms = clock_monotonic_ms();
+	}
+	child_busy_set(worker->page, worker->child, now_ms);
+}
+
 /* True when there was something to do. */
 static bool
 work(struct sender *sender)
@@ -337,10 +359,8 @@ work(struct sender *sender)
 
 	if (rows == NULL)
 		return false;
-	child_busy_set(worker->page, worker->child, clock_monotonic_ms());
 	const int count = PQntuples(rows);
-	for (int i = 0; i < count; i++)
-		outgoing_compose(worker, sender->templates, rows, i, &mails[i]);
+	compose_batch(sender, rows, mails, count);
 	send_batch(sender, mails, count);
 	for (int i = 0; i < count; i++)
 		outgoing_free(&mails[i]);
