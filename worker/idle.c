@@ -170,7 +170,23 @@ add_leaving(struct worker *worker, struct idle_batch *batch, const struct subjec
 		transition_batch_add(batch->leaving, subject, &transition, &details);
 }
 
-/* One page of an organization; how many were moved on. */
+/* False: nobody was moved on, and they are due again. */
+static bool
+write_warnings(struct worker *worker, struct idle_batch *batch)
+{
+	buffer_putc(&batch->warnings, ']');
+	PGresult *written = worker_query(worker, &query_idle_warned,
+		(const char *const[]){ batch->org_id, buffer_text(&batch->warnings) });
+	const bool is_written = written != NULL;
+
+	PQclear(written);
+	if (is_written)
+		database_notify(worker->database, OUTBOX_CHANNEL);
+	return is_written;
+}
+
+/* One page of an organization; how many were moved on. A page of which nobody was is left to
+ * the next round. */
 static int
 sweep_page(struct worker *worker, const char *org_id, bool warnings_only, int *seen)
 {
@@ -197,13 +213,9 @@ sweep_page(struct worker *worker, const char *org_id, bool warnings_only, int *s
 		idled = worker_transition(worker, batch.leaving);
 	else
 		transition_batch_discard(batch.leaving);
+	if (warned > 0 && !write_warnings(worker, &batch))
+		warned = 0;
 	worker->task_rows += warned;
-	if (warned > 0) {
-		buffer_putc(&batch.warnings, ']');
-		PQclear(worker_query(worker, &query_idle_warned,
-			(const char *const[]){ org_id, buffer_text(&batch.warnings) }));
-		database_notify(worker->database, OUTBOX_CHANNEL);
-	}
 	buffer_free(&batch.warnings);
 	arena_free(&batch.arena);
 	metric_add(worker->page, METRIC_USERS_IDLED, idled > 0 ? idled : 0);

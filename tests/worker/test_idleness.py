@@ -342,6 +342,20 @@ def test_a_login_beats_the_sweep_or_is_beaten_but_never_both(rollcall):
         assert answer.status == (201 if inside else 401), answer
 
 
+def test_warnings_that_cannot_be_written_wait_for_the_next_round(rollcall):
+    """A row that somebody held kept the clock at its page without end, and from everything else."""
+    users = active_users(rollcall, 1000)
+    rollcall.sql("UPDATE rollcall.users SET email = NULL, idle_due_at = now() + interval '10 days', idle_check_at = now() + interval '3 seconds'"
+                 " WHERE id = ANY (%s)", users)
+    with rollcall.cluster.connect(rollcall.database) as other:
+        other.autocommit = False
+        other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [users[0]])
+        wait_until(lambda: rollcall.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0)
+        rounds(rollcall)
+        other.rollback()
+    wait_until(lambda: rollcall.value("SELECT count(*) FROM rollcall.users WHERE id = ANY (%s) AND idle_check_at > now()", users) == 1000)
+
+
 # --- the brake ---
 
 @pytest.fixture
