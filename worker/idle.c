@@ -106,18 +106,20 @@ static bool
 is_braked(struct worker *worker, const PGresult *organizations, int i)
 {
 	const char *org_id = row_text(organizations, i, "org_id");
+	const char *brake = row_text(organizations, i, "idle_brake");
 	PGresult *count;
 	long active, due;
 
 	if (row_is_true(organizations, i, "is_released"))
 		return false;
-	count = worker_query(worker, &query_idle_brake_count, (const char *const[]){ org_id });
+	count = worker_query(worker, &query_idle_brake_count,
+		(const char *const[]){ org_id, AS_TEXT(BRAKE_FREE_USERS), brake });
 	if (count == NULL)
 		return true;
 	active = row_int(count, 0, "active");
 	due = row_int(count, 0, "due");
 	PQclear(count);
-	const bool holds = due > BRAKE_FREE_USERS && due * 100 > active * row_int(organizations, i, "idle_brake");
+	const bool holds = due > BRAKE_FREE_USERS && due * 100 > active * strtol(brake, NULL, 10);
 	if (holds != row_is_true(organizations, i, "is_braked"))
 		set_brake(worker, org_id, holds);
 	if (holds && !row_is_true(organizations, i, "is_mailed")) {

@@ -150,12 +150,17 @@ WHERE p.idle_applied IS NOT DISTINCT FROM :{idle_setting}
   AND EXISTS (SELECT FROM rollcall.users u
       WHERE u.org_id = org.org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now());
 
--- Bounded: past `limit` due users the share is known to be more than enough.
--- name: idle_brake_count (org_id)
-SELECT (SELECT count(*) FROM rollcall.users u WHERE u.org_id = :org_id AND u.status = 'active') AS active,
-    (SELECT count(*) FROM rollcall.users u WHERE u.org_id = :org_id AND u.status = 'active'
-        AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now() + interval '1 day'
-        AND u.idle_due_at <= now() + interval '1 day') AS due;
+-- Costs what the due ones cost: the active ones are counted where more than `free_users` are
+-- due, and only until those are known to be no more than `brake` percent of them.
+-- name: idle_brake_count (org_id, free_users, brake)
+SELECT d.due, CASE WHEN d.due > :free_users::integer THEN (
+    SELECT count(*)
+    FROM (SELECT FROM rollcall.users u WHERE u.org_id = :org_id AND u.status = 'active'
+        LIMIT d.due * 100 / :brake::integer + 1) a)
+    ELSE 0 END AS active
+FROM (SELECT count(*) AS due FROM rollcall.users u
+    WHERE u.org_id = :org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL
+      AND u.idle_check_at <= now() + interval '1 day' AND u.idle_due_at <= now() + interval '1 day') d;
 
 -- name: idle_brake_set (org_id, braked) writes
 UPDATE rollcall.organization SET idle_braked_at = CASE WHEN :braked::boolean THEN coalesce(idle_braked_at, now()) END

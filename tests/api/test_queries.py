@@ -174,6 +174,12 @@ def test_who_may_have_a_link_is_found_among_many_who_may(large_organization):
     assert rows_read(large_organization, "administrators_for_user", "users", org_id=ORG, user_id=INVITED) < 200
 
 
+@pytest.mark.parametrize("due,most", [(10, 20), (11, 100)])
+def test_the_brake_costs_what_those_cost_who_are_due(large_organization, due, most):
+    large_organization.execute(f"UPDATE rollcall.users SET idle_due_at = now(), idle_check_at = now() WHERE first_name = 'N' AND last_name::integer <= {due}")
+    assert rows_read(large_organization, "idle_brake_count", "users", org_id=ORG, free_users=10, brake=20) < most
+
+
 def test_no_c_file_holds_sql():
     for folder in ("server", "worker", "common"):
         for path in pathlib.Path(ROOT / folder).glob("*.c"):
