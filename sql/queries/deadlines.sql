@@ -277,11 +277,14 @@ FROM jsonb_array_elements_text(:ids::jsonb) t
 JOIN rollcall.users u ON u.org_id = :org_id AND u.id = t::uuid
 ORDER BY u.last_name, u.first_name;
 
+-- The oldest first; none is read that every organization keeps.
 -- name: purge_outbox (limit) writes all_organizations
 DELETE FROM rollcall.outbox m
 WHERE (m.org_id, m.id) IN (
     SELECT x.org_id, x.id FROM rollcall.outbox x JOIN rollcall.policy p ON p.org_id = x.org_id
-    WHERE x.state <> 'queued' AND x.created_at < now() - interval '4 days' AND x.created_at < now() - p.outbox_retention
+    WHERE x.state <> 'queued' AND x.created_at < now() - (SELECT min(s.outbox_retention) FROM rollcall.policy s)
+      AND x.created_at < now() - p.outbox_retention
+    ORDER BY x.created_at
     LIMIT :limit::integer FOR UPDATE OF x SKIP LOCKED);
 
 -- name: purge_sessions (limit) writes all_organizations

@@ -180,6 +180,12 @@ def test_the_brake_costs_what_those_cost_who_are_due(large_organization, due, mo
     assert rows_read(large_organization, "idle_brake_count", "users", org_id=ORG, free_users=10, brake=20) < most
 
 
+def test_mails_that_every_organization_keeps_are_not_read_to_be_purged(large_organization):
+    large_organization.execute(f"INSERT INTO rollcall.outbox (org_id, id, kind, state, created_at) SELECT '{ORG}', gen_random_uuid(), 'invitation', 'sent',"
+                               " now() - n * interval '1 hour' FROM generate_series(1, 2163) n; ANALYZE rollcall.outbox")
+    assert rows_read(large_organization, "purge_outbox", "outbox", limit=1000) < 20
+
+
 def test_no_c_file_holds_sql():
     for folder in ("server", "worker", "common"):
         for path in pathlib.Path(ROOT / folder).glob("*.c"):
