@@ -178,7 +178,8 @@ SELECT :org_id, m.id, 'idle_brake', m.recipient, m.data
 FROM jsonb_to_recordset(:mails::jsonb) AS m (id uuid, recipient text, data jsonb), taken
 RETURNING id;
 
--- Due ones and those to be warned, told apart by `is_due`. Under the brake only warnings.
+-- Due ones and those to be warned, told apart by `is_due`. Under the brake only warnings. Who is
+-- away is nobody's, even if his date was moved since idle_spare.
 -- name: sweep_idle (org_id, warnings_only, limit)
 SELECT u.idle_due_at <= now() AS is_due, u.org_id,
     (SELECT min(d) FROM unnest(p.idle_warn_days) d
@@ -186,7 +187,7 @@ SELECT u.idle_due_at <= now() AS is_due, u.org_id,
     :{subject}
 FROM :{subject_from}
 WHERE u.org_id = :org_id AND u.status = 'active' AND u.idle_check_at IS NOT NULL AND u.idle_check_at <= now()
-  AND (NOT :warnings_only::boolean OR u.idle_due_at > now())
+  AND (NOT :warnings_only::boolean OR u.idle_due_at > now()) AND NOT :{on_day_off}
 ORDER BY u.idle_check_at
 LIMIT :limit::integer;
 

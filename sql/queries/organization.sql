@@ -49,10 +49,14 @@ SELECT :org_id, :audit_id, a.kind, a.id, 'organization.edited', 'organization', 
 FROM edited, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
 RETURNING subject_id AS id;
 
+-- Whoever is made under it has his dates by it from the first: there is nothing to recompute.
 -- name: policy_create (org_id, columns) writes
 INSERT INTO rollcall.policy
-SELECT n.* FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
-    'org_id', :org_id::uuid, 'version', 1, 'updated_at', now())) n;
+SELECT n.*
+FROM jsonb_populate_record(NULL::rollcall.policy, :columns::jsonb || jsonb_build_object(
+    'org_id', :org_id::uuid, 'version', 1, 'updated_at', now())) p
+JOIN rollcall.organization o ON o.id = p.org_id
+CROSS JOIN jsonb_populate_record(p, jsonb_build_object('idle_applied', :{idle_setting})) n;
 
 -- The first administrator of an organization: who may be invited anew from the command line.
 -- name: organization_founder (organization)

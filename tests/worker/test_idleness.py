@@ -231,6 +231,25 @@ def test_users_of_before_a_policy_are_idle_by_it_and_never_by_the_one_before(rol
     assert rollcall.value("SELECT count(*) FROM rollcall.users WHERE id = ANY (%s) AND status = 'active'", users) == 3
 
 
+def test_whose_date_alone_is_moved_is_looked_at_by_the_next_sweep(rollcall):
+    """What is kept as idle_due_at is what counts, whatever else the row says of him."""
+    due, warned, away = (rollcall.create_active() for _ in range(3))
+    wait_computed(rollcall)
+    rollcall.add_day_off(away, "-1 hour", "1 day")
+    for user, moment in ((away, "now() - interval '1 minute'"), (due, "now() - interval '1 minute'"), (warned, "now() + interval '10 days'")):
+        rollcall.move("users", user, idle_due_at=moment)
+    wait_until(lambda: status(rollcall, due) == ("inactive", "idle"))
+    rollcall.wait_mail(warned["email"], kind="idle_warning")
+    rounds(rollcall, 3)
+    assert [status(rollcall, user)[0] for user in (warned, away)] == ["active"] * 2
+
+
+def test_the_dates_of_a_new_organization_are_not_computed_anew(server_only):
+    """Whoever's date was moved before the clock's first round there had it moved back."""
+    other = server_only.other_organization()
+    assert server_only.value("SELECT idle_applied = idle_after::text || ' ' || idle_warn_days::text || ' UTC' FROM rollcall.policy WHERE org_id = %s", other["id"])
+
+
 # --- days off ---
 
 def test_days_off_extend_the_time_and_one_today_spares(rollcall):
