@@ -23,3 +23,8 @@ REVOKE ALL ON FUNCTION rollcall.users_idle_due_moved() FROM PUBLIC;
 CREATE TRIGGER users_idle_due_moved AFTER UPDATE OF idle_due_at ON rollcall.users FOR EACH ROW
     WHEN (NEW.idle_due_at < OLD.idle_due_at AND NEW.idle_check_at = OLD.idle_check_at)
     EXECUTE FUNCTION rollcall.users_idle_due_moved();
+
+-- What files said of somebody who is deleted: the rows that are about him, and those about nobody
+-- yet that have his name.
+CREATE INDEX import_row_user_idx ON rollcall.import_row (org_id, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX import_row_unapplied_idx ON rollcall.import_row (org_id, import_id) WHERE user_id IS NULL OR outcome IN ('error', 'skipped');

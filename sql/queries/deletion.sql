@@ -162,6 +162,7 @@ known_as AS MATERIALIZED (
 
 -- The row w of an import that came to nothing, or is yet to be applied, has the name of one of
 -- them. One that was applied is about its user, whoever had his address before or has it now.
+-- import_row_unapplied_idx has these alone.
 -- fragment: names_removed
 ((w.user_id IS NULL OR w.outcome IN ('error', 'skipped'))
  AND (lower(w.body ->> 'email') IN (SELECT k.name FROM known_as k WHERE k.kind = 'email')
@@ -251,7 +252,11 @@ remembered AS (
 imported AS MATERIALIZED (
     SELECT w.import_id, w.row
     FROM rollcall.import_row w
-    WHERE w.org_id = :org_id AND (w.user_id IN (SELECT r.id FROM removed r) OR :{names_removed})
+    WHERE w.org_id = :org_id AND w.user_id IN (SELECT r.id FROM removed r)
+    UNION
+    SELECT w.import_id, w.row
+    FROM rollcall.import_row w
+    WHERE w.org_id = :org_id AND :{names_removed}
 ),
 :{imported_forgotten},
 audited AS (

@@ -296,8 +296,11 @@ remembered AS (
 imported AS MATERIALIZED (
     SELECT w.import_id, w.row
     FROM rollcall.import_row w
-    WHERE w.org_id = :org_id AND w.import_id <> :import_id
-      AND (w.user_id IN (SELECT r.id FROM removed r) OR w.outcome NOT IN ('create', 'update') AND :{names_removed})
+    WHERE w.org_id = :org_id AND w.import_id <> :import_id AND w.user_id IN (SELECT r.id FROM removed r)
+    UNION
+    SELECT w.import_id, w.row
+    FROM rollcall.import_row w
+    WHERE w.org_id = :org_id AND w.import_id <> :import_id AND w.outcome NOT IN ('create', 'update') AND :{names_removed}
 ),
 :{imported_forgotten},
 audited AS (

@@ -186,6 +186,23 @@ def test_mails_that_every_organization_keeps_are_not_read_to_be_purged(large_org
     assert rows_read(large_organization, "purge_outbox", "outbox", limit=1000) < 20
 
 
+@pytest.mark.parametrize("name", ["user_delete", "import_undo_made"])
+def test_what_files_said_of_the_deleted_is_found_without_reading_all_that_files_said(large_organization, name):
+    large_organization.execute(f"""
+        INSERT INTO rollcall.import (org_id, id, state, maker_kind, maker_id, actor, file_name, size)
+        VALUES ('{ORG}', '{ORG}', 'applied', 'user', '{ADMINISTRATOR}', '{{}}', 'people.csv', 1);
+        INSERT INTO rollcall.import_row (org_id, import_id, row, cells, outcome, user_id)
+        SELECT '{ORG}', '{ORG}', n, '{{}}', 'applied', lpad(n::text, 32, '0')::uuid FROM generate_series(1, 3000) n;
+        ANALYZE rollcall.import_row""")
+    sql, params, _ = QUERIES[name]
+    large_organization.execute(f"PREPARE planned AS {sql}".encode())
+    plan = large_organization.execute(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({', '.join(['NULL'] * len(params))})").fetchone()[0][0]["Plan"]
+    large_organization.execute("DEALLOCATE planned")
+    read = [scan for scan in scans(plan, "import_row") if scan["Node Type"] == "Index Scan"]
+    assert {"import_row_user_idx", "import_row_unapplied_idx"} <= {scan["Index Name"] for scan in read}
+    assert all("import_id" in scan["Index Cond"] for scan in read if scan["Index Name"] == "import_row_pkey"), read
+
+
 def test_no_c_file_holds_sql():
     for folder in ("server", "worker", "common"):
         for path in pathlib.Path(ROOT / folder).glob("*.c"):
