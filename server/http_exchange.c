@@ -141,6 +141,19 @@ refuse(struct http_exchange *exchange, const char *fault)
 	answer_problem(exchange, 400, "Bad Request", "malformed_request", fault);
 }
 
+/* evhttp knows the word by itself alone; it may be one of a list, over several lines (RFC 9112 §9.6). */
+static bool
+asks_to_close(struct evhttp_request *request)
+{
+	const struct evkeyval *header;
+
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next) {
+		if (strcasecmp(header->key, "Connection") == 0 && http_guard_list_has(header->value, "close"))
+			return true;
+	}
+	return false;
+}
+
 static void
 on_replied(struct evhttp_request *request, void *context)
 {
@@ -160,7 +173,7 @@ http_exchange_begin(struct evhttp_request *request, void *context)
 
 	assert(connection != NULL && connection->stream == stream);
 	exchange = &connection->exchange;
-	*exchange = (struct http_exchange){ .connection = connection, .request = request };
+	*exchange = (struct http_exchange){ .connection = connection, .request = request, .closes = asks_to_close(request) };
 	/* Handlers have deadlines of their own: statement_timeout, the hashing queue. */
 	http_connection_enter(connection, PHASE_PENDING, NO_LIMIT_MS);
 	evhttp_request_set_on_complete_cb(request, on_replied, connection);

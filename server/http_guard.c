@@ -59,6 +59,19 @@ http_guard_is_token(const char *text)
 }
 
 bool
+http_guard_list_has(const char *list, const char *token)
+{
+	while (*(list += strspn(list, ", \t")) != '\0') {
+		const size_t length = strcspn(list, ", \t");
+
+		if (length == strlen(token) && strncasecmp(list, token, length) == 0)
+			return true;
+		list += length;
+	}
+	return false;
+}
+
+bool
 http_guard_value_is_clean(const char *value)
 {
 	bool is_ascii = true;

@@ -66,5 +66,7 @@ size_t http_guard_encoded_slash(const char *target);
 bool http_guard_value_is_clean(const char *value);
 /* An RFC 9110 token. */
 bool http_guard_is_token(const char *text);
+/* Whether a list of tokens has this one, in any case. */
+bool http_guard_list_has(const char *list, const char *token);
 
 #endif

@@ -314,6 +314,7 @@ ACCEPTED = {
     "HTTP/2 by upgrade": (200, request(headers=b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n")),
     "trailers announced": (200, request(headers=b"TE: trailers\r\nTrailer: X-Admin\r\n")),
     "HTTP/1.0 without Host": (200, b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+    "connection that only begins like close": (200, request(headers=b"Connection: closed, close-not\r\n")),
     "HTTP/1.0 kept open": (200, request(headers=b"Connection: keep-alive\r\n", version=b"HTTP/1.0")),
 }
 
@@ -359,12 +360,29 @@ def test_head_gives_the_length_of_the_body_without_the_body(standing):
         assert client.is_in_step()
 
 
-def test_http_1_0_and_connection_close_end_the_connection(standing):
-    for data in (request(version=b"HTTP/1.0"), request(headers=b"Connection: close\r\n")):
-        with Client(standing) as client:
-            client.send(data)
-            assert client.answer()[0] == 200
-            assert client.ends()
+# To be answered, and nothing behind it.
+LAST = {
+    "HTTP/1.0": request(version=b"HTTP/1.0"),
+    "HTTP/1.0 of two minds": request(headers=b"Connection: keep-alive, close\r\n", version=b"HTTP/1.0"),
+    "close": request(headers=b"Connection: close\r\n"),
+    "close in capitals": request(headers=b"Connection: CLOSE\r\n"),
+    "close and more": request(headers=b"Connection: close, foo\r\n"),
+    "more and close": request(headers=b"Connection: foo,close\r\n"),
+    "keep-alive and close": request(headers=b"Connection: keep-alive, close\r\n"),
+    "an upgrade and close": request(headers=b"Connection: Upgrade,\tclose \r\nUpgrade: h2c\r\n"),
+    "close in a second line": request(headers=b"Connection: foo\r\nConnection: close\r\n"),
+    "close behind nothing": request(headers=b"Connection: , ,close\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_http_1_0_and_connection_close_end_the_connection(standing, name):
+    with Client(standing) as client:
+        client.send(LAST[name] + request())
+        status, headers, _ = client.answer()
+        assert status == 200
+        assert headers.get("connection", "close" if name == "HTTP/1.0" else None) == "close"
+        assert client.ends()
 
 
 def test_expect_100_continue_is_honoured(standing):
