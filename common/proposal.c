@@ -7,6 +7,7 @@
 #include "proposal.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "entity_tag.h"
 #include "policy.h"
@@ -186,8 +187,9 @@ proposal_holds(const struct proposal *pr, const char *default_permissions, const
 bool
 proposal_check_match(struct proposal *pr, const char *tag)
 {
-	if (tag != NULL && pr->if_none_there)
-		return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, "If-None-Match says that there should be none yet, and there is one.");
+	if (pr->if_none_match != NULL && entity_tags_hold(pr->if_none_match, tag))
+		return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, strcmp(pr->if_none_match, "*") == 0
+			? "If-None-Match says that there should be none yet, and there is one." : "What is there is what If-None-Match names.");
 	if (pr->if_match == NULL || entity_tags_hold(pr->if_match, tag))
 		return true;
 	return proposal_refuse(pr, PROBLEM_VERSION_MISMATCH, NULL, tag != NULL ? NULL : "If-Match says that there should be one, and there is none.");

@@ -56,7 +56,7 @@ struct proposal {
 	struct json_object *body;
 	const char *password_hash;		/* of the password that it brings, once it is known */
 	const char *if_match;			/* the version as text, or several with blanks between, or "*"; NULL: none given */
-	bool if_none_there;			/* only where nothing is yet (If-None-Match: *) */
+	const char *if_none_match;		/* likewise, of what may not be there */
 	bool is_of_oneself;			/* the user is the caller, and the fields are those of /v1/me */
 	bool is_import;				/* a row of a file: not invite_on_create, but */
 	bool invites;				/* whether the import invites whom it makes */
@@ -115,7 +115,7 @@ bool proposal_require(struct proposal *pr, const char *permission, const char *b
 /* Whether the caller holds all of them, aside from the policy's default_permissions (text
  * of a text[]): those everybody may have, whoever makes or touches him. */
 bool proposal_holds(const struct proposal *pr, const char *default_permissions, const struct permission_set *set);
-/* Whether what is there is what the proposal is about (if_match, if_none_there); `tag` is its version,
+/* Whether what is there is what the proposal is about (if_match, if_none_match); `tag` is its version,
  * NULL where nothing is. False: it was refused. */
 bool proposal_check_match(struct proposal *pr, const char *tag) __attribute__((warn_unused_result));
 /* Whether a password comes with it, or the hash of one. */

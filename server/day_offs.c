@@ -102,11 +102,9 @@ static enum step
 day_off_take(struct request *rq)
 {
 	struct day_off_case *day_off = arena_take(rq->scratch, sizeof(*day_off));
-	const char *wanted = rq->if_match;
-	const bool none = rq->if_none_there;
+	const char *wanted = rq->if_match, *unwanted = rq->if_none_match;
 
-	rq->if_match = NULL;		/* not the user's */
-	rq->if_none_there = false;
+	rq->if_match = rq->if_none_match = NULL;	/* not the user's */
 	enum step step = user_take_to_change(rq);
 	if (step != STEP_NEXT)
 		return step;
@@ -125,7 +123,7 @@ day_off_take(struct request *rq)
 	if (!request_has(rq, "note"))
 		day_off->after.note = day_off->before.note;
 	rq->if_match = wanted;
-	rq->if_none_there = none;
+	rq->if_none_match = unwanted;
 	return request_check_match(rq, day_off->version);
 }
 

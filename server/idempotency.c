@@ -64,8 +64,8 @@ hash_request(struct request *rq, char hash[TOKEN_HASH_SIZE])
 
 	buffer_printf(&input, "%s?%s\n%s\n%s\n", http_path(rq->exchange), query != NULL ? query : "", if_match != NULL ? if_match : "",
 		type != NULL ? type : "");
-	if (rq->if_none_there)
-		buffer_puts(&input, "If-None-Match: *\n");
+	if (rq->if_none_match != NULL)
+		buffer_printf(&input, "If-None-Match: %s\n", rq->if_none_match);
 	buffer_append(&input, bytes, length);
 	bytes_hash(input.data, input.length, hash);
 	buffer_free_secret(&input);

@@ -79,11 +79,9 @@ static enum step
 photo_take(struct request *rq)
 {
 	struct photo_case *photo = arena_take(rq->scratch, sizeof(*photo));
-	const char *wanted = rq->if_match;
-	const bool none = rq->if_none_there;
+	const char *wanted = rq->if_match, *unwanted = rq->if_none_match;
 
-	rq->if_match = NULL;		/* not the user's */
-	rq->if_none_there = false;
+	rq->if_match = rq->if_none_match = NULL;	/* not the user's */
 	enum step step = rq->route->access == ACCESS_USER ? user_take(rq) : user_take_to_change(rq);
 	if (step != STEP_NEXT)
 		return step;
@@ -92,7 +90,7 @@ photo_take(struct request *rq)
 		photo->hash_before = arena_copy(rq->scratch, row_text(rq->results[1], 0, "hash"));
 	rq->data = photo;
 	rq->if_match = wanted;
-	rq->if_none_there = none;
+	rq->if_none_match = unwanted;
 	return request_check_match(rq, photo->hash_before);
 }
 

@@ -193,18 +193,18 @@ check_query(struct request *rq)
 }
 
 /* What a change is bound to (RFC 9110 §13.1): If-Match to a version that was read, or a photo's hash, or
- * one of several; If-None-Match: * to that nothing is there. Where a change is not about one object it
- * means nothing. A GET is answered as things are: of an object the version does not tell all that is
+ * one of several; If-None-Match: * to that nothing is there, or nothing that it names. Where a change is
+ * not about one object it means nothing. A GET is answered as things are: of an object the version does not tell all that is
  * shown of it (a login, a delivery, the name of a role), so nobody is told that he has it already; of
  * photos and files, whose tag is of all their bytes, he is. */
 static enum step
 read_preconditions(struct request *rq)
 {
-	const char *match = http_header(rq->exchange, "If-Match"), *none = http_header(rq->exchange, "If-None-Match");
+	const char *match = http_header(rq->exchange, "If-Match");
 
 	if (rq->route->ignores_input || rq->route->method == HTTP_GET)
 		return STEP_NEXT;
-	rq->if_none_there = none != NULL && strcmp(none, "*") == 0;
+	rq->if_none_match = request_known_tags(rq);
 	if (match == NULL)
 		return STEP_NEXT;
 	char *tags = arena_take(rq->scratch, strlen(match) + 1);

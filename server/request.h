@@ -186,7 +186,7 @@ enum step request_answer_refusal(struct request *rq);
  * fault_count, once it has read them all: the prologue leaves what is wrong with their names to it. */
 enum step request_answer_faults(struct request *rq);
 
-/* The tags of If-None-Match, of what the client has already; NULL: of nothing. */
+/* The tags of If-None-Match, of what the client has already or will not have; NULL: of nothing. */
 const char *request_known_tags(struct request *rq);
 /* A step: 412 where If-Match or If-None-Match is about something else than what is there: its version,
  * or NULL. */

@@ -219,8 +219,10 @@ def test_a_change_is_made_only_to_what_was_read(standing, name):
     for weak_or_none in (f"W/{made.tag}", made.tag.strip('"'), f"{made.tag} {made.tag}", f"{made.tag}, oh", '"', ""):
         assert "If-Match must be the ETag" in send(made, name, If_Match=weak_or_none).refused(412, "version_mismatch")["detail"], weak_or_none
     assert "If-None-Match" in send(made, name, If_None_Match="*").refused(412, "version_mismatch")["detail"]
+    for there in (made.tag, f"W/{made.tag}", f'{STALE},W/"7" ,\t{made.tag}'):
+        assert "If-None-Match" in send(made, name, If_None_Match=there).refused(412, "version_mismatch")["detail"], there
     # It is as it was: so its tag is good, also as one of a list.
-    send(made, name, If_Match=f'{STALE} ,W/"7",\t{made.tag}').ok()
+    send(made, name, If_Match=f'{STALE} ,W/"7",\t{made.tag}', If_None_Match=STALE).ok()
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -251,9 +253,10 @@ def test_put_makes_only_what_it_may(standing, what):
         assert "there is none" in put(If_Match=match).refused(412, "version_mismatch")["detail"]
     there = standing.admin.get(read)
     assert there.status == 404 or there.items == []
-    put(If_None_Match="*").ok()
+    put(If_None_Match=f'"1", {STALE}' if what == "assignment" else "*").ok()
     put(If_None_Match="*").refused(412, "version_mismatch")
     put(If_Match="*").ok()
+    put(If_None_Match=STALE).ok()
 
 
 @pytest.mark.parametrize("name", READS)
