@@ -43,7 +43,7 @@ bounce_record(struct request *rq)
 			{ &query_mail_delayed, (const char *const[]){ rq->org_id, bounce->mail_id, bounce->diagnostic } },
 			{ &query_outbox_get, get_params },
 		}, 2);
-	return request_queries(rq, LANE_WRITE, (const struct statement[]){
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
 		{ &query_mail_bounced, (const char *const[]){ rq->org_id, bounce->mail_id, bounce->status, bounce->diagnostic,
 			request_new_id(rq), request_actor(rq) } },
 		{ &query_outbox_get, get_params },

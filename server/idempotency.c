@@ -103,9 +103,19 @@ route_name(const struct request *rq)
 	return router_names()[router_index(rq->route)];
 }
 
+/* An operator's request that names no organization, for there is none yet. */
+static bool
+founds(const struct request *rq)
+{
+	return rq->caller.kind == CALLER_OPERATOR && *rq->path_values[0] == '\0';
+}
+
 static enum step
 ask(struct request *rq)
 {
+	if (founds(rq))
+		return request_query(rq, LANE_READ, &query_idempotency_find_founded,
+			(const char *const[]){ rq->caller.id, route_name(rq), rq->idempotency->key });
 	return request_query(rq, LANE_READ, &query_idempotency_find,
 		(const char *const[]){ rq->org_id, rq->caller.id, route_name(rq), rq->idempotency->key });
 }

@@ -11,7 +11,8 @@
  * - Two at once: one has the key, the other's transaction waits for it, fails, and is answered
  *   as a repetition.
  *
- * A key belongs to its caller and its route, for 24 hours. Anonymous requests have none.
+ * A key belongs to its caller and its route, for 24 hours. Anonymous requests have none. An
+ * operator's stands in the organization that the request is about, or founds.
  */
 #ifndef ROLLCALL_IDEMPOTENCY_H
 #define ROLLCALL_IDEMPOTENCY_H

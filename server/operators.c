@@ -4,8 +4,8 @@
  *
  * What is always true: founding does what rollcall-server org create does, and the link of
  * the first administrator is in that one answer; nothing else of an organization's inside
- * is shown to its operator. A slug is taken once, so what is sent again founds nothing. Whose
- * key is revoked founds nothing more, not even at that very moment.
+ * is shown to its operator. A slug is taken once, so what is sent again founds nothing, and the
+ * link is not shown again. Whose key is revoked founds nothing more, not even at that very moment.
  */
 #include "operators.h"
 
@@ -92,8 +92,9 @@ organization_create_record(struct request *rq)
 	statements[0] = (struct statement){ &query_operator_key_require, (const char *const[]){ rq->caller.id } };
 	founding_statements(rq->scratch, founding, request_actor(rq), statements + 1);
 	rq->data = founding;
+	rq->org_id = founding->org_id;		/* where its Idempotency-Key stands */
 	statements[FOUNDING_STATEMENTS + 1] = (struct statement){ &query_organization_get, (const char *const[]){ founding->org_id } };
-	return request_queries(rq, LANE_WRITE, statements, FOUNDING_STATEMENTS + 2);
+	return request_effects(rq, LANE_WRITE, statements, FOUNDING_STATEMENTS + 2);
 }
 
 /* As the command prints it, and the organization. */

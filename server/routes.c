@@ -175,7 +175,7 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/api-keys/{id}", NEEDS("api_keys:write"), api_key_edit_fields, NULL, true, api_key_edit_steps, .resource = &api_keys },
 	{ HTTP_DELETE, "/v1/api-keys/{id}", NEEDS("api_keys:write"), NULL, NULL, false, api_key_remove_steps, .resource = &api_keys },
 
-	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps, .ignores_key = true },
+	{ HTTP_POST, "/v1/organizations", OPERATOR, organization_create_fields, NULL, true, organization_create_steps, .shows_secret = true },
 	{ HTTP_GET, "/v1/organizations", OPERATOR, NULL, organization_list_parameters, false, organization_list_steps },
 	{ HTTP_GET, "/v1/organizations/{id}", OPERATOR, NULL, NULL, false, organization_get_steps },
 	{ HTTP_PATCH, "/v1/organizations/{id}", OPERATOR, organization_edit_fields, NULL, true, organization_edit_steps },
@@ -189,7 +189,7 @@ const struct route routes[] = {
 
 	{ HTTP_GET, "/v1/outbox", NEEDS("users:read"), NULL, outbox_list_parameters, false, outbox_list_steps },
 	{ HTTP_POST, "/v1/outbox/{id}/retry", NEEDS("outbox:write"), NULL, NULL, false, outbox_retry_steps },
-	{ HTTP_POST, "/v1/bounces", NEEDS("outbox:write"), NULL, NULL, false, bounce_steps, .takes_bytes = true, .ignores_key = true },
+	{ HTTP_POST, "/v1/bounces", NEEDS("outbox:write"), NULL, NULL, false, bounce_steps, .takes_bytes = true },
 	{ HTTP_POST, "/v1/test-mail", NEEDS("outbox:write"), test_mail_fields, NULL, false, test_mail_steps },
 	{ HTTP_GET, "/v1/audit", NEEDS("audit:read"), NULL, audit_list_parameters, false, audit_list_steps },
 

@@ -127,6 +127,22 @@ def test_a_slug_is_taken_once_even_by_two_together(standing):
     assert standing.value("SELECT count(*) FROM rollcall.users WHERE email = %s", body["admin_email"]) == 1
 
 
+def test_what_was_refused_is_founded_under_the_same_key(standing):
+    body, again = body_of(), {"Idempotency-Key": f"key-{next(numbers)}"}
+    taken = found(standing)
+    for _ in range(2):
+        standing.operator.post("/v1/organizations", {**body, "slug": taken["slug"]}, headers=again).refused(409, "name_taken")
+    standing.operator.post("/v1/organizations", body, headers=again).ok(201)
+
+
+def test_of_many_at_once_under_one_key_one_founds_and_the_others_hear_that_it_is_done(standing):
+    body, again = body_of(), {"Idempotency-Key": f"key-{next(numbers)}"}
+    clients = [standing.client(standing.operator.token) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted((answer.status, answer.code) for answer in pool.map(lambda client: client.post("/v1/organizations", body, headers=again), clients))
+    assert answers == [(201, None)] + [(409, "secret_shown_once")] * 3
+
+
 def test_the_link_of_the_answer_is_the_one_that_is_mailed(rollcall):
     made = found(rollcall)
     assert rollcall.mail_link(made["contact_email"]) == made["invitation_url"]
@@ -167,9 +183,14 @@ def test_one_is_read_and_changed_and_its_own_people_see_it(standing):
 
 
 def test_what_is_sent_again_is_done_once(standing):
-    body, key = body_of(), {"Idempotency-Key": "again"}
+    body, other, key = body_of(), body_of(), {"Idempotency-Key": "again"}
     made = standing.operator.post("/v1/organizations", body, headers=key).ok(201)
-    standing.operator.post("/v1/organizations", body, headers=key).refused(409, "name_taken")
+    standing.operator.post("/v1/organizations", body, headers=key).refused(409, "secret_shown_once")
+    standing.operator.post("/v1/organizations", other, headers=key).refused(422, "idempotency_key_reused")
+    standing.operator.post("/v1/organizations", body, headers={"Idempotency-Key": "another"}).refused(409, "name_taken")
+    assert standing.sql("SELECT slug FROM rollcall.organization WHERE slug = ANY (%s)", [body["slug"], other["slug"]]) == [body["slug"]]
+    # Of another operator it is another key.
+    standing.client(standing.operator_key("another")).post("/v1/organizations", other, headers=key).ok(201)
     for _ in range(2):
         assert standing.operator.patch(path(made), {"name": "Again"}, headers={**key, "If-Match": '"1"'}).ok(200)["version"] == 2
     # The same key in another organization is another request.

@@ -18,7 +18,7 @@ SPANNING = {
     "schema_lock_wait", "schema_audit_partitions", "schema_audit_exists", "schema_audit_expired", "schema_role_exists", "schema_grants", "schema_refresh_statistics",
     "timezone_find", "doctor_server", "doctor_connections", "doctor_extensions", "doctor_role", "doctor_time_zones", "doctor_expiring_keys", "user_batch_load_nobody", "job_claim", "job_free", "job_next", "job_depth",
     "operator_key_authenticate", "operator_key_require", "operator_key_touch", "operator_key_refuse", "operator_key_create", "operator_key_list", "operator_key_revoke",
-    "organization_list", "organization_count",
+    "organization_list", "organization_count", "idempotency_find_founded",
     "purge_imports_expire", "purge_import_files", "purge_import_rows", "purge_imports", "purge_export_files", "purge_exports", "purge_selection_users", "purge_selections",
 }
 # These find an organization, by what a stranger calls it.

@@ -49,8 +49,9 @@ def sent(system):
     return wait_state(system, user["email"], "sent")
 
 
-def bounce(system, text, client=None, kind="message/rfc822"):
-    return (client or system.admin).call("POST", "/v1/bounces", data=text, headers={"Content-Type": kind})
+def bounce(system, text, client=None, kind="message/rfc822", **more):
+    headers = {name.replace("_", "-"): value for name, value in more.items()}
+    return (client or system.admin).call("POST", "/v1/bounces", data=text, headers={"Content-Type": kind, **headers})
 
 
 def row_of(system, mail):
@@ -87,6 +88,14 @@ def test_it_is_audited_once_and_without_addresses(system, sent):
         assert bounce(system, report("postfix", sent["id"])).ok(200)["state"] == "bounced"
     audited = [row for row in system.audit("mail.bounced") if row["subject"]["id"] == sent["id"]]
     assert [(row["changes"], row["actor"]["id"]) for row in audited] == [({"state": ["sent", "bounced"], "status": [None, "5.1.1"]}, system.admin_id)]
+
+
+def test_a_key_stands_with_its_report(system, sent):
+    key, text = str(uuid.uuid4()), report("postfix", sent["id"])
+    first, again = [bounce(system, text, Idempotency_Key=key).ok(200) for _ in range(2)]
+    assert "Idempotency-Replayed" not in first.headers and again.headers["Idempotency-Replayed"] == "true"
+    assert again.body == first.body and first["state"] == "bounced"
+    bounce(system, report("postfix-delayed", sent["id"]), Idempotency_Key=key).refused(422, "idempotency_key_reused")
 
 
 def test_a_delay_is_only_noted_and_a_success_is_nothing(system, sent):
