@@ -197,6 +197,18 @@ reports_forgotten AS (
     WHERE i.org_id = :org_id AND i.id = l.id
 )
 
+-- What goes with the user r of the CTE removed, and the audit alone still knows: what he could
+-- do, where he belonged, and what was assigned to him. (It ends with
+-- the statement, and is still there within it.)
+-- fragment: gone_with_removed
+jsonb_strip_nulls(jsonb_build_object(
+        'role_id', CASE WHEN r.role_id IS NOT NULL THEN jsonb_build_array(r.role_id, NULL) END,
+        'own_permissions', CASE WHEN r.own_permissions <> '{}' THEN jsonb_build_array(r.own_permissions, NULL) END,
+        'group_ids', (SELECT jsonb_build_array(jsonb_agg(m.group_id ORDER BY m.group_id), NULL)
+            FROM rollcall.group_member m WHERE m.org_id = :org_id AND m.user_id = r.id HAVING count(*) > 0)))
+    || coalesce((SELECT :{detached_assignments}
+        FROM rollcall.assignment g WHERE g.org_id = :org_id AND g.user_id = r.id HAVING count(*) > 0), '{}')
+
 -- All of them or none: each as he was seen, with the references that were seen, under the
 -- policy that was seen. The deletion is done with it; one that nobody had to confirm is
 -- written down here.
@@ -205,7 +217,8 @@ WITH item AS MATERIALIZED (
     SELECT * FROM unnest(:user_ids::uuid[], :versions::bigint[], :audit_ids::uuid[]) AS t (id, version, audit_id)
 ),
 locked AS MATERIALIZED (
-    SELECT u.id, u.kind, u.version, u.created_at, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name, i.audit_id
+    SELECT u.id, u.kind, u.version, u.created_at, 'Deleted user' AS first_name, upper(right(u.id::text, 6)) AS last_name, i.audit_id,
+        u.role_id, u.own_permissions
     FROM rollcall.users u
     JOIN item i ON i.id = u.id AND i.version = u.version
     WHERE u.org_id = :org_id AND u.anonymised_at IS NULL
@@ -264,7 +277,7 @@ audited AS (
     SELECT :org_id, s.id, a.kind, a.id, s.action, s.subject_kind, s.subject_id, s.changes, a.ip, a.request_id
     FROM (
         SELECT r.audit_id AS id, 'user.deleted' AS action, 'user' AS subject_kind, r.id AS subject_id,
-            jsonb_build_object('deletion', jsonb_build_array(NULL, :mode::text)) AS changes
+            jsonb_build_object('deletion', jsonb_build_array(NULL, :mode::text)) || :{gone_with_removed} AS changes
         FROM removed r
         UNION ALL
         SELECT :audit_id::uuid, 'deletion.done', 'deletion', d.id,

@@ -42,6 +42,15 @@ LATERAL (SELECT ((s.at AT TIME ZONE o.timezone) + p.idle_after) AT TIME ZONE o.t
             FROM rollcall.day_off x
             WHERE x.org_id = u.org_id AND x.user_id = u.id AND x.during && tstzrange(s.at, NULL)) f) e
 
+-- What the audit tells of all assignments g that one loses: how many, and the first of them.
+-- fragment: detached_assignments
+jsonb_build_object(
+        'assignments', jsonb_build_array(to_jsonb((array_agg(:{assignment_told} ORDER BY :{assignment_told}))[1:200]), NULL),
+        'assignment_count', jsonb_build_array(count(*), 0))
+
+-- fragment: assignment_told
+g.app || '/' || g.type || '/' || g.resource || '#' || g.relation
+
 -- name: user_transition (org_id, items, mails, audits, actor, admin_epoch) versioned writes notifies
 WITH item AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:items::jsonb) AS t (
@@ -246,13 +255,10 @@ detached AS (
     DELETE FROM rollcall.assignment g
     USING changed c
     WHERE g.org_id = :org_id AND g.user_id = c.id AND c.assignment_epoch IS NOT NULL
-    RETURNING g.user_id, g.app || '/' || g.type || '/' || g.resource || '#' || g.relation AS assignment
+    RETURNING g.*
 ),
 detached_told AS (
-    SELECT user_id, jsonb_build_object('assignments', jsonb_build_array(to_jsonb((array_agg(assignment ORDER BY assignment))[1:200]), NULL),
-        'assignment_count', jsonb_build_array(count(*), 0)) AS changes
-    FROM detached
-    GROUP BY user_id
+    SELECT g.user_id, :{detached_assignments} AS changes FROM detached g GROUP BY g.user_id
 ),
 audit_row AS MATERIALIZED (
     SELECT a.* FROM jsonb_to_recordset(:audits::jsonb) AS a (

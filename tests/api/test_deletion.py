@@ -388,6 +388,34 @@ def test_the_audit_tells_of_him_under_a_pseudonym(system, mode):
     assert "Whistle" not in system.admin.get("/v1/audit", limit=200).ok(200).text
 
 
+@both_modes
+def test_the_audit_tells_what_went_with_him(system, mode):
+    """As inactivating tells of what it detaches; his grants were in the audit when he got them, and are no more."""
+    set_policy(system, mode)
+    role = system.make_role("users:read")
+    groups = sorted(system.admin.post("/v1/groups", {"name": f"Group {next(numbers)}"}).ok(201)["id"] for _ in range(2))
+    user, other = system.create_user(role_id=role, group_ids=groups, own_permissions=["jobs:view"]), system.create_user(role_id=role)
+    for resource in ("9", "7"):
+        assign(system, user, resource=f"{user['id']}-{resource}")
+    delete(system, user, other)
+    told = [system.audit("user.deleted", one)[0]["changes"] for one in (user, other)]
+    assert told == [
+        {"deletion": [None, mode], "role_id": [role, None], "group_ids": [groups, None], "own_permissions": [["jobs:view"], None],
+         "assignments": [[f"jobs/route/{user['id']}-{resource}#driver" for resource in "79"], None], "assignment_count": [2, 0]},
+        {"deletion": [None, mode], "role_id": [role, None]}]
+
+
+def test_of_very_many_assignments_the_audit_tells_how_many_and_the_first(system):
+    user = system.create_user()
+    system.sql("INSERT INTO rollcall.assignment (id, org_id, app, type, resource, relation, user_id)"
+               " SELECT gen_random_uuid(), %s, 'jobs', 'route', %s || lpad(n::text, 3, '0'), 'driver', %s FROM generate_series(1, 250) n",
+               system.org_id, f"{user['id']}-", user["id"])
+    delete(system, user)
+    (told,) = system.audit("user.deleted", user)
+    assert told["changes"]["assignment_count"] == [250, 0] and told["changes"]["assignments"] == [
+        [f"jobs/route/{user['id']}-{n:03}#driver" for n in range(1, 201)], None]
+
+
 def test_two_hundred_go_at_once_or_none(server_only):
     set_policy(server_only, "anonymise")
     server_only.sql("INSERT INTO rollcall.users (org_id, id, first_name, last_name, status, status_reason, version)"
