@@ -167,7 +167,8 @@ write_texts(struct proposal *pr, const struct user_creation *creation, struct bu
 		if (value == NULL)
 			continue;
 		json_write_string_member(row, text->name, value);
-		user_text_write_change(text, NULL, value, changes, personal);
+		if (!pr->is_import || !text->is_personal)
+			user_text_write_change(text, NULL, value, changes, personal);
 	}
 }
 
@@ -191,7 +192,9 @@ write_permissions(struct proposal *pr, const struct policy *policy, struct buffe
 	buffer_free(&own);
 }
 
-/* The new row as jsonb for user_insert, and what the audit tells of it. */
+/* The new row as jsonb for user_insert, and what the audit tells of it. Of who comes with an
+ * import it tells what he may do and where he belongs: who he is the import itself says, and
+ * a hundred thousand names need not be written twice. */
 static void
 write_row(struct proposal *pr, struct user_creation *creation, struct buffer *out)
 {
@@ -210,10 +213,12 @@ write_row(struct proposal *pr, struct user_creation *creation, struct buffer *ou
 	write_permissions(pr, &creation->the.subject.policy, out, &changes);
 	user_structure_write_row(pr, out, &changes);
 	user_attributes_write(&creation->attributes, out);
-	user_attributes_write_changes(&creation->attributes, &changes, &personal);
+	if (!pr->is_import)
+		user_attributes_write_changes(&creation->attributes, &changes, &personal);
 	buffer_putc(out, '}');
 	creation->the.details.begins_with = proposal_take_text(pr, &changes);
-	creation->the.details.begins_with_personal = proposal_take_text(pr, &personal);
+	if (personal.length > 0)
+		creation->the.details.begins_with_personal = proposal_take_text(pr, &personal);
 }
 
 void

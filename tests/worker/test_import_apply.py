@@ -140,6 +140,23 @@ def test_counts_and_rows_say_what_was_done(rollcall):
     rollcall.admin.post(f"/v1/imports/{made['id']}/apply", {}).refused(409, "state_conflict")
 
 
+def test_the_audit_tells_what_each_may_do_and_where_he_belongs(rollcall):
+    """But not once more who he is: of a hundred thousand that stands in the rows of the import."""
+    make = lambda path, **body: rollcall.admin.post(path, body).ok(201)["id"]
+    role, group = make("/v1/roles", name="Porter", permissions=["jobs:carry"]), make("/v1/groups", name="Nights")
+    department = make("/v1/departments", name="Dispatch")
+    make("/v1/fields", key="salary", label="Salary", type="number")
+    apply(rollcall.admin, dry_run(rollcall.admin, csv_of([*PEOPLE, "Role", "Department", "Position", "Groups", "attributes.salary"],
+                                                         [*people(1)[0], "Porter", "Dispatch", "Courier", "Nights", "1200"])))
+    user = users_of(rollcall)["p0@people.example"]
+    assert user["attributes"] == {"salary": 1200}
+    (told,) = rollcall.audit("user.created", user)
+    assert told["changes"] == {name: [None, value] for name, value in {
+        "role_id": role, "department_id": department, "position": "Courier", "group_ids": [group], "kind": "employee", "status": "pending",
+        "status_reason": "created"}.items()}
+    assert rollcall.value("SELECT count(*) FROM rollcall.audit_value WHERE user_id = %s", user["id"]) == 0
+
+
 def test_an_empty_cell_of_a_row_without_an_id_says_nothing(rollcall):
     policy(rollcall, import_on_duplicate="update")
     rollcall.create_user(email="a@people.example", first_name="Old", last_name="Person", phone="+380441234567", external_id="7", position="Captain")
