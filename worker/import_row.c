@@ -16,7 +16,11 @@
 #include "parser.h"
 #include "password.h"
 #include "text.h"
+#include "utf8.h"
 #include "uuid.h"
+
+#define TOLD_CHARACTERS 60	/* of a name that nothing has, */
+#define TOLD_NAMES 10		/* and so many of a cell */
 
 struct reader {
 	struct import_row *row;
@@ -108,19 +112,34 @@ read_kind(const struct reader *reader, const char *text)
 	fault(reader, "kind", "invalid", "It is employee or external.");
 }
 
+/* As much of it as is needed to find it in its cell. */
+static const char *
+shortened(const struct reader *reader, const char *name)
+{
+	const size_t length = strlen(name);
+	size_t bytes = 0;
+	uint32_t code_point;
+
+	for (int i = 0; i < TOLD_CHARACTERS && bytes < length; i++) {
+		const size_t step = utf8_decode(name + bytes, length - bytes, &code_point);
+		bytes += step > 0 ? step : 1;
+	}
+	return bytes == length ? name : arena_printf(reader->reading->arena, "%.*s…", (int)bytes, name);
+}
+
 static const char *
 find_name(const struct reader *reader, enum import_name_kind kind, const char *field, const char *name)
 {
-	static const char *const unknown[] = {
-		[NAME_ROLE] = "There is no role of this name.", [NAME_GROUP] = "There is no group of this name.",
-		[NAME_DEPARTMENT] = "There is no department of this name.",
-	};
+	static const char *const words[] = { [NAME_ROLE] = "role", [NAME_GROUP] = "group", [NAME_DEPARTMENT] = "department" };
+	struct arena *arena = reader->reading->arena;
 	bool is_ambiguous;
 	const char *id = import_names_find(reader->reading->names, kind, name, &is_ambiguous);
 
-	if (id == NULL)
-		fault(reader, field, "unknown_id", is_ambiguous ? "More than one is called so: write the whole path, or the name exactly."
-								 : unknown[kind]);
+	if (id == NULL && is_ambiguous)
+		fault(reader, field, "unknown_id", arena_printf(arena, "More than one %s is called %s: write the whole path, or the name exactly.",
+			words[kind], shortened(reader, name)));
+	else if (id == NULL)
+		fault(reader, field, "unknown_id", arena_printf(arena, "There is no %s of this name: %s.", words[kind], shortened(reader, name)));
 	return id;
 }
 
@@ -147,18 +166,18 @@ static void
 read_groups(const struct reader *reader, const char *text)
 {
 	struct json_object *list = json_object_new_array();
-	bool is_whole = true;
+	int missing = 0;
 
-	while (*text != '\0') {
+	while (*text != '\0' && missing < TOLD_NAMES) {
 		const size_t length = strcspn(text, ";");
 		const char *name = trim(reader->reading->arena, arena_copy_n(reader->reading->arena, text, length));
 		const char *id = *name != '\0' ? find_name(reader, NAME_GROUP, "groups", name) : NULL;
 		if (id != NULL && !has_id(list, id))
 			json_object_array_add(list, json_object_new_string(id));
-		is_whole = is_whole && (*name == '\0' || id != NULL);
+		missing += *name != '\0' && id == NULL;
 		text += length + (text[length] != '\0');
 	}
-	if (is_whole)
+	if (missing == 0)
 		put(reader, "group_ids", list);
 	else
 		json_object_put(list);

@@ -535,6 +535,19 @@ def test_a_file_with_thirty_different_mistakes_gets_all_thirty_named_by_row_and_
     assert {column for _, column, _ in faults(rollcall.admin, made)} == set(headers), faults(rollcall.admin, made)
 
 
+def test_names_that_nothing_has_are_told_one_by_one_and_not_at_any_length(rollcall):
+    """Of a cell with several groups nobody knew which was meant."""
+    rollcall.admin.post("/v1/groups", {"name": "Day"}).ok(201)
+    long, many = "Ї" * 300, "; ".join(f"G{n}" for n in range(3000))
+    made = dry_run(rollcall.admin, csv_of([*PEOPLE, "Groups", "Role", "Department"], ["a@example.org", "A", "B", "G1; day;G2", "Pilot", "North / East"],
+                                          ["b@example.org", "A", "B", long, "", ""], ["c@example.org", "A", "B", many, "", ""]))
+    told = {row["row"]: [(error["column"], error["detail"]) for error in row["errors"]] for row in rows(rollcall.admin, made)}
+    assert sorted(told[2]) == [("Department", "There is no department of this name: North / East."), ("Groups", "There is no group of this name: G1."),
+                               ("Groups", "There is no group of this name: G2."), ("Role", "There is no role of this name: Pilot.")]
+    assert told[3] == [("Groups", f"There is no group of this name: {'Ї' * 60}….")]
+    assert [detail[-4:] for _, detail in told[4]] == [f" G{n}." for n in range(10)]
+
+
 @pytest.mark.parametrize("header", ["password", "Password *", "Пароль", "паролі", "Пароль пользователя", "pwd"])
 def test_a_file_with_passwords_is_told_that_they_are_never_imported(shared_rollcall, header):
     """They were left out, and nobody was told."""
