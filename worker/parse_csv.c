@@ -4,17 +4,20 @@
  * libcsv knows quotes and line ends. It does not know charsets, delimiters and limits,
  * and it trims: blanks are told to be no blanks. It gives blank lines too, so that rows
  * are counted as a spreadsheet counts them; the LF of a CRLF is such a blank line,
- * and is no row.
+ * and is no row. Nor is the line "sep=;" in front, by which people tell Excel the delimiter.
  */
 #include "parse_csv.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <csv.h>
 
 #include "charset.h"
 
 enum { BLOCK_BYTES = 16384, ENDLESS_BYTES = 1 << 20 };
+
+static const char delimiters[] = ",;\t";
 
 struct reading {
 	struct row_writer *writer;
@@ -88,18 +91,39 @@ read_block(struct reading *reading, const struct charset_reader *text, const cha
 	return !row_writer_has_failed(reading->writer);
 }
 
+/* How long the line "sep=;" is with its end; 0: the text does not begin with one. */
+static size_t
+separator_line(const char *text, size_t length)
+{
+	static const char word[] = "sep=";
+	const size_t said = sizeof word - 1;
+	size_t end = said + 1;
+
+	if (length < end || strncasecmp(text, word, said) != 0 || memchr(delimiters, text[said], strlen(delimiters)) == NULL)
+		return 0;
+	if (end < length && text[end] != '\r' && text[end] != '\n')
+		return 0;
+	end += end < length && text[end] == '\r';
+	end += end < length && text[end] == '\n';
+	return end;
+}
+
 static bool
 read_text(struct reading *reading, struct charset_reader *text)
 {
 	char block[BLOCK_BYTES];
 	enum charset_stop stop;
-	size_t length;
+	size_t length, skipped;
 
-	do {
+	stop = charset_read(text, block, sizeof block, &length);
+	skipped = separator_line(block, length);
+	if (!read_block(reading, text, block + skipped, length - skipped))
+		return false;
+	while (stop == CHARSET_FULL) {
 		stop = charset_read(text, block, sizeof block, &length);
 		if (!read_block(reading, text, block, length))
 			return false;
-	} while (stop == CHARSET_FULL);
+	}
 	if (stop != CHARSET_END)
 		return fail_here(reading, stop == CHARSET_NUL ? PARSER_FAULT_NUL : PARSER_FAULT_BAD_TEXT);
 	if (csv_fini(&reading->csv, take_field, take_end, reading) != 0)
@@ -109,17 +133,18 @@ read_text(struct reading *reading, struct charset_reader *text)
 	return !row_writer_has_failed(reading->writer);
 }
 
-/* The one that the first line has most of, outside of quotation marks. */
+/* The one that is said; or that the first line has most of, outside of quotation marks. */
 static char
 find_delimiter(struct charset_reader text)
 {
-	static const char delimiters[] = ",;\t";
 	char block[BLOCK_BYTES];
 	int counts[3] = { 0 }, best = 0;
 	bool is_quoted = false, has_begun = false;
 	size_t length;
 
 	(void)charset_read(&text, block, sizeof block, &length);
+	if (separator_line(block, length) > 0)
+		return block[strlen("sep=")];
 	for (size_t i = 0; i < length; i++) {
 		const char *delimiter = strchr(delimiters, block[i]);
 

@@ -217,6 +217,12 @@ def test_a_file_with_nothing_in_it_fails(shared_rollcall, data):
     assert made["state"] == "failed" and made["problem"]["code"] in ("empty", "headers_unknown"), made
 
 
+def test_a_file_may_begin_with_the_delimiter_that_excel_is_told(shared_rollcall):
+    """All of it failed, for its first line had no headers."""
+    made = dry_run(shared_rollcall.admin, b"sep=;\r\n" + csv_of(PEOPLE, ["a@people.example", "A, B", "C"], delimiter=";"))
+    assert (made["state"], made["delimiter"], made["headers"]) == ("ready", ";", PEOPLE) and outcomes(shared_rollcall.admin, made) == {2: "create"}
+
+
 # -- Outcomes.
 
 def policy(system, **values):
