@@ -24,6 +24,8 @@ enum user_column_id {
 };
 
 #define USER_COLUMN_PATH_SEPARATOR " / "
+/* Of the person in a template, whom nobody wants: no mail ever arrives there (RFC 2606). */
+#define USER_COLUMN_EXAMPLE_EMAIL "olena.shevchenko@example.com"
 #define USER_COLUMN_ATTRIBUTE "attributes."	/* what the key of a custom field's column begins with */
 
 struct user_column {

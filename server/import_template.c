@@ -1,6 +1,7 @@
 /*
  * The file that an import of people of one role begins with: the headers, those that must be
- * filled in marked, and one person whom a dry run would take.
+ * filled in marked, and one person whom a dry run would take, but for her address: her row is
+ * to be replaced, and it is told where it was forgotten.
  *
  * A workbook of two rows is made here and now: its temporary files are some kilobytes, and
  * are gone with the answer.
@@ -103,7 +104,7 @@ example_of(struct request *rq, const struct user_column *column)
 
 	switch (column->id) {
 	case COLUMN_EMAIL:
-		return "olena.shevchenko@example.com";
+		return USER_COLUMN_EXAMPLE_EMAIL;
 	case COLUMN_USERNAME:
 		return is_required(template, column) ? "olena.shevchenko.example" : "";
 	case COLUMN_FIRST_NAME:

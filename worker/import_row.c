@@ -400,6 +400,8 @@ import_row_read(struct import_row *row, const struct import_reading *reading, co
 	row->email = json_member_string(row->body, "email");
 	row->username = json_member_string(row->body, "username");
 	row->external_id = json_member_string(row->body, "external_id");
+	if (row->id == NULL && text_equals(row->email, USER_COLUMN_EXAMPLE_EMAIL))
+		fault(&reader, "email", "invalid", "This is the example of the template: write a person of yours into the row, or take it out.");
 }
 
 void

@@ -275,10 +275,15 @@ def test_a_report_with_its_errors_mended_can_be_imported_again(rollcall):
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
-def test_the_template_is_a_file_that_makes_somebody(rollcall, form):
+def test_the_template_is_a_file_that_makes_somebody_but_not_its_example(rollcall, form):
+    """Whoever forgot to take her out had made her, and invited her."""
     data = rollcall.admin.get("/v1/imports/template", format=form).ok(200).response.content
     made = dry_run(rollcall.admin, data)
     assert made["state"] == "ready" and None not in made["mapping"].values(), made
+    (row,) = rows(rollcall.admin, made)
+    assert row["outcome"] == "error" and [(error["column"], error["code"]) for error in row["errors"]] == [("E-mail *", "invalid")] and "example of the template" in row["errors"][0]["detail"]
+    headers, example = table_of(data)
+    made = dry_run(rollcall.admin, file_of([headers, ["oksana@people.example", *example[1:]]], data))
     assert outcomes(rollcall.admin, made) == {2: "create"}, rows(rollcall.admin, made)
     assert apply(rollcall.admin, made)["counts"]["applied"] == 1
 
