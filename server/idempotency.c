@@ -181,7 +181,7 @@ answer_again(struct request *rq, const PGresult *found)
 	if (values == NULL)
 		return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
 			"This was done already, by another release of this service, and its answer cannot be repeated: read the object.");
-	return request_query(rq, LANE_READ, query, values);
+	return request_query(rq, LANE_SLOW, query, values);
 }
 
 static enum step

@@ -127,8 +127,6 @@ write_result(struct buffer *out, const struct outgoing *mail, const char *state,
 	buffer_putc(out, '}');
 }
 
-/* What became of a mail, with the id of the request behind it. Never the relay's words: they
- * quote the recipient; their code says enough, and the whole is in the outbox. */
 /* Of what the relay said the code alone, which quotes nobody: the words stand in the outbox.
  * Empty: they are ours. */
 static void
@@ -137,6 +135,7 @@ take_code(const struct mail_outcome *outcome, char code[4])
 	snprintf(code, 4, "%.3s", strspn(outcome->reply, "0123456789") == 3 ? outcome->reply : "");
 }
 
+/* What became of a mail, with the id of the request behind it. */
 static void
 log_mail(enum log_level level, const char *message, const struct outgoing *mail, const struct mail_outcome *outcome)
 {
