@@ -99,7 +99,7 @@ separator_line(const char *text, size_t length)
 	const size_t said = sizeof word - 1;
 	size_t end = said + 1;
 
-	if (length < end || strncasecmp(text, word, said) != 0 || memchr(delimiters, text[said], strlen(delimiters)) == NULL)
+	if (length < end || strncasecmp(text, word, said) != 0 || strchr(delimiters, text[said]) == NULL)
 		return 0;
 	if (end < length && text[end] != '\r' && text[end] != '\n')
 		return 0;
