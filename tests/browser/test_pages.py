@@ -322,7 +322,7 @@ def test_signing_in_sets_a_cookie_that_scripts_cannot_read_and_signing_out_ends_
     page.open(sign_in_address(rollcall))
     page.submit(login=user["email"], password=PASSWORD)
     page.until_heading("You are signed in")
-    assert user["email"] in page.text("#lead")
+    assert f"{user['first_name']} {user['last_name']}" in page.text("#lead")
     cookies = {cookie["name"]: cookie for cookie in page.driver.get_cookies()}
     assert cookies["__Host-rollcall"]["httpOnly"]
     assert page.driver.execute_script("return document.cookie") == ""

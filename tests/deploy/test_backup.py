@@ -97,7 +97,7 @@ def assert_roles_hold_as_before(system, restored):
     """Neither more nor less: also on functions."""
     rights = """SELECT coalesce((SELECT array_agg(c.relname || c.relacl::text ORDER BY c.relname) FROM pg_class c
                                  WHERE c.relnamespace = 'rollcall'::regnamespace AND c.relkind IN ('r', 'p')), '{}')
-             || coalesce((SELECT array_agg(p.proname || p.proacl::text) FROM pg_proc p WHERE p.pronamespace = 'rollcall'::regnamespace), '{}')"""
+             || coalesce((SELECT array_agg(p.proname || p.proacl::text ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = 'rollcall'::regnamespace), '{}')"""
     assert restored.value(rights) == system.value(rights)
 
 
