@@ -270,17 +270,6 @@ parse_address(const char *text, int *family, uint8_t address[16])
 	return true;
 }
 
-/* Whether the address goes on behind the prefix. */
-static bool
-has_host_bits(const struct network *network)
-{
-	for (int bit = network->prefix; bit < address_bytes(network->family) * 8; bit++) {
-		if (network->address[bit / 8] & (0x80 >> bit % 8))
-			return true;
-	}
-	return false;
-}
-
 /* `text` is cut at its slash. */
 static const char *
 parse_network(char *text, struct network *network)
@@ -294,8 +283,6 @@ parse_network(char *text, struct network *network)
 	network->prefix = address_bytes(network->family) * 8;
 	if (slash && value_parse_number(slash + 1, 0, network->prefix, &network->prefix))
 		return "one of the prefix lengths is impossible";
-	if (has_host_bits(network))
-		return "one of the networks has an address in it: where 10.1.2.3/8 stands, give 10.1.2.3 or 10.0.0.0/8";
 	return NULL;
 }
 
@@ -328,6 +315,16 @@ value_network_holds(const struct network *network, const char *address)
 		return false;
 	/* The bits of the byte in which the prefix ends. */
 	return rest == 0 || (bytes[whole] ^ network->address[whole]) >> (8 - rest) == 0;
+}
+
+bool
+value_network_has_host_bits(const struct network *network)
+{
+	for (int bit = network->prefix; bit < address_bytes(network->family) * 8; bit++) {
+		if (network->address[bit / 8] & (0x80 >> bit % 8))
+			return true;
+	}
+	return false;
 }
 
 /* The text between the first and the last character, without blanks and quotes. */

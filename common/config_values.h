@@ -35,6 +35,8 @@ const char *value_parse_mail_from(const char *text, char **name, char **address)
 bool value_host_is_loopback(const char *host);
 /* Whether the address (text; IPv4 also as ::ffff:a.b.c.d) lies in the network. */
 bool value_network_holds(const struct network *network, const char *address);
+/* Whether it was written with an address in it: 10.1.2.3/8. */
+bool value_network_has_host_bits(const struct network *network);
 /* Cores that this process may use. */
 int value_count_cores(void);
 

@@ -53,9 +53,10 @@ entity_tags_read(const char *header, bool weak, char *tags)
 			return false;
 		at += strspn(at, ", \t");
 	}
-	if (end == tags)
+	/* That something must be one of no tags of ours holds for nothing, but that it must not be says nothing. */
+	if (end == tags && !weak)
 		return false;
-	end[-1] = '\0';
+	end[end > tags ? -1 : 0] = '\0';
 	return true;
 }
 

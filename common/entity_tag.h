@@ -11,7 +11,7 @@
 
 /* The tags of a header that can be ours, versions and hashes, or "*", in `tags`, which has room for
  * strlen(header) + 1. Weak ones are left out, as the strong comparison wants it, unless `weak`.
- * False: none is left, or it is no list of entity tags. */
+ * False: it is no list of entity tags; or, unless `weak`, none of them can be ours. */
 bool entity_tags_read(const char *header, bool weak, char *tags);
 
 /* Whether the tag of what is there is among them; NULL: nothing is there, and that is nothing that

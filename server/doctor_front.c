@@ -148,13 +148,18 @@ look_at_proxies(struct findings *findings, const struct config *config, bool is_
 				"ROLLCALL_TRUSTED_PROXIES believes (nearly) everybody: whoever asks chooses the address that he is limited and audited by.");
 			return;
 		}
+		if (value_network_has_host_bits(network)) {
+			findings_add(findings, FINDING_WARN, check, "Where 10.1.2.3/8 stands, give 10.1.2.3 or 10.0.0.0/8.",
+				"ROLLCALL_TRUSTED_PROXIES has a network with an address in it: all of the network is believed.");
+			return;
+		}
 	}
 	if (config->trusted_proxy_count == 0 && config->public_url_is_https)
 		findings_add(findings, FINDING_WARN, check, "Set ROLLCALL_TRUSTED_PROXIES to the address that the proxy connects from (127.0.0.1 on this machine).",
 			"No proxy is trusted, but one ends TLS: all clients look like one address, and share its rate limit.");
 	else if (is_forwarded_by_stranger)
 		findings_add(findings, FINDING_WARN, check, "Set ROLLCALL_TRUSTED_PROXIES to the address that the proxy connects from: it is the `address` of every request in the server's log.",
-			"What comes through ROLLCALL_PUBLIC_URL is forwarded by a proxy that ROLLCALL_TRUSTED_PROXIES does not name: all clients look like one address, and share its rate limit.");
+			"What comes through ROLLCALL_PUBLIC_URL seems to be forwarded by a proxy that ROLLCALL_TRUSTED_PROXIES does not name: all clients look like one address, and share its rate limit.");
 	else
 		findings_add(findings, FINDING_OK, check, NULL, "%d addresses or networks of proxies are trusted.", config->trusted_proxy_count);
 }

@@ -4,7 +4,7 @@
  * What is always true: to come into a group or to leave it is an edit of the user. It
  * moves his version, stands in his history, and is done only by who holds all that he
  * holds. A change of many names every fault, and is done as a whole or not at all. Whoever
- * deletes a group may let all of them go, or nobody goes. They go a page at a time, so that
+ * deletes a group may let all go whom it has when that begins, or nobody goes. They go a page at a time, so that
  * none is held for long, and the last page in one transaction with the group: it goes only
  * if they did. What is broken off goes on when it is asked again. Where somebody joins,
  * leaves or is changed meanwhile, it is looked at anew.

@@ -81,8 +81,13 @@ guess_check(struct request *rq, struct guess *guess, const char *password)
 		return guess_admit(rq, guess, rq->results[THROTTLE]);
 	guess->failures = (int)row_int(rq->results[TOUCHED], 0, "failures");
 	guess->count = is_counted ? (int)row_int(rq->results[COUNTED], 0, "failed_attempts") : guess->failures;
-	if (is_past && guess->failures <= guess->subject->policy.lockout_threshold)
+	if (is_past && guess->failures <= guess->subject->policy.lockout_threshold) {
+		/* By another of his names the threshold was reached: by this one nobody is judged. */
+		if (guess->failures == guess->subject->policy.lockout_threshold)
+			request_query_aside(rq, &query_login_throttle_judged,
+				(const char *const[]){ rq->org_id, guess->login_digest, guess->threshold });
 		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+	}
 	/* Hashes that only equalise time do not count as checks. */
 	guess->is_checked = guess->stored_hash != NULL && !is_past && (status == STATUS_PENDING || status == STATUS_ACTIVE);
 	if (guess->is_checked)
@@ -125,8 +130,9 @@ guess_lock(struct request *rq, struct guess *guess)
 void
 guess_give_back(struct request *rq, const struct guess *guess)
 {
-	/* The first in a row costs no statement: success forgets it, and alone it locks nobody. */
-	if (guess->count > 1)
+	/* The first in a row costs no statement: success forgets it, and alone it locks nobody (where one is
+	 * not enough). */
+	if (guess->count > 1 || guess->subject->policy.lockout_threshold == 1)
 		guess_forget(rq, guess);
 }
 

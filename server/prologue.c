@@ -205,6 +205,9 @@ read_preconditions(struct request *rq)
 	if (rq->route->ignores_input || rq->route->method == HTTP_GET)
 		return STEP_NEXT;
 	rq->if_none_match = request_known_tags(rq);
+	if (rq->if_none_match == NULL && http_header(rq->exchange, "If-None-Match") != NULL)
+		return request_problem_detail(rq, PROBLEM_VERSION_MISMATCH, NULL,
+			"If-None-Match must be * or ETags of what there should not be, as they came.");
 	if (match == NULL)
 		return STEP_NEXT;
 	char *tags = arena_take(rq->scratch, strlen(match) + 1);

@@ -59,13 +59,21 @@ user_upsert_find(struct request *rq)
 		rq->org_id, external_id, role != NULL ? changes_json(rq->scratch, role) : NULL });
 }
 
+/* Whether it says nothing but what a role is found by: a colour is its own. */
+static bool
+is_description(struct json_object *role)
+{
+	return json_object_is_type(role, json_type_object)
+		&& json_object_object_length(role) == 2 + json_object_object_get_ex(role, "color", NULL);
+}
+
 /* An edit takes a role by its id. */
 static void
 take_described_role(struct request *rq)
 {
 	const char *role_id = request_column(rq, "described_role_id");
 
-	if (role_id == NULL || request_has(rq, "role_id")) {
+	if (role_id == NULL || !is_description(json_member(rq->body, "role")) || request_has(rq, "role_id")) {
 		request_fault(rq, "/role", "read_only", "A role is made with a new user only, and there is no such one: give role_id.");
 		return;
 	}
@@ -76,8 +84,10 @@ take_described_role(struct request *rq)
 static enum step
 edit_him(struct request *rq)
 {
-	if (request_has(rq, "role"))
+	if (json_member(rq->body, "role") != NULL)
 		take_described_role(rq);
+	else
+		json_object_object_del(rq->body, "role");	/* null, which describes none */
 	rq->found_id = arena_copy(rq->scratch, request_column(rq, "id"));
 	return request_continue(rq, user_edit_steps);
 }

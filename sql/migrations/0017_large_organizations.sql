@@ -1,8 +1,8 @@
 -- What is looked for among all of an organization's users is found without reading all of them.
 
 -- Who administers, or may be handed a link, by words of his own. Nobody is looked for by just any
--- word of his own; and where everybody starts with some, all stood in the index before.
-DROP INDEX rollcall.users_own_permissions_idx;
+-- word of his own; and where everybody starts with some, all stand in users_own_permissions_idx,
+-- which goes a release later: the one before looks there.
 CREATE INDEX users_own_powers_idx ON rollcall.users (org_id, id)
     WHERE status = 'active' AND own_permissions && '{*,users:invite,users:write,roles:write}';
 
@@ -23,8 +23,3 @@ REVOKE ALL ON FUNCTION rollcall.users_idle_due_moved() FROM PUBLIC;
 CREATE TRIGGER users_idle_due_moved AFTER UPDATE OF idle_due_at ON rollcall.users FOR EACH ROW
     WHEN (NEW.idle_due_at < OLD.idle_due_at AND NEW.idle_check_at = OLD.idle_check_at)
     EXECUTE FUNCTION rollcall.users_idle_due_moved();
-
--- What files said of somebody who is deleted: the rows that are about him, and those about nobody
--- yet that have his name.
-CREATE INDEX import_row_user_idx ON rollcall.import_row (org_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX import_row_unapplied_idx ON rollcall.import_row (org_id, import_id) WHERE user_id IS NULL OR outcome IN ('error', 'skipped');

@@ -84,21 +84,23 @@ WHERE g.org_id = :org_id AND g.id = :group_id;
 
 -- Everybody whom a change names, at his place in the list; and as many of the others who are in
 -- the group, where they are to leave it. What is no id is null there; of the anonymised only the
--- id is left, and they belong nowhere.
+-- id is left, and they belong nowhere. Each is found by himself (OFFSET 0): a plan by statistics that
+-- know of fewer would look through the whole organization for each.
 -- name: group_member_load (org_id, group_id, user_ids, others)
 SELECT w.place - 1 AS place, w.id IS NOT NULL AND u.id IS NULL AS is_unknown, u.id AS user_id, u.version,
     m.user_id IS NOT NULL AS is_member,
     coalesce(r.permissions, '{}') || u.own_permissions AS permissions, p.default_permissions
 FROM unnest(:user_ids::uuid[]) WITH ORDINALITY AS w (id, place)
 JOIN rollcall.policy p ON p.org_id = :org_id
-LEFT JOIN rollcall.users u ON u.org_id = p.org_id AND u.id = w.id AND u.anonymised_at IS NULL
+LEFT JOIN LATERAL (SELECT * FROM rollcall.users x WHERE x.org_id = p.org_id AND x.id = w.id AND x.anonymised_at IS NULL OFFSET 0) u ON true
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
-LEFT JOIN rollcall.group_member m ON m.org_id = u.org_id AND m.group_id = :group_id AND m.user_id = u.id
+LEFT JOIN LATERAL (SELECT x.user_id FROM rollcall.group_member x
+    WHERE x.org_id = u.org_id AND x.group_id = :group_id AND x.user_id = u.id OFFSET 0) m ON true
 UNION ALL (
 SELECT NULL, false, u.id, u.version, true, coalesce(r.permissions, '{}') || u.own_permissions, p.default_permissions
 FROM rollcall.group_member m
 JOIN rollcall.policy p ON p.org_id = m.org_id
-JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+CROSS JOIN LATERAL (SELECT * FROM rollcall.users x WHERE x.org_id = m.org_id AND x.id = m.user_id OFFSET 0) u
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 WHERE m.org_id = :org_id AND m.group_id = :group_id
   AND NOT EXISTS (SELECT FROM unnest(:user_ids::uuid[]) AS w (id) WHERE w.id = m.user_id)
@@ -110,7 +112,8 @@ LIMIT :others::integer);
 SELECT DISTINCT coalesce(r.permissions, '{}') || u.own_permissions AS permissions, p.default_permissions
 FROM rollcall.group_member m
 JOIN rollcall.policy p ON p.org_id = m.org_id
-JOIN rollcall.users u ON u.org_id = m.org_id AND u.id = m.user_id
+CROSS JOIN LATERAL (SELECT x.org_id, x.role_id, x.own_permissions FROM rollcall.users x
+    WHERE x.org_id = m.org_id AND x.id = m.user_id OFFSET 0) u
 LEFT JOIN rollcall.role r ON r.org_id = u.org_id AND r.id = u.role_id
 WHERE m.org_id = :org_id AND m.group_id = :group_id;
 

@@ -221,6 +221,8 @@ def test_a_change_is_made_only_to_what_was_read(standing, name):
     assert "If-None-Match" in send(made, name, If_None_Match="*").refused(412, "version_mismatch")["detail"]
     for there in (made.tag, f"W/{made.tag}", f'{STALE},W/"7" ,\t{made.tag}'):
         assert "If-None-Match" in send(made, name, If_None_Match=there).refused(412, "version_mismatch")["detail"], there
+    for none in (made.tag.strip('"'), f"{made.tag} {made.tag}", '*, "1"', '"'):
+        assert "If-None-Match must be" in send(made, name, If_None_Match=none).refused(412, "version_mismatch")["detail"], none
     # It is as it was: so its tag is good, also as one of a list.
     send(made, name, If_Match=f'{STALE} ,W/"7",\t{made.tag}', If_None_Match=STALE).ok()
 

@@ -89,8 +89,9 @@ def test_a_role_that_was_made_with_him_may_be_said_again(standing):
     standing.admin.patch(f"/v1/users/{made['id']}", {"role_id": None}).ok(200)
     assert put(standing, external_id, {"role": role}).ok(200)["role_id"] == made["role_id"]
     for other in ({**role, "permissions": ["users:read"]}, {**role, "permissions": [*role["permissions"], "a:b"]}, {**role, "name": "No such role"},
-                  {"name": role["name"]}, {**role, "permissions": "users:read"}, {**role, "permissions": {"users:read": True}}, {}):
+                  {"name": role["name"]}, {**role, "colour": 1}, {**role, "color": "#ff0000", "x": 1}, {**role, "permissions": "users:read"}, {**role, "permissions": {"users:read": True}}, {}):
         assert put(standing, external_id, {"role": other}).refused(422, "invalid_body").faults() == {"/role": "read_only"}, other
+    assert put(standing, external_id, {"role": None}).ok(200)["role_id"] == made["role_id"]
     assert put(standing, external_id, {"role": role, "role_id": made["role_id"]}).refused(422, "invalid_body").faults() == {"/role": "read_only"}
 
 

@@ -229,6 +229,8 @@ def test_connections_are_counted_for_all_that_there_are(shared_rollcall):
 @pytest.mark.parametrize(("settings", "wrong"), [
     ({"ROLLCALL_TRUSTED_PROXIES": "10.0.0.0/8,0.0.0.0/0"}, {"front.proxies": "fail"}),
     ({"ROLLCALL_TRUSTED_PROXIES": "::/0"}, {"front.proxies": "fail"}),
+    ({"ROLLCALL_TRUSTED_PROXIES": "10.0.0.1/8"}, {"front.proxies": "warn"}),
+    ({"ROLLCALL_TRUSTED_PROXIES": "fd00:1::/16"}, {"front.proxies": "warn"}),
     ({"ROLLCALL_PUBLIC_URL": "https://127.0.0.1:1"}, {"front.proxies": "warn", "front.public_url": "warn"}),
     ({"ROLLCALL_PUBLIC_URL": "http://rollcall.invalid"}, {"front.https": "fail", "front.public_url": "warn"}),
     ({"ROLLCALL_METRICS_LISTEN": "0.0.0.0:9090"}, {"front.metrics": "warn"}),

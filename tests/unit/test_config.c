@@ -313,8 +313,6 @@ static const struct {
 	{ "ROLLCALL_PUBLIC_URL", "https://приклад.укр", "encoded" },
 	{ "ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/33", "prefix" },
 	{ "ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/", "prefix" },
-	{ "ROLLCALL_TRUSTED_PROXIES", "10.0.0.1/8", "an address in it" },
-	{ "ROLLCALL_TRUSTED_PROXIES", "fd00:1::/16", "an address in it" },
 	{ "ROLLCALL_TRUSTED_PROXIES", "10.0.0.1, nginx", "neither IPv4 nor IPv6" },
 	{ "ROLLCALL_PROCESSES", "61", "too large" },
 	{ "ROLLCALL_PROCESSES", "-1", "not a whole number" },
@@ -615,7 +613,7 @@ proxies_are_trusted_by_network(void **state)
 	struct config *config;
 
 	(void)state;
-	set("ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.0/25,::1 fd00::/16,203.0.113.5");
+	set("ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.99/25,::1 fd00::/16,203.0.113.5");
 	config = load(CONFIG_SERVER);
 	assert_non_null(config);
 	assert_int_equal(config->trusted_proxy_count, 5);

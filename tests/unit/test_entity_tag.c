@@ -16,12 +16,12 @@ static void
 lists_are_read(void **state)
 {
 	static const struct {
-		const char *header, *strong, *weak;	/* NULL: nothing is left */
+		const char *header, *strong, *weak;	/* NULL: nothing that it could hold for */
 	} cases[] = {
 		{ "\"1\"", "1", "1" }, { "*", "*", "*" }, { "\"" HASH "\"", HASH, HASH }, { "\"1\",\"2\"", "1 2", "1 2" },
 		{ ",, \"1\" ,\t, \"2\" ,", "1 2", "1 2" }, { "W/\"1\"", NULL, "1" }, { "W/\"1\", \"2\"", "2", "1 2" },
-		{ "\"x\", \"2\"", "2", "2" }, { "\"a,b\", \"2\"", "2", "2" }, { "\"\", \"2\"", "2", "2" }, { "\"" HASH "0\"", NULL, NULL },
-		{ "\"*\"", NULL, NULL }, { "\"\"", NULL, NULL }, { "", NULL, NULL }, { ",", NULL, NULL }, { "1", NULL, NULL }, { "\"", NULL, NULL },
+		{ "\"x\", \"2\"", "2", "2" }, { "\"a,b\", \"2\"", "2", "2" }, { "\"\", \"2\"", "2", "2" }, { "\"" HASH "0\"", NULL, "" },
+		{ "\"*\"", NULL, "" }, { "\"\"", NULL, "" }, { "", NULL, "" }, { ",", NULL, "" }, { "1", NULL, NULL }, { "\"", NULL, NULL },
 		{ "\"1", NULL, NULL }, { "1\"", NULL, NULL }, { "\"1\" \"2\"", NULL, NULL }, { "\"1\"\"2\"", NULL, NULL }, { "\"1\", 2", NULL, NULL },
 		{ "\"1\", *", NULL, NULL }, { "*, \"1\"", NULL, NULL }, { "w/\"1\"", NULL, NULL }, { "W/ \"1\"", NULL, NULL }, { "W/", NULL, NULL },
 		{ "\"1 2\"", NULL, NULL }, { "\"1\"; \"2\"", NULL, NULL }, { " *", NULL, NULL },
