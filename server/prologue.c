@@ -192,11 +192,11 @@ check_query(struct request *rq)
 	return rq->route->query != NULL && rq->route->method == HTTP_GET ? STEP_NEXT : request_answer_faults(rq);
 }
 
-/* What a change is bound to (RFC 9110 §13.1): If-Match to a version that was read, or a photo's hash, or
- * one of several; If-None-Match: * to that nothing is there, or nothing that it names. Where a change is
- * not about one object it means nothing. A GET is answered as things are: of an object the version does not tell all that is
- * shown of it (a login, a delivery, the name of a role), so nobody is told that he has it already; of
- * photos and files, whose tag is of all their bytes, he is. */
+/* What a change is bound to (RFC 9110 §13.1): If-Match to a version that was read, or a photo's hash,
+ * or one of several; If-None-Match: * to that nothing is there, or nothing that it names. Where a
+ * change is not about one object it means nothing. A GET is answered as things are: of an object the
+ * version does not tell all that is shown of it (a login, a delivery, the name of a role), so nobody
+ * is told that he has it already; of photos and files, whose tag is of all their bytes, he is. */
 static enum step
 read_preconditions(struct request *rq)
 {
