@@ -32,8 +32,15 @@ guess_begin(struct request *rq, struct guess *guess, const struct subject *subje
 	guess->threshold = arena_printf(rq->scratch, "%d", subject->policy.lockout_threshold);
 }
 
-/* At the threshold the guess that reached it is being judged, which is over in a second; a
- * block behind it is the delay. */
+/* Over in a second: the guess at the threshold is being judged, a lock is on its way, or as many
+ * right ones are being checked at this moment. */
+static enum step
+come_back(struct request *rq)
+{
+	return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+}
+
+/* A block at the threshold is of the guess that reached it; one behind it is the delay. */
 enum step
 guess_admit(struct request *rq, const struct guess *guess, const PGresult *throttle)
 {
@@ -43,12 +50,12 @@ guess_admit(struct request *rq, const struct guess *guess, const PGresult *throt
 	if (blocked_s == 0)
 		return STEP_NEXT;
 	if (threshold > 0 && row_int(throttle, 0, "failures") == threshold)
-		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+		return come_back(rq);
 	return guess->is_lockable ? STEP_NEXT : request_problem_later(rq, PROBLEM_RATE_LIMITED, blocked_s);
 }
 
 /* What guess_count's job brings. */
-enum { COUNTED, TOUCHED, THROTTLE };
+enum { COUNTED, TOUCHED, STANDING };
 
 enum step
 guess_count(struct request *rq, struct guess *guess)
@@ -61,32 +68,38 @@ guess_count(struct request *rq, struct guess *guess)
 			rq->org_id, guess->counted_id, guess->threshold } },
 		[TOUCHED] = { &query_login_touch_throttle, (const char *const[]){
 			rq->org_id, guess->login_digest, guess->counted_id, guess->threshold, free_guesses } },
-		[THROTTLE] = { &query_login_throttle_get, (const char *const[]){ rq->org_id, guess->login_digest } },
+		[STANDING] = { &query_login_standing, (const char *const[]){
+			rq->org_id, guess->counted_id, guess->login_digest } },
 	};
 
 	return request_queries(rq, LANE_WRITE, statements, 3);
 }
 
-/* A guess past the threshold is not checked: a lock is on its way, or as many right ones
- * are being checked at this moment. Either is over in a second. If the lock came in between,
- * the throttle is past it too, and he is as whoever is locked. */
+/* A guess past the threshold is not checked. If the lock came meanwhile, he is as whoever is
+ * locked: the name alone decides. */
 enum step
 guess_check(struct request *rq, struct guess *guess, const char *password)
 {
 	const enum user_status status = guess->subject->state.status;
-	const bool is_counted = request_rows(rq, COUNTED) > 0, is_past = guess->is_lockable && !is_counted;
+	const PGresult *standing = rq->results[STANDING];
+	const bool is_counted = request_rows(rq, COUNTED) > 0, is_touched = request_rows(rq, TOUCHED) > 0;
+	const bool is_past = guess->is_lockable && !is_counted;
 
 	guess->is_lockable = is_counted;
-	if (request_rows(rq, TOUCHED) == 0)
-		return guess_admit(rq, guess, rq->results[THROTTLE]);
-	guess->failures = (int)row_int(rq->results[TOUCHED], 0, "failures");
+	if (is_touched)
+		guess->failures = (int)row_int(rq->results[TOUCHED], 0, "failures");
 	guess->count = is_counted ? (int)row_int(rq->results[COUNTED], 0, "failed_attempts") : guess->failures;
-	if (is_past && guess->failures <= guess->subject->policy.lockout_threshold) {
+	if (is_past && !row_is_true(standing, 0, "is_locked")) {
 		/* By another of his names the threshold was reached: by this one nobody is judged. */
-		if (guess->failures == guess->subject->policy.lockout_threshold)
+		if (is_touched && guess->failures == guess->subject->policy.lockout_threshold)
 			request_query_aside(rq, &query_login_throttle_judged,
 				(const char *const[]){ rq->org_id, guess->login_digest, guess->threshold });
-		return request_problem_later(rq, PROBLEM_UNAVAILABLE, 1);
+		return come_back(rq);
+	}
+	if (!is_touched) {
+		const enum step refused = guess_admit(rq, guess, standing);
+		/* What blocked it has gone since: it was not counted, and is not checked. */
+		return refused != STEP_NEXT ? refused : come_back(rq);
 	}
 	/* Hashes that only equalise time do not count as checks. */
 	guess->is_checked = guess->stored_hash != NULL && !is_past && (status == STATUS_PENDING || status == STATUS_ACTIVE);

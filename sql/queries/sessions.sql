@@ -118,10 +118,13 @@ WHERE t.blocked_until IS NULL OR t.blocked_until <= now()
         WHERE u.org_id = :org_id AND u.user_id = :user_id AND u.kind = 'password' AND :{is_written_here})
 RETURNING failures;
 
--- name: login_throttle_get (org_id, login_digest)
-SELECT :{throttle_columns}
-FROM rollcall.login_throttle t
-WHERE t.org_id = :org_id AND t.login_digest = :login_digest;
+-- Where a guess stands that was counted: whether the lock has come, and its throttle. Always one row.
+-- name: login_standing (org_id, user_id, login_digest)
+SELECT :{throttle_columns},
+    EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'locked') AS is_locked
+FROM rollcall.organization o
+LEFT JOIN rollcall.login_throttle t ON t.org_id = o.id AND t.login_digest = :login_digest
+WHERE o.id = :org_id;
 
 -- The guess at the threshold is judged: others need not wait for it any more.
 -- name: login_throttle_judged (org_id, login_digest, threshold) writes

@@ -110,10 +110,17 @@ def test_twenty_logins_at_once_with_the_right_password_lock_nobody(server_only):
     wait_until(lambda: server_only.row("credential", user)["failed_attempts"] == 0, because="what a 503 gives back comes behind its answer")
 
 
-def test_a_guess_beyond_the_threshold_is_told_to_come_back_while_no_lock_is_there(server_only):
-    """As when the process that checks the tenth has died: the clock mends it, until then nobody is checked."""
+@pytest.mark.parametrize("throttle", [None, "(11, NULL)", "(11, now() + interval '2 seconds')", "(10, now() + interval '30 seconds')"])
+def test_a_guess_beyond_the_threshold_is_told_to_come_back_while_no_lock_is_there(server_only, throttle):
+    """As when the process that checks the tenth has died, or while ten right ones are being checked: time mends it,
+    until then nobody is checked, whatever others have left in the throttle."""
     user = server_only.create_active()
+    server_only.login(user["email"], "wrong").refused(401, "login_failed")
     server_only.move("credential", user, failed_attempts="10", failed_at="now()")
+    if throttle is None:
+        server_only.sql("DELETE FROM rollcall.login_throttle")
+    else:
+        assert server_only.sql(f"UPDATE rollcall.login_throttle SET (failures, blocked_until) = {throttle}") == 1
     before = server_only.metrics()[CHECKS]
     answer = server_only.login(user["email"], PASSWORD).refused(503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
