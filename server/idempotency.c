@@ -114,8 +114,8 @@ static enum step
 ask(struct request *rq)
 {
 	if (founds(rq))
-		return request_query(rq, LANE_SLOW, &query_idempotency_find_founded,
-			(const char *const[]){ rq->caller.id, route_name(rq), rq->idempotency->key });
+		return request_query(rq, LANE_READ, &query_idempotency_find_founded,
+			(const char *const[]){ rq->caller.id, rq->idempotency->key });
 	return request_query(rq, LANE_READ, &query_idempotency_find,
 		(const char *const[]){ rq->org_id, rq->caller.id, route_name(rq), rq->idempotency->key });
 }

@@ -301,8 +301,9 @@ request_step *const policy_simulate_steps[] = {
 static enum step
 idle_release(struct request *rq)
 {
-	return request_effect(rq, LANE_WRITE, &query_idle_release,
-		(const char *const[]){ rq->org_id, request_new_id(rq), request_actor(rq) });
+	return request_effects(rq, LANE_WRITE, (const struct statement[]){
+		{ &query_idle_release, (const char *const[]){ rq->org_id, request_new_id(rq), request_actor(rq) } },
+		{ &query_idle_release_get, (const char *const[]){ rq->org_id } } }, 2);
 }
 
 request_step *const idle_release_steps[] = { idle_release, reply_ok, NULL };

@@ -184,7 +184,7 @@ take_results(struct request *rq, struct job_result *job)
 static bool
 is_key_taken(const struct job_result *job)
 {
-	return strcmp(job->constraint, "idempotency_pkey") == 0;
+	return strcmp(job->constraint, "idempotency_pkey") == 0 || strcmp(job->constraint, "idempotency_founding_key") == 0;
 }
 
 /* What stands in the way may be what the request itself did, when it was sent before. */

@@ -133,7 +133,7 @@ const struct route routes[] = {
 	{ HTTP_PATCH, "/v1/policy", NEEDS("policy:write"), body_any, NULL, true, policy_edit_steps },
 	{ HTTP_POST, "/v1/policy/preset", NEEDS("policy:write"), policy_preset_body, NULL, false, policy_preset_steps },
 	{ HTTP_POST, "/v1/policy/simulate", NEEDS("policy:write"), policy_simulate_body, NULL, true, policy_simulate_steps, .ignores_key = true },
-	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps, .ignores_key = true },
+	{ HTTP_POST, "/v1/idle-sweeps/release", NEEDS("policy:write"), NULL, NULL, false, idle_release_steps },
 
 	{ HTTP_GET, "/v1/positions", NEEDS("users:read"), NULL, resource_list_parameters, false, resource_list_steps, .resource = &positions },
 	{ HTTP_POST, "/v1/positions", NEEDS("org:write"), position_create_fields, NULL, false, resource_create_steps, .resource = &positions },

@@ -226,14 +226,17 @@ WHERE o.idle_braked_at IS NOT NULL;
 WITH released AS (
     UPDATE rollcall.organization SET idle_braked_at = NULL, idle_brake_released_until = now() + interval '1 day'
     WHERE id = :org_id
-    RETURNING id, idle_brake_released_until
+    RETURNING id
 ),
 audited AS (
     INSERT INTO rollcall.audit (org_id, id, actor_kind, actor_id, action, subject_kind, subject_id, ip, request_id)
     SELECT :org_id, :audit_id, a.kind, a.id, 'idle_sweep.released', 'organization', :org_id, a.ip, a.request_id
     FROM released, jsonb_to_record(:actor::jsonb) AS a (kind text, id uuid, ip inet, request_id text)
 )
-SELECT idle_brake_released_until AS released_until FROM released;
+SELECT id FROM released;
+
+-- name: idle_release_get (org_id)
+SELECT o.idle_brake_released_until AS released_until FROM rollcall.organization o WHERE o.id = :org_id;
 
 -- Locks that no digest has told: at once the first time, then at most every five minutes.
 -- name: lock_digest_organizations () all_organizations

@@ -6,12 +6,10 @@ FROM rollcall.idempotency i
 WHERE i.org_id = :org_id AND i.caller_id = :caller_id AND i.route = :route AND i.key = :key;
 
 -- What an operator's key has founded: his key stands with the organization that came of it.
--- Through the organizations, because each key begins with one.
--- name: idempotency_find_founded (caller_id, route, key) all_organizations
+-- name: idempotency_find_founded (caller_id, key) all_organizations
 SELECT i.digest, i.steps, i.view, i.view_params, i.answer
-FROM rollcall.organization o
-JOIN rollcall.idempotency i ON i.org_id = o.id
-WHERE i.caller_id = :caller_id AND i.route = :route AND i.key = :key;
+FROM rollcall.idempotency i
+WHERE i.route = 'POST /v1/organizations' AND i.caller_id = :caller_id AND i.key = :key;
 
 -- Behind the effect, in its transaction. Whatever is done leaves a line in the audit: where there
 -- is none of this request and this transaction, a guard has failed, and no key is kept; nor is one

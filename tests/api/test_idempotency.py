@@ -71,6 +71,12 @@ def test_an_action_is_carried_out_once(standing, action, body, status, lines):
     assert len(standing.audit(user=user)) == before + 1
 
 
+def test_the_brake_is_released_once(standing):
+    before = len(standing.audit("idle_sweep.released"))
+    assert twice(standing.admin, "POST", "/v1/idle-sweeps/release")["released_until"]
+    assert len(standing.audit("idle_sweep.released")) == before + 1
+
+
 def test_an_edit_with_if_match_is_answered_again_though_the_version_has_moved(standing):
     user = standing.create_user(**person())
     twice(standing.admin, "PATCH", f"/v1/users/{user['id']}", {"first_name": "Maria"}, headers={"If-Match": '"1"'})

@@ -143,6 +143,16 @@ def test_of_many_at_once_under_one_key_one_founds_and_the_others_hear_that_it_is
     assert answers == [(201, None)] + [(409, "secret_shown_once")] * 3
 
 
+def test_of_different_ones_at_once_under_one_key_one_is_founded_and_the_others_hear_that_it_is_taken(standing):
+    bodies, again = [body_of() for _ in range(4)], {"Idempotency-Key": f"key-{next(numbers)}"}
+    clients = [standing.client(standing.operator.token) for _ in bodies]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda client, body: client.post("/v1/organizations", body, headers=again), clients, bodies))
+    assert sorted((answer.status, answer.code) for answer in answers) == [(201, None)] + [(422, "idempotency_key_reused")] * 3
+    slugs = [body["slug"] for body, answer in zip(bodies, answers) if answer.status == 201]
+    assert standing.sql("SELECT slug FROM rollcall.organization WHERE slug = ANY(%s)", [body["slug"] for body in bodies]) == slugs
+
+
 def test_the_link_of_the_answer_is_the_one_that_is_mailed(rollcall):
     made = found(rollcall)
     assert rollcall.mail_link(made["contact_email"]) == made["invitation_url"]
