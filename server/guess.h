@@ -9,12 +9,14 @@
 #define ROLLCALL_GUESS_H
 
 #include "request.h"
-#include "subject.h"
-#include "transition.h"
+#include "user_case.h"
 
+/* What rq->data begins with on a route that takes a guess. */
 struct guess {
-	const struct subject *subject;
+	struct user_case the;		/* first: user_case(rq) works here too */
 	const char *stored_hash;	/* NULL: nothing to guess; a hash is made all the same */
+	const char *password;		/* the one that is tried */
+	request_step *const *refusal;	/* the steps behind a wrong one: they answer */
 	char login_digest[TOKEN_HASH_SIZE];
 	bool is_lockable;		/* a lock can follow: no delay. Once counted: it was counted for him */
 	bool is_checked;		/* against stored_hash, not only to equalise time */
@@ -22,29 +24,23 @@ struct guess {
 	const char *threshold;		/* the policy's, as a parameter */
 	int count;			/* in a row, with this one, */
 	int failures;			/* and at this name, whether anybody has it or not */
+	int locks_tried;
 };
 
-/* Whom it is about. `login` is the name that he signs in with; `stored_hash` NULL for
- * nobody. Needs rq->org_id and the subject's policy. */
-void guess_begin(struct request *rq, struct guess *guess, const struct subject *subject,
-	const char *stored_hash, const char *login);
+/* The subject of rq->data is there, with its policy. `login` is the name that he signs in with;
+ * `stored_hash` NULL for nobody. Needs rq->org_id. */
+void guess_begin(struct request *rq, const char *stored_hash, const char *login, const char *password,
+	request_step *const *refusal);
 /* A step: refuses it while the guess at the threshold is being judged, and inside the delay,
  * as the throttle's row says (the columns of throttle_columns). */
-enum step guess_admit(struct request *rq, const struct guess *guess, const PGresult *throttle);
-/* A step: counts it. */
-enum step guess_count(struct request *rq, struct guess *guess);
-/* The step behind guess_count: refuses a guess past the threshold or inside the delay;
- * otherwise uses the reserved place to check it. */
-enum step guess_check(struct request *rq, struct guess *guess, const char *password);
-/* The verdict, when the hash is there. */
-bool guess_is_right(const struct request *rq, const struct guess *guess);
-/* After a wrong one: locks at the threshold (waits), or goes on. */
-enum step guess_lock(struct request *rq, struct guess *guess);
-/* After a right one that was not the first in a row: the count goes back at once. What
- * comes after may fail (a row that is locked, a lost connection), and right passwords
- * must never add up to a lock. */
-void guess_give_back(struct request *rq, const struct guess *guess);
+enum step guess_admit(struct request *rq, const PGresult *throttle);
+/* The steps behind that, in this order: counts it; refuses it past the threshold or inside the
+ * delay, or else uses the reserved place to check it; and goes on if it was right. A wrong one
+ * goes on as the refusal, behind the lock that it may have brought. */
+enum step guess_count(struct request *rq);
+enum step guess_check(struct request *rq);
+enum step guess_judge(struct request *rq);
 /* A right password that does not let in for another reason was no wrong guess. */
-void guess_forget(struct request *rq, const struct guess *guess);
+void guess_forget(struct request *rq);
 
 #endif

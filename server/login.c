@@ -34,8 +34,7 @@ const struct body_field reset_request_fields[] = {
 #define USER_AGENT_MAX 256
 
 struct login_case {
-	struct user_case the;		/* first: user_case(rq) works here too */
-	struct guess guess;
+	struct guess guess;		/* first, as guess.h wants it */
 	char digest[TOKEN_HASH_SIZE];	/* of the name */
 	bool is_known;
 	bool must_reset;
@@ -92,45 +91,29 @@ policy_takes(const struct policy *policy, const char *name)
 static void
 login_read(struct request *rq, struct login_case *login)
 {
-	subject_from_row(&login->the.subject, rq->scratch, rq->result, 0);
+	subject_from_row(&login->guess.the.subject, rq->scratch, rq->result, 0);
 	login->is_known = request_column_is_true(rq, "is_known");
 	login->must_reset = request_column_is_true(rq, "must_reset");
 }
 
 static enum step
+login_refuse(struct request *rq)
+{
+	return request_problem(rq, PROBLEM_LOGIN_FAILED);
+}
+
+static enum step
 login_take(struct request *rq)
 {
+	static request_step *const refusal[] = { login_refuse, NULL };
 	struct login_case *login = rq->data;
 	const char *name = request_text(rq, "login"), *hash = request_column(rq, "password_hash");
 
 	login_read(rq, login);
-	const bool is_his = login->is_known && policy_takes(&login->the.subject.policy, name);
-	guess_begin(rq, &login->guess, &login->the.subject,
-		is_his && hash != NULL ? arena_copy(rq->scratch, hash) : NULL, name);
-	return guess_admit(rq, &login->guess, rq->result);
-}
-
-static enum step
-login_count(struct request *rq)
-{
-	return guess_count(rq, &((struct login_case *)rq->data)->guess);
-}
-
-static enum step
-login_check(struct request *rq)
-{
-	return guess_check(rq, &((struct login_case *)rq->data)->guess, request_text(rq, "password"));
-}
-
-static enum step
-login_judge(struct request *rq)
-{
-	struct login_case *login = rq->data;
-
-	if (!guess_is_right(rq, &login->guess))
-		return guess_lock(rq, &login->guess);
-	guess_give_back(rq, &login->guess);
-	return STEP_NEXT;
+	const bool is_his = login->is_known && policy_takes(&login->guess.the.subject.policy, name);
+	guess_begin(rq, is_his && hash != NULL ? arena_copy(rq->scratch, hash) : NULL, name, request_text(rq, "password"),
+		refusal);
+	return guess_admit(rq, rq->result);
 }
 
 /* Why a right password does not let him in is nobody's business either. */
@@ -138,14 +121,12 @@ static enum step
 login_admit(struct request *rq)
 {
 	struct login_case *login = rq->data;
-	struct user_case *the = &login->the;
+	struct user_case *the = user_case(rq);
 
-	if (!guess_is_right(rq, &login->guess))
-		return request_problem(rq, PROBLEM_LOGIN_FAILED);
 	if (!login->must_reset
 		&& lifecycle_decide(&the->subject.policy, &the->subject.state, EVENT_LOGIN, &the->transition))
 		return STEP_NEXT;
-	guess_forget(rq, &login->guess);
+	guess_forget(rq);
 	return request_problem(rq, login->must_reset ? PROBLEM_PASSWORD_RESET_REQUIRED : PROBLEM_LOGIN_FAILED);
 }
 
@@ -180,7 +161,7 @@ static enum step
 login_record(struct request *rq)
 {
 	struct login_case *login = rq->data;
-	struct user_case *the = &login->the;
+	struct user_case *the = user_case(rq);
 	struct statement statements[3];
 	int count = 0;
 
@@ -239,7 +220,7 @@ login_reply(struct request *rq)
 
 request_step *const login_steps[] = {
 	login_check_transport, request_reserve_hash, organization_ask, organization_take, login_find, login_take,
-	login_count, login_check, login_judge, login_admit, login_record, login_reply, NULL
+	guess_count, guess_check, guess_judge, login_admit, login_record, login_reply, NULL
 };
 
 /* "Forgot password": the answer is the same whatever is the case. */
@@ -265,7 +246,7 @@ static enum step
 reset_request_record(struct request *rq)
 {
 	struct login_case *login = rq->data;
-	struct user_case *the = &login->the;
+	struct user_case *the = user_case(rq);
 	struct transition_batch *batch = transition_batch_create(rq->scratch, rq->org_id);
 
 	/* Any name of his will do here, whichever he signs in with: the link goes to his address. */

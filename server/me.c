@@ -27,11 +27,6 @@ const struct body_field me_password_fields[] = {
 	{ 0 },
 };
 
-struct own_password {
-	struct user_case the;		/* first: user_case(rq) works here too */
-	struct guess guess;
-};
-
 static enum step
 me_password_load(struct request *rq)
 {
@@ -40,22 +35,30 @@ me_password_load(struct request *rq)
 }
 
 static enum step
+me_password_refuse(struct request *rq)
+{
+	request_fault(rq, "/current_password", "invalid", "This is not your present password.");
+	return request_answer_faults(rq);
+}
+
+static enum step
 me_password_decide(struct request *rq)
 {
-	struct own_password *own = arena_take(rq->scratch, sizeof(*own));
-	struct subject *subject = &own->the.subject;
+	static request_step *const refusal[] = { me_password_refuse, NULL };
+	struct guess *guess = arena_take(rq->scratch, sizeof(*guess));
+	struct subject *subject = &guess->the.subject;
 
 	if (request_rows(rq, 0) == 0)
 		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
-	rq->data = own;
+	rq->data = guess;
 	subject_from_row(subject, rq->scratch, rq->result, 0);
 	const enum step matched = request_check_match(rq, subject->version);
 	if (matched != STEP_NEXT)
 		return matched;
 	const char *hash = request_column(rq, "password_hash");
-	guess_begin(rq, &own->guess, subject, hash != NULL ? arena_copy(rq->scratch, hash) : NULL,
-		subject->email != NULL ? subject->email : subject->username);
-	own->the.details = (struct transition_details){ .action = "user.password_changed",
+	guess_begin(rq, hash != NULL ? arena_copy(rq->scratch, hash) : NULL,
+		subject->email != NULL ? subject->email : subject->username, request_text(rq, "current_password"), refusal);
+	guess->the.details = (struct transition_details){ .action = "user.password_changed",
 		.keep_session = rq->caller.session_id };
 	user_case_check_password(&rq->proposal, &subject->policy, subject->email, subject->first_name, subject->last_name);
 	const enum step step = request_answer_faults(rq);
@@ -63,37 +66,10 @@ me_password_decide(struct request *rq)
 }
 
 static enum step
-me_password_count(struct request *rq)
-{
-	return guess_count(rq, &((struct own_password *)rq->data)->guess);
-}
-
-static enum step
-me_password_check(struct request *rq)
-{
-	return guess_check(rq, &((struct own_password *)rq->data)->guess, request_text(rq, "current_password"));
-}
-
-static enum step
-me_password_judge(struct request *rq)
-{
-	struct own_password *own = rq->data;
-
-	return guess_is_right(rq, &own->guess) ? STEP_NEXT : guess_lock(rq, &own->guess);
-}
-
-static enum step
 me_password_hash(struct request *rq)
 {
-	struct own_password *own = rq->data;
-	enum step step;
-
-	if (!guess_is_right(rq, &own->guess)) {
-		request_fault(rq, "/current_password", "invalid", "This is not your present password.");
-		return request_answer_faults(rq);
-	}
-	guess_forget(rq, &own->guess);
-	step = request_reserve_hash(rq);
+	guess_forget(rq);
+	const enum step step = request_reserve_hash(rq);
 	return step != STEP_NEXT ? step : request_hash_password(rq, request_text(rq, "password"));
 }
 
@@ -105,6 +81,6 @@ me_password_record(struct request *rq)
 }
 
 request_step *const me_password_steps[] = {
-	request_reserve_hash, me_password_load, me_password_decide, me_password_count, me_password_check,
-	me_password_judge, me_password_hash, me_password_record, reply_no_content, NULL
+	request_reserve_hash, me_password_load, me_password_decide, guess_count, guess_check, guess_judge,
+	me_password_hash, me_password_record, reply_no_content, NULL
 };

@@ -118,7 +118,7 @@ WHERE t.blocked_until IS NULL OR t.blocked_until <= now()
         WHERE u.org_id = :org_id AND u.user_id = :user_id AND u.kind = 'password' AND :{is_written_here})
 RETURNING failures;
 
--- Where a guess stands that was counted: whether the lock has come, and its throttle. Always one row.
+-- Where a guess stands behind its counting: whether the lock has come, and its throttle. Always one row.
 -- name: login_standing (org_id, user_id, login_digest)
 SELECT :{throttle_columns},
     EXISTS (SELECT FROM rollcall.users u WHERE u.org_id = :org_id AND u.id = :user_id AND u.status = 'locked') AS is_locked
@@ -126,10 +126,16 @@ FROM rollcall.organization o
 LEFT JOIN rollcall.login_throttle t ON t.org_id = o.id AND t.login_digest = :login_digest
 WHERE o.id = :org_id;
 
--- The guess at the threshold is judged: others need not wait for it any more.
--- name: login_throttle_judged (org_id, login_digest, threshold) writes
+-- The guess at the threshold is judged: others need not wait for it any more. They do while a user's
+-- lock is missed that is to come (sweep_unfinished_guesses).
+-- name: login_throttle_judged (org_id, login_digest, threshold, user_id) writes
 UPDATE rollcall.login_throttle SET blocked_until = NULL
-WHERE org_id = :org_id AND login_digest = :login_digest AND failures = :threshold::integer;
+WHERE org_id = :org_id AND login_digest = :login_digest AND failures = :threshold::integer
+  AND NOT EXISTS (
+    SELECT FROM rollcall.credential c
+    JOIN rollcall.users u ON u.org_id = c.org_id AND u.id = c.user_id
+    WHERE c.org_id = :org_id AND c.user_id = :user_id AND c.kind = 'password' AND c.failed_attempts >= :threshold::integer
+      AND u.status IN ('pending', 'active'));
 
 -- Those who ask about one name at once come one after another, whether anybody has it or not; the
 -- statement behind this one sees what was done before.

@@ -266,8 +266,7 @@ def test_who_is_put_out_while_he_makes_a_key_or_edits_one_does_neither(server_on
         with other.transaction():
             other.execute(statement, [maker["id"]])
             answer = pool.submit(client.patch, path(another), {"name": "Late"}) if edits else pool.submit(client.post, "/v1/api-keys", {"name": "Late", "permissions": []})
-            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       because="the key waits for him")
+            server_only.wait_for_lock("the key waits for him")
         # 503: the machine was so busy that lock_timeout came first.
         assert answer.result().status in (401, 503)
     assert server_only.value("SELECT count(*) FROM rollcall.api_key WHERE name = 'Late'") == 0

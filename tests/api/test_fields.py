@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.system import numbers
-from support.waiting import wait_until
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 
@@ -204,8 +203,7 @@ def test_a_field_that_changes_while_it_goes_is_looked_at_anew(standing):
         with other.transaction():
             other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [crowded[0]])
             answer = pool.submit(standing.admin.delete, path(field), headers={"If-Match": '"1"'})
-            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       pause=0.002, because="the first page waits")
+            standing.wait_for_lock("the first page waits")
             other.execute("UPDATE rollcall.field SET labels = '{\"en\": \"Other\"}', version = version + 1 WHERE id = %s", [field["id"]])
         assert answer.result().status in (412, 503)
     assert set(holders(standing, field)) >= set(crowded[500:])
@@ -228,8 +226,7 @@ def meet(system, hold, call, change):
         with db.transaction():
             db.execute(*hold)
             answer = pool.submit(call)
-            wait_until(lambda: system.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       pause=0.002, because="the call waits for us")
+            system.wait_for_lock("the call waits for us")
             db.execute(*change)
         return answer.result()
 

@@ -220,8 +220,7 @@ def test_a_group_that_is_renamed_while_it_goes_is_looked_at_anew(standing):
         with other.transaction():
             other.execute("UPDATE rollcall.user_group SET name = 'Renamed', version = version + 1 WHERE id = %s", [group["id"]])
             answer = pool.submit(standing.admin.delete, path, headers={"If-Match": '"1"'})
-            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       pause=0.002, because="the first page waits")
+            standing.wait_for_lock("the first page waits")
         assert answer.result().status in (412, 503)
     assert inside(standing, group) == set(crowded)
 
@@ -263,8 +262,7 @@ def test_a_group_whose_members_change_while_it_is_deleted_is_deleted_once_and_sa
             for statement in statements:
                 other.execute(statement, names)
             answer = pool.submit(server_only.admin.delete, path, headers=headers)
-            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       because="the group waits for who changes it")
+            server_only.wait_for_lock("the group waits for who changes it")
         status = answer.result().status
     # 503: the machine was so busy that lock_timeout came first.
     if status == 503:

@@ -128,6 +128,18 @@ def test_a_guess_beyond_the_threshold_is_told_to_come_back_while_no_lock_is_ther
     assert server_only.user(user)["status"] == "active"
 
 
+def test_a_right_one_whose_session_fails_leaves_no_block_at_his_name(server_only):
+    """By his other name the count began anew; by this one it comes to the threshold."""
+    server_only.set_policy(lockout_threshold=3, login_identifier="either")
+    user = server_only.create_active(username="olena")
+    assert [server_only.login("olena", "wrong").status for _ in range(2)] == [401] * 2
+    server_only.login(user["email"], PASSWORD).ok(201)
+    with server_only.cluster.connect(server_only.database) as other, other.transaction():
+        other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [user["id"]])
+        server_only.login("olena", PASSWORD).refused(503, "unavailable")
+    wait_until(lambda: server_only.login("olena", PASSWORD).status == 201, timeout=20, because="he comes in by that name again")
+
+
 def delay_s(system):
     """For how long the last guess blocks the next: from row to row, so it is the same however slow the test is."""
     return int(system.value("SELECT extract(epoch FROM blocked_until - failed_at) FROM rollcall.login_throttle"))

@@ -132,6 +132,38 @@ def test_guesses_at_once_up_to_the_lock_and_beyond_are_answered_alike_whoever_it
     assert status == "locked", "and the one who can be is locked"
 
 
+def test_a_lock_that_meets_another_change_of_the_user_comes_all_the_same(server_only):
+    """A stranger can bring that about himself: he asks for a reset link at that very moment."""
+    server_only.set_policy(lockout_threshold=3)
+    user = server_only.create_active()
+    # The machine may be so busy that what is held is held for long.
+    server_only.restart_server(ROLLCALL_DATABASE_URL=server_only.settings["ROLLCALL_DATABASE_URL"] + "?options=-c%20lock_timeout%3D60s")
+    behind = {}
+    for who, login in (("known", user["email"]), ("nobody", "nobody@example.org")):
+        assert [server_only.login(login, "wrong").status for _ in range(2)] == [401] * 2
+        with server_only.cluster.connect(server_only.database) as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with other.transaction():
+                other.execute("UPDATE rollcall.users SET version = version + 1 WHERE id = %s", [user["id"]])
+                third = pool.submit(server_only.login, login, "wrong")
+                if who == "known":
+                    server_only.wait_for_lock("the lock waits for us")
+                    assert not third.done()
+            assert third.result().status == 401
+        behind[who] = [face(server_only.login(login, "wrong")) for _ in range(4)]
+    assert behind["known"] == behind["nobody"] and {status for status, *_ in behind["known"]} == {401}
+    assert server_only.user(user)["status"] == "locked"
+
+
+def test_two_administrators_are_locked_at_once(server_only):
+    server_only.set_policy(lockout_threshold=1)
+    for _ in range(4):
+        pair = [server_only.create_administrator() for _ in range(2)]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda user: server_only.login(user["email"], "wrong").status, pair))
+        assert answers == [401] * 2
+        assert [server_only.user(user)["status"] for user in pair] == ["locked"] * 2
+
+
 def test_a_forged_link_is_refused_without_asking_whether_there_is_such_a_user(server_only):
     user, watch = server_only.create_user(), Watch(server_only)
     link = server_only.token_of(server_only.link(user))

@@ -235,8 +235,7 @@ def test_whose_key_ends_at_that_very_moment_founds_nothing(server_only, change):
         with other.transaction():
             other.execute(f"UPDATE rollcall.operator_key SET {change} WHERE name = 'late'")
             answer = pool.submit(client.post, "/v1/organizations", body)
-            wait_until(lambda: server_only.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       because="founding waits for his key")
+            server_only.wait_for_lock("founding waits for his key")
         # 503: the machine was so busy that lock_timeout came first.
         assert answer.result().status in (401, 503)
     assert server_only.value("SELECT count(*) FROM rollcall.organization WHERE slug = %s", body["slug"]) == 0

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.system import numbers
-from support.waiting import wait_until
 
 PERSON = {"first_name": "Olena", "last_name": "Koval"}
 
@@ -150,8 +149,7 @@ def test_who_changes_while_he_is_edited_is_found_again_by_the_same_name(standing
         with db.transaction():
             db.execute("UPDATE rollcall.users SET version = version + 1 WHERE id = %s", (made["id"],))
             answer = pool.submit(put, standing, external_id, {**PERSON, "first_name": "Ада", "email": f"new-{external_id}@example.org"})
-            wait_until(lambda: standing.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                       pause=0.002, because="the edit waits for us")
+            standing.wait_for_lock("the edit waits for us")
         edited = answer.result().ok(200)
     assert (edited["id"], edited["first_name"], edited["external_id"]) == (made["id"], "Ада", external_id)
     assert standing.value("SELECT count(*) FROM rollcall.users WHERE external_id = %s", made["id"]) == 0

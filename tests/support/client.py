@@ -16,6 +16,8 @@ class Answer:
 
     def __init__(self, response):
         self.response = response
+        # It is not guessed from what the body looks like.
+        response.encoding = response.encoding or "utf-8"
         self.status, self.headers, self.text = response.status_code, response.headers, response.text
         kind = self.headers.get("Content-Type", "")
         is_json = self.text and kind.split(";")[0] in ("application/json", "application/problem+json")

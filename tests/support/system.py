@@ -421,6 +421,11 @@ class Rollcall:
         kinds = {str(row[0]): row[1] for row in self.sql("SELECT id, kind FROM rollcall.outbox")}
         return [mail for mail in found if kinds.get(mail.outbox_id) == kind]
 
+    def wait_for_lock(self, because="somebody waits for a row"):
+        """Until the programs wait for what another transaction holds."""
+        wait_until(lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                   pause=0.002, because=because)
+
     def wait_mail(self, to=None, kind=None, subject=None, count=1, timeout=10):
         """The newest of them, once there are as many."""
         claim = f"{count} mails to {to}, {kind or ''} {subject or ''}"

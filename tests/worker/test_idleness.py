@@ -369,7 +369,7 @@ def test_warnings_that_cannot_be_written_wait_for_the_next_round(rollcall):
     with rollcall.cluster.connect(rollcall.database) as other:
         other.autocommit = False
         other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [users[0]])
-        wait_until(lambda: rollcall.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0)
+        rollcall.wait_for_lock()
         rounds(rollcall)
         other.rollback()
     wait_until(lambda: rollcall.value("SELECT count(*) FROM rollcall.users WHERE id = ANY (%s) AND idle_check_at > now()", users) == 1000)

@@ -319,7 +319,7 @@ def test_who_is_deleted_while_his_removal_waits_is_told_as_gone(rollcall):
         other.execute("DELETE FROM rollcall.users WHERE id = %s", [gone["id"]])
         other.execute("UPDATE rollcall.users SET version = version + 1 WHERE id = %s", [moved["id"]])
         rollcall.admin.post(f"/v1/imports/{made['id']}/undo").ok(202)
-        wait_until(lambda: rollcall.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0)
+        rollcall.wait_for_lock()
         other.commit()
     undone = ended(rollcall.admin, made["id"])
     assert faults(rollcall.admin, undone) == [(2, None, "not_found"), (3, None, "version_mismatch")]
