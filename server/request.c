@@ -142,8 +142,12 @@ decide_again(struct request *rq)
 		return;
 	}
 	if (++rq->attempts >= ATTEMPTS_MAX) {
-		request_finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
-			"Others keep changing this at the same moment. Try again."));
+		/* Under a key it may be the same request that goes on, page by page: it is waited for. */
+		if (rq->idempotency != NULL)
+			request_finish(rq, request_problem_later(rq, PROBLEM_UNAVAILABLE, 1));
+		else
+			request_finish(rq, request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL,
+				"Others keep changing this at the same moment. Try again."));
 		return;
 	}
 	request_clear_results(rq);

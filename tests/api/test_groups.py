@@ -212,6 +212,22 @@ def test_of_a_group_of_many_nobody_leaves_where_one_may_not_be_touched(standing)
     assert len(inside(standing, group)) == 601 and left_once(standing, group, crowded) == 0
 
 
+def test_a_group_of_many_that_is_deleted_twice_at_once_under_one_key_goes_once(standing):
+    group, crowded = crowd(standing, 5000)
+    clients, headers = [standing.client(standing.admin.token) for _ in range(3)], {"Idempotency-Key": group["id"]}
+
+    def delete(client):
+        return client.delete(f"/v1/groups/{group['id']}", headers=headers)
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(delete, clients))
+    # 503: it goes on, and he is to come back.
+    assert {answer.status for answer in answers} <= {204, 503}, answers
+    wait_until(lambda: delete(clients[0]).status == 204, timeout=60, pause=1, because="who comes back is told that it is done")
+    assert left_once(standing, group, crowded) == 5000
+    assert len(standing.audit("group.deleted", group)) == 1
+
+
 def test_a_group_that_is_renamed_while_it_goes_is_looked_at_anew(standing):
     """Who deletes what he has seen does not delete what became of it."""
     group, crowded = crowd(standing, 600)
