@@ -7,6 +7,8 @@
  */
 #include "me.h"
 
+#include <string.h>
+
 #include "guess.h"
 #include "reply.h"
 #include "user_steps.h"
@@ -41,6 +43,16 @@ me_password_refuse(struct request *rq)
 	return request_answer_faults(rq);
 }
 
+/* Two at once: the other was quicker, and by now the present password is another. That was no wrong
+ * guess: right ones never add up to a lock. */
+static enum step
+me_password_stands(struct request *rq, const char *hash)
+{
+	if (rq->proved_hash == NULL || (hash != NULL && strcmp(rq->proved_hash, hash) == 0))
+		return STEP_NEXT;
+	return request_problem_detail(rq, PROBLEM_STATE_CONFLICT, NULL, "Your password was changed at this very moment.");
+}
+
 static enum step
 me_password_decide(struct request *rq)
 {
@@ -52,24 +64,28 @@ me_password_decide(struct request *rq)
 		return request_problem(rq, PROBLEM_UNAUTHENTICATED);
 	rq->data = guess;
 	subject_from_row(subject, rq->scratch, rq->result, 0);
-	const enum step matched = request_check_match(rq, subject->version);
-	if (matched != STEP_NEXT)
-		return matched;
 	const char *hash = request_column(rq, "password_hash");
+	enum step step = request_check_match(rq, subject->version);
+	if (step == STEP_NEXT)
+		step = me_password_stands(rq, hash);
+	if (step != STEP_NEXT)
+		return step;
 	guess_begin(rq, hash != NULL ? arena_copy(rq->scratch, hash) : NULL,
 		subject->email != NULL ? subject->email : subject->username, request_text(rq, "current_password"), refusal);
 	guess->the.details = (struct transition_details){ .action = "user.password_changed",
 		.keep_session = rq->caller.session_id };
 	user_case_check_password(&rq->proposal, &subject->policy, subject->email, subject->first_name, subject->last_name);
-	const enum step step = request_answer_faults(rq);
+	step = request_answer_faults(rq);
 	return step == STEP_NEXT ? user_decide(rq, EVENT_CHANGE_OWN_PASSWORD) : step;
 }
 
 static enum step
 me_password_hash(struct request *rq)
 {
-	guess_forget(rq);
 	const enum step step = request_reserve_hash(rq);
+
+	rq->proved_hash = ((struct guess *)rq->data)->stored_hash;
+	guess_forget(rq);
 	return step != STEP_NEXT ? step : request_hash_password(rq, request_text(rq, "password"));
 }
 

@@ -90,6 +90,7 @@ struct request {
 
 	struct idempotency *idempotency;	/* NULL: it came without a key */
 	const char *found_id;			/* whom a step has found, who is not in the path; or NULL */
+	const char *proved_hash;		/* the stored one that his password was right for, also when it is decided anew */
 
 	/* The driver's. */
 	request_step *const *steps;		/* behind the prologue: the route's, or what it went on as */

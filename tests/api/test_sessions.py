@@ -1,7 +1,11 @@
 """Sessions, the headers for a proxy, the console's cookie, and one's own password."""
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from support.system import WAITING
+from support.waiting import wait_until
 
 PASSWORD = "violet tractor under seven moons"
 OTHER = "another tractor of the moon"
@@ -315,6 +319,26 @@ def test_ones_own_password_is_checked_before_it_is_changed(standing):
     answer = client.put("/v1/me/password", {"password": "short", "x": 1}).refused(422, "invalid_body")
     assert answer.faults() == {"/current_password": "required", "/password": "too_short", "/x": "unknown_field"}
     standing.login(user["email"], PASSWORD).ok(201)
+
+
+@pytest.mark.settings(ROLLCALL_HASH_QUEUE=64)
+def test_changing_it_many_times_at_once_changes_it_once_and_locks_nobody(server_only):
+    """All have the right one, when they come: eight at once, where three wrong ones lock."""
+    server_only.set_policy(lockout_threshold=3)
+    user = server_only.create_active()
+    session = server_only.sign_in(user)
+    # All are let in, know the password and are checked before the first of them is recorded.
+    with server_only.cluster.connect(server_only.database) as other, ThreadPoolExecutor(8) as pool:
+        with other.transaction():
+            other.execute("SELECT FROM rollcall.users WHERE id = %s FOR UPDATE", [user["id"]])
+            answers = [pool.submit(server_only.client(session.token).put, "/v1/me/password", {"current_password": PASSWORD, "password": f"{OTHER} {number}"})
+                       for number in range(8)]
+            wait_until(lambda: sum(answer.done() for answer in answers) + server_only.value(WAITING) == 8, because="they wait for us, or were sent away")
+        statuses = [answer.result().status for answer in answers]
+    # 503: more than three at once are not judged.
+    assert statuses.count(204) <= 1 and set(statuses) <= {204, 409, 503}, statuses
+    assert server_only.user(user)["status"] == "active"
+    wait_until(lambda: server_only.row("credential", user)["failed_attempts"] == 0, because="none of them was a wrong guess")
 
 
 def test_ten_wrong_guesses_at_ones_own_password_are_all_that_is_checked(standing):

@@ -25,6 +25,8 @@ SECRET = bytes(range(32))
 ADMIN_PASSWORD = "seventeen quiet harbours"
 ADMIN_EMAIL = "admin@example.org"
 PASSWORD = "violet tractor under seven moons"
+# How many of the programs' connections wait for what another transaction holds.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 # Tables in which the programs' role may delete rows; in all others it may not.
 DELETABLE = {"session", "outbox", "login_throttle", "users", "idempotency", "role", "department", "position", "user_group", "group_member", "field",
              "photo", "day_off", "assignment", "deletion", "job", "file_part", "import", "import_row", "import_mapping", "export",
@@ -423,8 +425,7 @@ class Rollcall:
 
     def wait_for_lock(self, because="somebody waits for a row"):
         """Until the programs wait for what another transaction holds."""
-        wait_until(lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
-                   pause=0.002, because=because)
+        wait_until(lambda: self.value(WAITING), pause=0.002, because=because)
 
     def wait_mail(self, to=None, kind=None, subject=None, count=1, timeout=10):
         """The newest of them, once there are as many."""
