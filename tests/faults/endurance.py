@@ -206,7 +206,7 @@ def kill(*pids):
 
 
 class Tormentor(threading.Thread):
-    """Strikes every so often, by one of its KINDS; each comes about as often as it stands there."""
+    """Strikes every so many seconds (0: never), by one of its KINDS; each comes about as often as it stands there."""
 
     def __init__(self, every_s, seed):
         super().__init__(daemon=True)
@@ -214,7 +214,7 @@ class Tormentor(threading.Thread):
         self.struck, self.order = {}, []
 
     def run(self):
-        while not self.stop.wait(self.every_s):
+        while self.every_s and not self.stop.wait(self.every_s):
             self.order = self.order or self.random.sample(self.KINDS, len(self.KINDS))
             kind = self.order.pop()
             if self.strike(kind):
@@ -363,9 +363,11 @@ class Result:
         answers = self.ledger.answers
         print(f"{len(self.ledger.people):,} users made, {len(self.ledger.imported):,} imported; answers: "
               + ", ".join(f"{status}: {count:,}" for status, count in sorted(answers.items(), key=str)))
-        print("struck: " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.struck.items())))
+        if self.struck:
+            print("struck: " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.struck.items())))
         print(f"mails: {self.mails:,}, of them the same once more: {self.repeated}")
-        for name in self.memory.samples:
+        # What dies begins anew, and says nothing of what it would have grown to.
+        for name in self.memory.samples if not self.struck else ():
             growth = self.memory.growth(name)
             print(f"memory of a {name} process, the last quarter to the second: " + (f"{growth:.3f}" if growth else "too short to say"))
         print(f"wrong: {len(self.wrong)}")
@@ -400,7 +402,7 @@ def main():
     from support.system import Rollcall, organization_template
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--minutes", type=float, default=30)
-    options.add_argument("--every", type=float, default=10)
+    options.add_argument("--every", type=float, default=10, help="seconds between two kills; 0: nobody is killed, and memory is measured")
     options.add_argument("--clients", type=int, default=6)
     options.add_argument("--seed", type=int, default=int(time.time()))
     wishes = options.parse_args()
@@ -409,7 +411,8 @@ def main():
         name, facts = organization_template(cluster, "default", folder)
         with Rollcall(cluster, cluster.create_database(name), facts, folder) as rollcall:
             rollcall.allow_errors(".")
-            print(f"{wishes.minutes:g} minutes, a process killed every {wishes.every:g} s, seed {wishes.seed}", flush=True)
+            kills = f"a process killed every {wishes.every:g} s, seed {wishes.seed}" if wishes.every else "nobody is killed"
+            print(f"{wishes.minutes:g} minutes, {kills}", flush=True)
             result = endure(rollcall, Killer(rollcall, wishes.every, wishes.seed), wishes.minutes * 60, wishes.clients)
             result.say()
         return bool(result.wrong)
