@@ -79,6 +79,7 @@ me_password_decide(struct request *rq)
 	return step == STEP_NEXT ? user_decide(rq, EVENT_CHANGE_OWN_PASSWORD) : step;
 }
 
+/* No session comes of it that would forget the guess. */
 static enum step
 me_password_hash(struct request *rq)
 {
